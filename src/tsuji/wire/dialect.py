@@ -1,0 +1,147 @@
+"""What a dialect is: a record of pure functions. The order of the fields is the order of a request's life."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from tsuji.core.errors import TsujiError, UnsupportedParameterError
+from tsuji.core.events import Event
+from tsuji.core.parts import Ext
+from tsuji.core.provider import Quirks
+from tsuji.core.request import ChatRequest, EmbeddingRequest
+from tsuji.core.response import ChatResponse, EmbeddingResponse, ModelInfo
+from tsuji.core.usage import Usage
+
+NO_QUIRKS = Quirks()
+ResponseHeaders = Mapping[str, str]
+"""Response headers by lower-case name."""
+
+
+class Losses:
+    """What a renderer cannot say. `refuse` raises UnsupportedParameterError, or notes the field where drop is set.
+
+    dropped: the names of the fields that were left out, in order.
+    """
+
+    __slots__ = ("dialect", "drop", "dropped")
+
+    def __init__(self, dialect: str, drop: bool = False) -> None:
+        self.dialect = dialect
+        self.drop = drop
+        self.dropped: list[str] = []
+
+    def refuse(self, field: str, why: str = "") -> None:
+        if not self.drop:
+            because = f": {why}" if why else ""
+            raise UnsupportedParameterError(
+                f"the {self.dialect} dialect cannot say {field!r}{because}; remove it, or set drop_params to drop it",
+                param=field,
+            )
+        if field not in self.dropped:
+            self.dropped.append(field)
+
+    def ext(self, ext: Ext | None, where: str = "") -> Mapping[str, Any]:
+        """The fields of this dialect in `ext`, without remembered spellings; those of other dialects are refused."""
+        if not ext:
+            return {}
+        for dialect, fields in ext.items():
+            if dialect != self.dialect:
+                for name in fields:
+                    if not name.startswith("~"):
+                        self.refuse(where + name, f"it is a field of the {dialect} dialect")
+        return {k: v for k, v in ext.get(self.dialect, {}).items() if not k.startswith("~")}
+
+    def spelling(self, ext: Ext | None, name: str) -> Any:
+        """A spelling that this dialect's parser remembered under "~name"; None if it did not."""
+        return ext.get(self.dialect, {}).get("~" + name) if ext else None
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A request on the wire.
+
+    path: below the provider's base URL, with its query. headers: beyond auth and content type.
+    """
+
+    path: str
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    method: str = "POST"
+
+
+class StreamParser(Protocol):
+    """Bytes of a response body, split anywhere, to events. One per stream.
+
+    `feed` never raises on bad input: it gives StreamFailed, and nothing after it. `close` is for the end of the body:
+    Ended where the answer was complete though its end mark is missing, StreamFailed(StreamInterruptedError) where it
+    was cut.
+    """
+
+    def feed(self, data: bytes) -> list[Event]: ...
+
+    def close(self) -> list[Event]: ...
+
+
+class StreamRenderer(Protocol):
+    """Events to bytes of a response body.
+
+    StreamFailed becomes the dialect's own error event, and no end mark follows.
+    """
+
+    def render(self, events: list[Event]) -> bytes: ...
+
+
+class StreamTail(Protocol):
+    """Reads a same-dialect stream that is passed through undecoded: cheap, never raises.
+
+    usage: what the stream reported so far. complete: the answer ended as it should (its end mark, or every choice
+    finished).
+    failed: the stream carries an error event.
+    """
+
+    usage: Usage | None
+    complete: bool
+    failed: bool
+
+    def feed(self, data: bytes) -> None: ...
+
+
+class Dialect(msgspec.Struct, frozen=True):
+    """All functions are pure and raise only TsujiError.
+
+    fields: the top-level request fields that this dialect defines (what quirks may name).
+    content_type: of a stream.
+    chat_path: of an operation, below the base URL: (model, stream) -> path. Likewise embeddings_path, models_path.
+    parse_request: body, and what the path said (model, stream: None where it says nothing) -> request.
+    render_request: request, quirks, losses -> Call. Raises UnsupportedParameterError unless losses.drop.
+    parse_response: body -> response. Raises UpstreamProtocolError if it is not this dialect's.
+    render_response: response -> body.
+    stream_parser, stream_renderer: a new one per stream; the renderer takes the request that the client sent.
+    parse_error: status, headers, body -> the error, classified from status and typed body.
+    render_error: error -> body, in this dialect's error shape (the status is error.status).
+    read_usage: the usage in a whole answer that is passed through, without decoding the rest; None if there is none.
+    stream_tail: the same for a stream.
+    *_embedding*, *_models: as above; None where the dialect has no such operation.
+    """
+
+    name: str
+    fields: frozenset[str]
+    content_type: str
+    chat_path: Callable[[str, bool], str]
+    parse_request: Callable[[bytes, str | None, bool | None], ChatRequest]
+    render_request: Callable[[ChatRequest, Quirks, Losses], Call]
+    parse_response: Callable[[bytes, Quirks], ChatResponse]
+    render_response: Callable[[ChatResponse], bytes]
+    stream_parser: Callable[[Quirks], StreamParser]
+    stream_renderer: Callable[[ChatRequest], StreamRenderer]
+    parse_error: Callable[[int, ResponseHeaders, bytes], TsujiError]
+    render_error: Callable[[TsujiError], bytes]
+    read_usage: Callable[[bytes], Usage | None]
+    stream_tail: Callable[[], StreamTail]
+    parse_embedding_request: Callable[[bytes, str | None], EmbeddingRequest] | None = None
+    render_embedding_request: Callable[[EmbeddingRequest, Quirks, Losses], Call] | None = None
+    parse_embedding_response: Callable[[bytes], EmbeddingResponse] | None = None
+    render_embedding_response: Callable[[EmbeddingResponse, EmbeddingRequest], bytes] | None = None
+    models_path: str | None = None
+    parse_models: Callable[[bytes], list[ModelInfo]] | None = None
+    render_models: Callable[[list[ModelInfo]], bytes] | None = None

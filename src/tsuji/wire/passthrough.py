@@ -1,0 +1,75 @@
+"""Bodies that stay in their dialect: decoded one level deep, everything below kept as the bytes that came."""
+
+from typing import Any
+
+import msgspec
+
+from tsuji.core.errors import InvalidRequestError
+from tsuji.core.provider import Quirks
+
+from .dialect import Losses
+
+Fields = dict[str, msgspec.Raw]
+
+_decoder = msgspec.json.Decoder(Fields)
+_strings = msgspec.json.Decoder(str)
+_encoder = msgspec.json.Encoder()
+
+
+def decode_fields(body: bytes) -> Fields:
+    """The top level of a JSON object. Raises InvalidRequestError, saying where the JSON is wrong."""
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequestError(f"the body is not a JSON object: {error}") from None
+
+
+def decode_body(body: bytes) -> dict[str, Any]:
+    """A JSON object, whole. Raises InvalidRequestError, saying where the JSON is wrong."""
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequestError(f"the body is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise InvalidRequestError("the body must be a JSON object")
+    return found  # pyright: ignore[reportUnknownVariableType]
+
+
+def model_of(fields: Fields) -> str:
+    """The `model` field. Raises InvalidRequestError where it is missing or no string."""
+    raw = fields.get("model")
+    try:
+        model = _strings.decode(raw) if raw is not None else ""
+    except msgspec.DecodeError:
+        model = ""
+    if not model:
+        raise InvalidRequestError("'model' must be a non-empty string", param="model")
+    return model
+
+
+def wants_stream(fields: Fields) -> bool:
+    raw = fields.get("stream")
+    return raw is not None and bytes(raw) == b"true"
+
+
+def quirky(fields: dict[str, Any], quirks: Quirks, losses: Losses) -> dict[str, Any]:
+    """`fields` (one level of a body, values raw or not) as the provider takes them: dropped, renamed, defaulted.
+
+    Raises UnsupportedParameterError for a dropped field, unless losses.drop.
+    """
+    if not (quirks.drop or quirks.rename or quirks.defaults):
+        return fields
+    for name in quirks.drop:
+        if name in fields:
+            losses.refuse(name, "this provider does not take it")
+            fields = {k: v for k, v in fields.items() if k != name}
+    if quirks.rename:
+        fields = {quirks.rename.get(k, k): v for k, v in fields.items()}
+    for name, value in quirks.defaults.items():
+        if name not in fields:
+            fields = {**fields, name: value}
+    return fields
+
+
+def encode(fields: dict[str, Any]) -> bytes:
+    return _encoder.encode(fields)
