@@ -1,0 +1,27 @@
+"""A route: a model name that callers ask for, and the targets that can answer."""
+
+from tsuji.core.parts import Noun
+from tsuji.core.timeouts import Timeouts
+
+
+class Target(Noun, frozen=True):
+    """A model at a provider. weight: its share where a strategy draws. timeouts: instead of the route's."""
+
+    provider: str
+    model: str
+    weight: float = 1.0
+    timeouts: Timeouts | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.provider}:{self.model}"
+
+
+class Route(Noun, frozen=True):
+    """strategy "priority": targets in the order given. drop_params: None takes the caller's or the config's word."""
+
+    name: str
+    targets: tuple[Target, ...]
+    strategy: str = "priority"
+    timeouts: Timeouts = Timeouts()
+    drop_params: bool | None = None
