@@ -1,0 +1,16 @@
+#!/bin/sh
+# Installs the real servers that the tests and benchmarks run against, where this user may; says what is missing where not.
+missing=""
+for program in nginx wrk; do
+    command -v "$program" >/dev/null 2>&1 || test -x "/usr/sbin/$program" || missing="$missing $program"
+done
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "Installing$missing ..."
+    # The package starts nginx as a service on port 80 in some set-ups; the tests start their own on free ports.
+    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qq -y --no-install-recommends $missing) >/dev/null 2>&1 ||
+        echo "Could not install$missing; the tests that need them will be skipped and say so."
+else
+    echo "Not installed:$missing (no root or no apt); the tests that need them will be skipped and say so."
+fi
+exit 0
