@@ -1,0 +1,85 @@
+"""A provider made ready to be called: its address, its path prefix and its header bytes, worked out once."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from tsuji.core.errors import MissingApiKeyError
+from tsuji.core.provider import Provider
+from tsuji.http.message import render_headers
+from tsuji.http.url import Origin, split_url
+from tsuji.wire import Dialect, dialect
+
+USER_AGENT = "tsuji/0.1"
+
+
+class Upstream(msgspec.Struct, frozen=True):
+    """prefix: path of the base URL, no slash at its end. query: the key as "name=value", where it goes there.
+
+    headers: rendered lines, auth and content type included; what a request adds comes after them.
+    """
+
+    provider: Provider
+    dialect: Dialect
+    origin: Origin
+    prefix: str
+    headers: bytes
+    query: str = ""
+
+    def target(self, operation: str, path: str, model: str) -> bytes:
+        """The request target of `operation` ("chat", "embeddings", "models").
+
+        path: below the base URL, as the dialect renders it; the provider's own path for the operation replaces it,
+        its query stays.
+        """
+        own = self.provider.endpoints.get(operation)
+        if own is not None:
+            path = _fill(own, model) + ("?" + path.partition("?")[2] if "?" in path else "")
+        if self.query:
+            path += ("&" if "?" in path else "?") + self.query
+        return (self.prefix + path).encode("ascii")
+
+
+def _fill(template: str, model: str) -> str:
+    if "{model}" not in template:
+        return template
+    from urllib.parse import quote
+
+    return template.replace("{model}", quote(model, safe=""))
+
+
+def upstream(provider: Provider, key: str | None, extra_headers: Mapping[str, str] | None = None) -> Upstream:
+    """Raises MissingApiKeyError without a key that the provider needs, InvalidRequestError for a bad URL or header."""
+    origin, prefix = split_url(provider.base_url)
+    auth = provider.auth
+    query = ""
+    pairs: dict[str, tuple[str, str]] = {}
+    for name, value in [("content-type", "application/json"), ("user-agent", USER_AGENT), *provider.headers.items()]:
+        pairs[name.lower()] = (name, value)
+    if key is None:
+        if not provider.key_optional and auth.scheme != "none":
+            raise MissingApiKeyError(
+                f"no API key for {provider.name}; pass api_key, or set {_names(provider)}", provider=provider.id
+            )
+    elif auth.scheme == "bearer":
+        pairs[auth.name.lower()] = (auth.name, f"Bearer {key}")
+    elif auth.scheme == "header":
+        pairs[auth.name.lower()] = (auth.name, key)
+    elif auth.scheme == "query":
+        from urllib.parse import quote
+
+        query = f"{auth.name}={quote(key, safe='')}"
+    for name, value in (extra_headers or {}).items():
+        pairs[name.lower()] = (name, value)
+    return Upstream(
+        provider=provider,
+        dialect=dialect(provider.dialect),
+        origin=origin,
+        prefix=prefix.rstrip("/"),
+        headers=render_headers(pairs.values()),
+        query=query,
+    )
+
+
+def _names(provider: Provider) -> str:
+    return " or ".join(provider.env) if provider.env else "api_key in its config"
