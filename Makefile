@@ -38,8 +38,8 @@ format: setup
 bench: setup
 	@sh tests/install-servers.sh
 	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
-	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
-	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check '.[gateway]'
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps .
 	@$(BENCH)/bin/python -m benchmarks
 
 # Writes requirements.lock anew: exact versions and hashes of everything, from whichever index this machine uses.
