@@ -1,0 +1,250 @@
+"""Ready-made replies of a scripted provider in the dialects "openai", "anthropic" and "gemini".
+
+Written from the providers' API references: https://platform.openai.com/docs/api-reference/chat,
+https://docs.claude.com/en/api/messages, https://ai.google.dev/api/generate-content.
+Streams are replies whose body is a list, one server-sent event a step: insert CUT, STALL or a pause where you like.
+"""
+
+import base64
+import json
+import struct
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from tests.scripted import Reply
+
+SSE = "text/event-stream"
+
+
+class Call(NamedTuple):
+    """A tool call. arguments: JSON text."""
+
+    name: str = "weather"
+    arguments: str = '{"city":"Kyoto"}'
+    id: str = "call_1"
+
+
+class Answer(NamedTuple):
+    """What the model says. signature: of the thinking, and in Gemini's case of the calls too.
+
+    prompt, output, cached, reasoning: tokens (prompt with cached, output with reasoning).
+    """
+
+    text: str = "hello"
+    thinking: str = ""
+    signature: str = ""
+    calls: Sequence[Call] = ()
+    model: str = "model-1"
+    prompt: int = 10
+    output: int = 5
+    cached: int = 0
+    reasoning: int = 0
+
+
+def chat(dialect: str, text: str = "hello", **what: Any) -> Reply:
+    """A whole answer; the keywords are the fields of Answer."""
+    return Reply(json.dumps(_WHOLE[dialect](Answer(text=text, **what))).encode())
+
+
+def stream(dialect: str, pieces: Sequence[str] = ("Hel", "lo"), **what: Any) -> Reply:
+    """The same, streamed: each piece of the text is an event of its own, arguments come in two."""
+    return Reply(list(_STREAM[dialect](Answer(text="".join(pieces), **what), pieces)), content_type=SSE)
+
+
+def error(dialect: str, status: int, message: str = "no", *, type: str = "", code: str | None = None) -> Reply:
+    """type: the dialect's own word for the kind of error (Gemini: its `status`)."""
+    bodies: dict[str, Any] = {
+        "openai": {"error": {"message": message, "type": type or "server_error", "param": None, "code": code}},
+        "anthropic": {"type": "error", "error": {"type": type or "api_error", "message": message}},
+        "gemini": {"error": {"code": status, "message": message, "status": type or "INTERNAL"}},
+    }
+    return Reply(json.dumps(bodies[dialect]).encode(), status)
+
+
+def embeddings(dialect: str, vectors: Sequence[Sequence[float]] = ((0.5, -0.25),), *, packed: bool = False) -> Reply:
+    """packed: OpenAI's base64 form."""
+    if dialect == "gemini":
+        return Reply(json.dumps({"embeddings": [{"values": list(v)} for v in vectors]}).encode())
+    data = [
+        {
+            "object": "embedding",
+            "index": i,
+            "embedding": base64.b64encode(struct.pack(f"<{len(v)}f", *v)).decode() if packed else list(v),
+        }
+        for i, v in enumerate(vectors)
+    ]
+    usage = {"prompt_tokens": 3, "total_tokens": 3}
+    return Reply(json.dumps({"object": "list", "data": data, "model": "embed-1", "usage": usage}).encode())
+
+
+def models(dialect: str, ids: Sequence[str] = ("model-1", "model-2")) -> Reply:
+    bodies: dict[str, Any] = {
+        "openai": {
+            "object": "list",
+            "data": [{"id": i, "object": "model", "created": 1700000000, "owned_by": "us"} for i in ids],
+        },
+        "anthropic": {
+            "data": [{"type": "model", "id": i, "display_name": i, "created_at": "2025-02-19T00:00:00Z"} for i in ids],
+            "has_more": False,
+            "first_id": ids[0],
+            "last_id": ids[-1],
+        },
+        "gemini": {
+            "models": [
+                {"name": f"models/{i}", "displayName": i, "inputTokenLimit": 1000, "outputTokenLimit": 100} for i in ids
+            ]
+        },
+    }
+    return Reply(json.dumps(bodies[dialect]).encode())
+
+
+def html(status: int = 200) -> Reply:
+    """A page where an answer should be, as a captive portal or a wrong base URL gives."""
+    return Reply(b"<!doctype html><title>Welcome</title>", status, "text/html; charset=utf-8")
+
+
+def events(*payloads: Any, end: bytes = b"") -> list[bytes]:
+    """Payloads as server-sent events without names; `end` comes last."""
+    return [b"data: " + json.dumps(p).encode() + b"\n\n" for p in payloads] + ([end] if end else [])
+
+
+def _openai(a: Answer) -> Any:
+    message: dict[str, Any] = {"role": "assistant", "content": a.text or None, "refusal": None}
+    if a.thinking:
+        message["reasoning_content"] = a.thinking
+    if a.calls:
+        message["tool_calls"] = [
+            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}} for c in a.calls
+        ]
+    finish = "tool_calls" if a.calls else "stop"
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1700000000,
+        "model": a.model,
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
+        "usage": _openai_usage(a),
+        "system_fingerprint": "fp_1",
+        "service_tier": "default",
+    }
+
+
+def _openai_usage(a: Answer) -> Any:
+    return {
+        "prompt_tokens": a.prompt,
+        "completion_tokens": a.output,
+        "total_tokens": a.prompt + a.output,
+        "prompt_tokens_details": {"cached_tokens": a.cached},
+        "completion_tokens_details": {"reasoning_tokens": a.reasoning},
+    }
+
+
+def _openai_stream(a: Answer, pieces: Sequence[str]) -> list[bytes]:
+    def chunk(delta: Any, finish: str | None = None) -> Any:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": a.model}
+        return {**head, "choices": [choice], "usage": None}
+
+    deltas: list[Any] = [{"role": "assistant", "content": ""}]
+    deltas += [{"reasoning_content": a.thinking}] if a.thinking else []
+    deltas += [{"content": piece} for piece in pieces]
+    for at, call in enumerate(a.calls):
+        half = len(call.arguments) // 2
+        function = {"name": call.name, "arguments": ""}
+        deltas.append({"tool_calls": [{"index": at, "id": call.id, "type": "function", "function": function}]})
+        for part in (call.arguments[:half], call.arguments[half:]):
+            deltas.append({"tool_calls": [{"index": at, "function": {"arguments": part}}]})
+    last = chunk({}, "tool_calls" if a.calls else "stop")
+    usage = {**chunk({}), "choices": [], "usage": _openai_usage(a)}
+    return events(*[chunk(d) for d in deltas], last, usage, end=b"data: [DONE]\n\n")
+
+
+def _anthropic(a: Answer) -> Any:
+    content: list[Any] = []
+    if a.thinking or a.signature:
+        content.append({"type": "thinking", "thinking": a.thinking, "signature": a.signature})
+    if a.text:
+        content.append({"type": "text", "text": a.text})
+    content += [{"type": "tool_use", "id": c.id, "name": c.name, "input": json.loads(c.arguments)} for c in a.calls]
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": a.model,
+        "content": content,
+        "stop_reason": "tool_use" if a.calls else "end_turn",
+        "stop_sequence": None,
+        "usage": {
+            "input_tokens": a.prompt - a.cached,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": a.cached,
+            "output_tokens": a.output,
+        },
+    }
+
+
+def _anthropic_stream(a: Answer, pieces: Sequence[str]) -> list[bytes]:
+    whole = _anthropic(a)
+    start = {**whole, "content": [], "stop_reason": None, "usage": {**whole["usage"], "output_tokens": 1}}
+    sent: list[Any] = [{"type": "message_start", "message": start}]
+    for index, block in enumerate(whole["content"]):
+        empty, deltas = _anthropic_deltas(block, pieces)
+        sent.append({"type": "content_block_start", "index": index, "content_block": empty})
+        sent += [{"type": "content_block_delta", "index": index, "delta": d} for d in deltas]
+        sent.append({"type": "content_block_stop", "index": index})
+    stop = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
+    sent.append({"type": "message_delta", "delta": stop, "usage": {"output_tokens": a.output}})
+    sent.append({"type": "message_stop"})
+    return [f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in sent]
+
+
+def _anthropic_deltas(block: Any, pieces: Sequence[str]) -> tuple[Any, list[Any]]:
+    if block["type"] == "thinking":
+        text = {"type": "thinking_delta", "thinking": block["thinking"]}
+        signature = {"type": "signature_delta", "signature": block["signature"]}
+        return {"type": "thinking", "thinking": "", "signature": ""}, [text, signature]
+    if block["type"] == "text":
+        return {"type": "text", "text": ""}, [{"type": "text_delta", "text": piece} for piece in pieces]
+    arguments = json.dumps(block["input"])
+    half = len(arguments) // 2
+    parts = [{"type": "input_json_delta", "partial_json": p} for p in (arguments[:half], arguments[half:])]
+    return {**block, "input": {}}, parts
+
+
+def _gemini(a: Answer) -> Any:
+    signed = {"thoughtSignature": a.signature} if a.signature else {}
+    parts: list[Any] = [{"text": a.thinking, "thought": True}] if a.thinking else []
+    parts += [{"text": a.text, **({} if a.calls else signed)}] if a.text else []
+    for c in a.calls:
+        parts.append({"functionCall": {"name": c.name, "args": json.loads(c.arguments)}, **signed})
+    return _gemini_body(a, parts, "STOP")
+
+
+def _gemini_body(a: Answer, parts: list[Any], finish: str | None) -> Any:
+    candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts}, "index": 0}
+    if finish:
+        candidate["finishReason"] = finish
+    usage = {
+        "promptTokenCount": a.prompt,
+        "candidatesTokenCount": a.output - a.reasoning,
+        "totalTokenCount": a.prompt + a.output,
+        "cachedContentTokenCount": a.cached,
+        "thoughtsTokenCount": a.reasoning,
+    }
+    return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": a.model, "responseId": "resp-1"}
+
+
+def _gemini_stream(a: Answer, pieces: Sequence[str]) -> list[bytes]:
+    parts = _gemini(a)["candidates"][0]["content"]["parts"]
+    sent: list[Any] = []
+    for part in parts:
+        if "text" in part and not part.get("thought"):
+            sent += [_gemini_body(a, [{"text": piece}], None) for piece in pieces[:-1]]
+            part = {**part, "text": pieces[-1] if pieces else ""}
+        sent.append(_gemini_body(a, [part], None))
+    sent.append(_gemini_body(a, [], "STOP"))
+    return events(*sent)
+
+
+_WHOLE = {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini}
+_STREAM = {"openai": _openai_stream, "anthropic": _anthropic_stream, "gemini": _gemini_stream}
