@@ -13,6 +13,7 @@ waits that many seconds; an Event waits for it; CUT closes the connection there;
 more until the client leaves. `tests/answers.py` has bodies of the three dialects ready made.
 """
 
+import contextlib
 import json
 import select
 import socket
@@ -105,10 +106,8 @@ class Scripted:
         self._thread.join()
         with self._lock:
             for sock in self._open:
-                try:
+                with contextlib.suppress(OSError):  # the client was first
                     sock.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass  # the client was first
         self._server.server_close()  # joins the connections' threads
 
     def __enter__(self) -> Self:
