@@ -16,6 +16,8 @@ class Quirks(Noun, frozen=True):
     reasoning_field: where the dialect's messages carry thinking text ("reasoning_content", "reasoning").
     system_role: "system" or "developer": what a system message's role is called.
     stream_usage: whether `stream_options.include_usage` is understood.
+    accepts: common extensions of the dialect that the provider takes (top_k, min_p); without it they are refused.
+    flat_content: messages without media must be one string, not a list of text parts.
     """
 
     drop: tuple[str, ...] = ()
@@ -24,6 +26,8 @@ class Quirks(Noun, frozen=True):
     reasoning_field: str | None = None
     system_role: str | None = None
     stream_usage: bool = True
+    accepts: tuple[str, ...] = ()
+    flat_content: bool = False
 
 
 class Auth(Noun, frozen=True):
