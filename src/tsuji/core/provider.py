@@ -7,7 +7,7 @@ from .parts import Noun
 AuthScheme = Literal["bearer", "header", "query", "none"]
 
 
-class Quirks(Noun, frozen=True):
+class Quirks(Noun, frozen=True, forbid_unknown_fields=True):
     """How a provider's dialect differs from the one it names. All names are request fields of that dialect, top level.
 
     drop: fields the provider does not take; refused by name if the caller set one, dropped with `drop_params`.
@@ -30,14 +30,14 @@ class Quirks(Noun, frozen=True):
     flat_content: bool = False
 
 
-class Auth(Noun, frozen=True):
+class Auth(Noun, frozen=True, forbid_unknown_fields=True):
     """scheme "header": the key goes into `name` as it is; "query": into the query parameter `name`."""
 
     scheme: AuthScheme = "bearer"
     name: str = "authorization"
 
 
-class Provider(Noun, frozen=True):
+class Provider(Noun, frozen=True, forbid_unknown_fields=True):
     """A place that serves models.
 
     base_url: what the provider's official client takes. env: variables that may hold the key, first one set wins.
