@@ -22,6 +22,7 @@ from .sources import Progress
 _CHUNK = 1 << 18
 _SILENCE = 30.0  # seconds without a byte
 _TRIES = 5  # in a row without progress
+_PAUSE = 0.2  # seconds before the first of them, doubled for each
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
 
@@ -61,7 +62,7 @@ class UrlFile:
             failures = 0 if _size(part) > before else failures + 1
             if failures == _TRIES:
                 raise self._failed(problem)
-            time.sleep(0.2 * 2**failures)
+            time.sleep(_PAUSE * 2**failures)
 
     def _attempt(self, part: Path, validator: Path, progress: Progress) -> str | None:
         request = urllib.request.Request(self.url, headers={"User-Agent": "tsuji", "Accept-Encoding": "identity"})  # noqa: S310

@@ -54,9 +54,9 @@ class Store:
         and never a file under the final name. Raises LocalEngineError; what `progress` raises passes through.
         """
         final = self.path(file_name or source.file_name)
-        if _whole(final, size):
-            return final
         try:
+            if _whole(final, size):
+                return final
             self._unfinished.mkdir(parents=True, exist_ok=True)
             part = self._unfinished / final.name
             with _lock(self._unfinished / f"{final.name}.lock", part, progress):
