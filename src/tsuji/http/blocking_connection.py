@@ -1,0 +1,145 @@
+"""One connection of the blocking driver: requests out, bytes into the parser, under time limits."""
+
+import os
+import select
+import socket
+from time import monotonic
+
+from tsuji.core.errors import TimeoutKind, UpstreamError
+from tsuji.core.timeouts import Timeouts
+
+from .dial import RECEIVE
+from .failure import lost, timed_out
+from .parser import ResponseParser
+from .route import Route
+
+SMALL = 64 * 1024  # up to here a copy costs less than a second system call
+SLICE = 256 * 1024
+
+
+class NothingHeardError(Exception):
+    """The connection ended without a byte of the answer; `failure` is what to raise if it is not tried again."""
+
+    def __init__(self, failure: UpstreamError) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+
+class Connection:
+    """A connected socket and the parser of what comes in on it.
+
+    expires: when it has been idle for too long, as time.monotonic().
+    """
+
+    __slots__ = ("_limit", "_pid", "_poll", "_route", "_socket", "_suspect", "expires", "parser")
+
+    def __init__(self, connected: socket.socket, route: Route) -> None:
+        self._socket = connected
+        self._route = route
+        self._pid = os.getpid()
+        self._poll = None
+        self._limit = connected.gettimeout()
+        self._suspect = False
+        self.parser = ResponseParser(route.peer)
+        self.expires = 0.0
+        if hasattr(select, "poll"):  # select() can't watch a descriptor above 1023
+            self._poll = select.poll()
+            self._poll.register(connected, select.POLLIN)
+
+    def has_news(self) -> bool:
+        """Readable although nothing was asked: closed by the peer, or out of step with it."""
+        if self._poll is not None:
+            return bool(self._poll.poll(0))
+        return bool(select.select([self._socket], [], [], 0)[0])
+
+    def exchange(self, head: bytes, body: bytes, timeouts: Timeouts, total_at: float) -> list[bytes]:
+        """Send a request and wait for the response head; what came of the body with it goes into the list returned.
+
+        Raises NothingHeardError if the connection ended before it brought a byte; else as `receive`.
+        """
+        parts: list[bytes] = []
+        parser = self.parser
+        parser.begin(parts.append, bodyless=head.startswith(b"HEAD "))
+        self._send(head, body, timeouts, total_at)
+        self.receive(timeouts.first_byte, "first_byte", timeouts, total_at, fresh=True)
+        if parser.head is None:
+            until = monotonic() + timeouts.first_byte
+            while parser.head is None:
+                self.receive(until - monotonic(), "first_byte", timeouts, total_at)
+        return parts
+
+    def receive(
+        self, limit: float, kind: TimeoutKind, timeouts: Timeouts, total_at: float, *, fresh: bool = False
+    ) -> None:
+        """Wait for bytes, `limit` seconds at most, and parse them. fresh: nothing of the response has been seen.
+
+        Raises UpstreamTimeoutError, UpstreamConnectionError, StreamInterruptedError, UpstreamProtocolError.
+        """
+        left = total_at - monotonic()
+        if left < limit:
+            limit, kind = left, "total"
+        if limit <= 0:
+            raise timed_out(self._route, kind, timeouts)
+        parser = self.parser
+        try:
+            self._set_limit(limit)
+            data = self._socket.recv(RECEIVE)
+        except OSError as error:
+            if isinstance(error, TimeoutError) and not error.errno:
+                raise timed_out(self._route, kind, timeouts) from error
+            failure = lost(self._route, error, head_seen=parser.head is not None)
+            if fresh:
+                raise NothingHeardError(failure) from error
+            raise failure from error
+        if data:
+            parser.feed(data)
+            return
+        try:
+            parser.feed_eof()
+        except UpstreamError as failure:
+            if fresh:
+                raise NothingHeardError(failure) from None
+            raise
+
+    def _send(self, head: bytes, body: bytes, timeouts: Timeouts, total_at: float) -> None:
+        try:
+            self._set_limit(min(timeouts.first_byte, total_at - monotonic()))
+            if len(body) <= SMALL:
+                self._socket.sendall(head + body)
+                return
+            self._socket.sendall(head)
+            view = memoryview(body)
+            for at in range(0, len(view), SLICE):
+                self._set_limit(min(timeouts.first_byte, total_at - monotonic()))
+                self._socket.sendall(view[at : at + SLICE])
+        except OSError as error:
+            if isinstance(error, TimeoutError) and not error.errno:
+                kind: TimeoutKind = "total" if monotonic() >= total_at else "first_byte"
+                raise timed_out(self._route, kind, timeouts) from error
+            self._suspect = True  # it may have answered before it stopped listening (413): reading will tell
+
+    def _set_limit(self, seconds: float) -> None:
+        if seconds != self._limit:
+            self._limit = seconds
+            self._socket.settimeout(max(seconds, 0.001))
+
+    def reusable(self) -> bool:
+        """After a complete response: whether another request may follow, in this process."""
+        self.parser.mute()
+        return self.parser.keep_alive and not self._suspect and self._pid == os.getpid()
+
+    def abort(self) -> None:
+        """Close, and wake a thread that is waiting for the peer."""
+        if self._pid == os.getpid():  # after a fork the connection is the parent's as well
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                self._socket.close()
+        self.close()
+
+    def close(self) -> None:
+        self._socket.close()
+        self.parser.discard()
+
+    def __del__(self) -> None:
+        self.close()

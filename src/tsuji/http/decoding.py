@@ -1,0 +1,70 @@
+"""Content codings of response bodies: gzip (RFC 1952) and deflate (RFC 1950, and raw RFC 1951 as some servers send)."""
+
+import zlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tsuji.core.errors import StreamInterruptedError, UpstreamProtocolError
+
+CODINGS = frozenset((b"gzip", b"x-gzip", b"deflate"))
+PIECE = 256 * 1024
+FREE_OUTPUT = 16 * 1024 * 1024
+MAX_RATIO = 200
+if TYPE_CHECKING:
+    from zlib import _Decompress as _Stream  # pyright: ignore[reportPrivateUsage]
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+class BodyDecoder:
+    """Decodes one body piece by piece, never more than PIECE bytes at a time.
+
+    A body that has grown beyond FREE_OUTPUT bytes may not be MAX_RATIO times as long as what came over the wire: text
+    packs 5 to 20 times, a decompression bomb about a thousand times.
+    """
+
+    __slots__ = ("_deflate", "_gzip", "_held", "_in", "_out", "_peer")
+
+    def __init__(self, coding: bytes, peer: str) -> None:
+        self._gzip = coding != b"deflate"
+        self._deflate: _Stream | None = zlib.decompressobj(31) if self._gzip else None
+        self._held: bytes = b""
+        self._in = 0
+        self._out = 0
+        self._peer = peer
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Decoded pieces. Raises UpstreamProtocolError for a malformed body or a bomb."""
+        self._in += len(data)
+        if self._deflate is None:
+            data = self._held + data
+            if len(data) < 2:  # the zlib header that tells it from raw deflate is two bytes
+                self._held = data
+                return
+            is_zlib = data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
+            self._deflate = zlib.decompressobj(15 if is_zlib else -15)
+        while data:
+            piece, data = self._decode(self._deflate, data)
+            if piece:
+                yield piece
+
+    def _decode(self, stream: "_Stream", data: bytes) -> tuple[bytes, bytes]:
+        if stream.eof:  # a gzip body may have several members; anything else after the end is padding
+            if not self._gzip or not data.startswith(_GZIP_MAGIC):
+                return b"", b""
+            stream = self._deflate = zlib.decompressobj(31)
+        try:
+            piece = stream.decompress(data, PIECE)
+        except zlib.error as error:
+            raise UpstreamProtocolError(f"{self._peer} sent a compressed body that cannot be decoded") from error
+        self._out += len(piece)
+        if self._out > FREE_OUTPUT and self._out > MAX_RATIO * self._in:
+            raise UpstreamProtocolError(
+                f"{self._peer} sent a body that grows more than {MAX_RATIO} times when it is decompressed; refused"
+            )
+        return piece, stream.unused_data if stream.eof else stream.unconsumed_tail
+
+    def finish(self) -> None:
+        """The body is over. Raises StreamInterruptedError if the compressed data were not."""
+        if self._in and not (self._deflate and self._deflate.eof):
+            raise StreamInterruptedError(f"the compressed body from {self._peer} is cut short")
