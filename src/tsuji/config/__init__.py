@@ -1,0 +1,24 @@
+"""The configuration: one TOML file, typed, checked as a whole before anything uses it.
+
+Owns the file's schema, its checks (each mistake with its line and what to write instead), where secrets come from, and
+the answers that follow from file, catalogue and environment together: which provider, which key, which route, which
+price. It refuses to open sockets, to keep a secret where a repr or an error could show it, and to let a mistake pass:
+an unknown key is an error, not a comment.
+"""
+
+from .config import Config, ProviderConfig, Server
+from .load import check_config, config_path, config_schema, load_config
+from .problem import Problem
+from .secret import Secret
+
+__all__ = [
+    "Config",
+    "ProviderConfig",
+    "Server",
+    "Problem",
+    "Secret",
+    "check_config",
+    "config_path",
+    "config_schema",
+    "load_config",
+]

@@ -1,0 +1,190 @@
+"""What a well-formed file can still get wrong: names that are not there, and names that collide.
+
+A route may not be called like a provider, a target may not name a route, and no target stands twice in one route. A
+route called "provider:model" is allowed: it takes the place of that model for those who ask for it directly.
+"""
+
+from collections.abc import Collection
+from ipaddress import ip_address
+from pathlib import Path as Folder
+from typing import Any
+
+from tsuji import catalog
+from tsuji.core.errors import InvalidRequestError, TsujiError
+from tsuji.core.model import ModelRef, parse_model
+from tsuji.http.message import render_headers
+from tsuji.http.url import split_url
+from tsuji.wire import dialect
+
+from .problem import Path, Problems
+from .schema import FileTable, ProviderTable, QuirksTable, RouteTable, ServerTable, TargetTable
+from .secret import Secret
+
+
+def check(file: FileTable, folder: Folder, problems: Problems) -> None:
+    """Notes what is wrong with `file`. folder: of the file, for secrets in files."""
+    _server(file.server, folder, problems)
+    for id, provider in file.providers.items():
+        _provider(id, provider, ("providers", id), folder, problems)
+    known = (*catalog.provider_ids(), *file.providers)
+    for name, route in file.routes.items():
+        _route(name, route, known, file.routes, problems)
+    _prices(file, problems)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _server(server: ServerTable, folder: Folder, problems: Problems) -> None:
+    if not is_loopback(server.host) and not server.keys:
+        problems.add(
+            ("server", "host"),
+            f"the gateway refuses to listen on {server.host} without keys; add keys under [server], or use 127.0.0.1",
+        )
+    for at, key in enumerate(server.keys):
+        _secret_is_there(key, ("server", "keys", at), folder, problems)
+
+
+def _secret_is_there(source: str, path: Path, folder: Folder, problems: Problems) -> None:
+    if source in ("", "env:", "file:"):
+        problems.add(path, "is empty; write the key itself, env:NAME or file:PATH")
+        return
+    secret = Secret(source, folder)
+    if secret.reveal() is None:
+        problems.add(path, f"{secret.where} is not there or is empty, here and now", "warning")
+
+
+def _provider(id: str, table: ProviderTable, path: Path, folder: Folder, problems: Problems) -> None:
+    in_catalogue = id in catalog.provider_ids()
+    if not id or ":" in id or "/" in id:
+        problems.add(
+            path, "a provider's name must not be empty nor contain ':' or '/', which end it in 'provider:model'"
+        )
+    elif id == "local" and (table.dialect or table.base_url):
+        problems.add(path, "the local engine has no address of its own; call a server of yours by another name")
+    elif not in_catalogue and not (table.dialect and table.base_url):
+        missing = " and ".join([name for name in ("dialect", "base_url") if not getattr(table, name)])
+        near = catalog.nearest(id, catalog.provider_ids())
+        problems.add(path, f"is not in the catalogue ({near}); a provider of your own needs {missing}")
+    if table.base_url is not None:
+        _base_url(table.base_url, (*path, "base_url"), problems)
+    if table.api_key is not None:
+        _secret_is_there(table.api_key, (*path, "api_key"), folder, problems)
+    _headers(table, path, problems)
+    for operation in ("chat", "embeddings", "models"):
+        endpoint = getattr(table.endpoints, operation, None)
+        if endpoint is not None and not endpoint.startswith("/"):
+            problems.add((*path, "endpoints", operation), "must begin with '/'; it comes after base_url")
+    name = table.dialect or (catalog.provider(id).dialect if in_catalogue else None)
+    if table.quirks is not None and name is not None:
+        _quirks(table.quirks, name, (*path, "quirks"), problems)
+
+
+def _headers(table: ProviderTable, path: Path, problems: Problems) -> None:
+    for name, value in (table.headers or {}).items():
+        try:
+            render_headers([(name, value)])
+        except InvalidRequestError:
+            problems.add(
+                (*path, "headers", name), "is no valid header: no line breaks, names of letters, digits and '-'"
+            )
+
+
+def _base_url(url: str, path: Path, problems: Problems) -> None:
+    if "@" in url:
+        problems.add(path, "must not carry credentials; write api_key, or a header")
+        return
+    try:
+        split_url(url)
+    except InvalidRequestError as error:
+        problems.add(path, error.message)
+        return
+    for ending in ("/chat/completions", "/messages", "/embeddings"):
+        if url.rstrip("/").endswith(ending):
+            problems.add(path, f"leave out {ending!r}: it is added; write what the provider's official client takes")
+
+
+def _quirks(quirks: QuirksTable, name: str, path: Path, problems: Problems) -> None:
+    fields = dialect(name).fields
+    for table in ("drop", "rename", "defaults"):
+        for field in getattr(quirks, table) or ():
+            if field not in fields:
+                near = catalog.nearest(field, tuple(sorted(fields)))
+                problems.add((*path, table), f"{field!r} is no request field of the {name} dialect; {near}")
+
+
+def _route(name: str, route: RouteTable, known: Collection[str], routes: Collection[str], problems: Problems) -> None:
+    path: Path = ("routes", name)
+    if not name:
+        problems.add(path, "a route needs a name")
+    elif name in known:
+        problems.add(path, "is a provider's name as well; call the route differently")
+    elif _names_provider(name, known):
+        problems.add(path, f"takes the place of the model {name!r} for all who ask for it directly", "note")
+    seen: set[str] = set()
+    for at, target in enumerate(route.targets):
+        here: Path = (*path, "targets", at)
+        ref = _target(target.model if isinstance(target, TargetTable) else target, here, known, routes, problems)
+        if ref is not None and str(ref) in seen:
+            problems.add(here, f"{str(ref)!r} stands in this route already; each target is tried once")
+        seen.add(str(ref))
+        if isinstance(target, TargetTable):
+            _target_extras(target, here, problems)
+
+
+def _names_provider(name: str, known: Collection[str]) -> bool:
+    try:
+        return parse_model(name).provider in known
+    except TsujiError:
+        return False
+
+
+def _target(
+    text: str, path: Path, known: Collection[str], routes: Collection[str], problems: Problems
+) -> ModelRef | None:
+    try:
+        ref = parse_model(text)
+    except InvalidRequestError:
+        if text in routes:
+            problems.add(
+                path, f"{text!r} is a route; a target is 'provider:model', so list that route's targets instead"
+            )
+        elif text in known:
+            problems.add(path, f"{text!r} names a provider but no model; write '{text}:MODEL'")
+        else:
+            problems.add(path, f"{text!r} names no provider; write 'provider:model', such as 'local:default'")
+        return None
+    if ref.provider not in known:
+        problems.add(path, f"no provider {ref.provider!r}; {catalog.nearest(ref.provider, tuple(known))}")
+        return None
+    return ref
+
+
+def _target_extras(target: TargetTable, path: Path, problems: Problems) -> None:
+    if target.weight != 1.0:
+        problems.add((*path, "weight"), "has no effect with the strategy 'priority'", "note")
+    if target.limits is not None:
+        problems.add((*path, "limits"), "this version does not enforce limits of targets yet", "note")
+    price = target.price
+    if price is not None and (price.input is None or price.output is None):
+        missing = "input" if price.input is None else "output"
+        problems.add((*path, "price"), f"no price for {missing}: what uses it will cost 'unknown'", "note")
+
+
+def _prices(file: FileTable, problems: Problems) -> None:
+    """One model at one provider costs the same in every route."""
+    seen: dict[str, Any] = {}
+    for name, route in file.routes.items():
+        for at, target in enumerate(route.targets):
+            if isinstance(target, str) or target.price is None:
+                continue
+            if seen.setdefault(target.model, target.price) != target.price:
+                message = f"{target.model!r} has another price in another route; give it the same in both"
+                problems.add(("routes", name, "targets", at, "price"), message)

@@ -1,0 +1,177 @@
+"""Finding the file, reading it, and building the configuration in memory."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tsuji.core.errors import ConfigError
+from tsuji.core.model import parse_model
+from tsuji.core.timeouts import Timeouts
+from tsuji.routing import Route, Target
+
+from .config import Config, ProviderConfig, Server
+from .secret import Secret
+
+if TYPE_CHECKING:
+    from tsuji.catalog.prices import Price
+
+    from .problem import Problem, Problems
+    from .schema import FileTable, PriceTable, ProviderTable, RouteTable
+
+
+def config_path() -> Path | None:
+    """The file used where none is named: ./tsuji.toml, else $XDG_CONFIG_HOME/tsuji/tsuji.toml, else None."""
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    for path in (Path("tsuji.toml"), home / "tsuji" / "tsuji.toml"):
+        if path.is_file():
+            return path
+    return None
+
+
+def load_config(path: Path | str | None = None) -> Config:
+    """The configuration in `path`, or in the file that `config_path` finds, or the defaults.
+
+    Raises ConfigError with every mistake and its line.
+    """
+    path = Path(path) if path is not None else config_path()
+    if path is None:
+        return Config()
+    file, problems = _checked(path)
+    errors = problems.errors
+    if file is None or errors:
+        lines = "\n  ".join([str(problem) for problem in errors])
+        raise ConfigError(f"{path} has {len(errors)} mistake{'s' * (len(errors) > 1)}\n  {lines}", param=errors[0].key)
+    return _build(file, path.parent)
+
+
+def check_config(path: Path | str) -> "list[Problem]":
+    """Everything that is or may be wrong with the file, in the order of its lines. Empty: nothing is."""
+    found = _checked(Path(path))[1].found
+    return sorted(found, key=lambda problem: problem.line or 0)
+
+
+def config_schema() -> dict[str, Any]:
+    """The file's JSON schema, as editors take it."""
+    from .schema import FileTable
+
+    schema = msgspec.json.schema(FileTable)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "tsuji.toml", **schema}
+
+
+def _checked(path: Path) -> "tuple[FileTable | None, Problems]":
+    import tomllib
+
+    from .check import check
+    from .lines import key_lines
+    from .problem import Problem, Problems
+    from .reader import read
+
+    nothing = Problems({})
+    try:
+        text = path.read_text("utf-8-sig")
+        document = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        nothing.found.append(Problem(None, "", f"{path} cannot be read: {reason}"))
+        return None, nothing
+    except tomllib.TOMLDecodeError as error:
+        nothing.found.append(_syntax(str(error)))
+        return None, nothing
+    problems = Problems(key_lines(text.replace("\r\n", "\n")))
+    file = read(document, problems)
+    if file is not None:
+        check(file, path.parent, problems)
+    return file, problems
+
+
+def _syntax(message: str) -> "Problem":
+    """tomllib's message says where at its end: "... (at line 3, column 7)"."""
+    from .problem import Problem
+
+    what, _, where = message.partition(" (at ")
+    number = where.removeprefix("line ").partition(",")[0]
+    column = where.partition("column ")[2].rstrip(")")
+    line = int(number) if number.isdigit() else None
+    return Problem(line, "", f"not TOML: {what}{f', at column {column}' if column else ', at the end of the file'}")
+
+
+def _build(file: "FileTable", folder: Path) -> Config:
+    server = file.server
+    providers = {id: _provider(table, folder) for id, table in file.providers.items()}
+    prices: dict[str, Price] = {}
+    for route in file.routes.values():
+        for target in route.targets:
+            if not isinstance(target, str) and target.price is not None:
+                prices[str(parse_model(target.model))] = _price(target.price)
+    return Config(
+        server=Server(
+            host=server.host,
+            port=server.port,
+            keys=[Secret(key, folder) for key in server.keys],
+            max_body=server.max_body,
+            allowed_hosts=server.allowed_hosts,
+            allowed_origins=server.allowed_origins,
+        ),
+        providers=providers,
+        routes={name: _route(name, table, providers) for name, table in file.routes.items()},
+        drop_params=file.drop_params,
+        prices=prices,
+    )
+
+
+def _provider(table: "ProviderTable", folder: Path) -> ProviderConfig:
+    return ProviderConfig(
+        dialect=table.dialect,
+        base_url=table.base_url,
+        api_key=Secret(table.api_key, folder) if table.api_key is not None else None,
+        name=table.name,
+        headers=table.headers or {},
+        timeouts=_given(table.timeouts),
+        quirks=_given(table.quirks),
+        auth=_given(table.auth) or None,
+        endpoints=_given(table.endpoints),
+        prices=table.prices,
+    )
+
+
+def _route(name: str, table: "RouteTable", providers: dict[str, ProviderConfig]) -> Route:
+    """Timeouts fall, each by itself, from target to route to provider to default."""
+    own = _given(table.timeouts)
+    whole = Timeouts(**own)
+    targets: list[Target] = []
+    for target in table.targets:
+        ref = parse_model(target if isinstance(target, str) else target.model)
+        given = providers.get(ref.provider)
+        nearest = {} if isinstance(target, str) else _given(target.timeouts)
+        timeouts = Timeouts(**{**(given.timeouts if given else {}), **own, **nearest})
+        targets.append(
+            Target(
+                provider=ref.provider,
+                model=ref.model,
+                weight=1.0 if isinstance(target, str) else target.weight,
+                timeouts=timeouts if timeouts != whole else None,
+            )
+        )
+    return Route(name, tuple(targets), strategy=table.strategy, timeouts=whole, drop_params=table.drop_params)
+
+
+def _price(table: "PriceTable") -> "Price":
+    from decimal import Decimal
+
+    from tsuji.catalog.prices import Price
+    from tsuji.core.usage import NANO
+
+    # By the decimal digits that were written: 0.1 dollars are 100 000 000 nano-dollars exactly.
+    rates: dict[str, Any] = {name: round(Decimal(repr(value)) * NANO) for name, value in _given(table).items()}
+    return Price(**rates, source="config")
+
+
+def _given(table: msgspec.Struct | None) -> dict[str, Any]:
+    """What the table says, without what it leaves to others."""
+    return (
+        {}
+        if table is None
+        else {name: value for name, value in msgspec.structs.asdict(table).items() if value is not None}
+    )
