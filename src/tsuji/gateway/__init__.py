@@ -1,0 +1,36 @@
+"""The data plane: an HTTP server that speaks every dialect to clients and reaches every provider behind them.
+
+Owns the client side of HTTP (framing, limits, time limits, keep-alive, cancellation), who is let in, the table of
+endpoints, and the drive from a request through routing to an answer. It refuses to know wire formats (`tsuji.wire`
+does), to choose among targets (`tsuji.routing` does), to speak to providers itself (`tsuji.http` does) and to block
+the loop. Administration and dashboards are another process.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tsuji.config import Config
+
+    from .gateway import Gateway
+
+__all__ = ["Gateway", "serve"]
+
+
+def serve(config: "Config", *, on_ready: "Callable[[str], None] | None" = None) -> int:
+    """Serves until SIGINT or SIGTERM, then drains; 0 is the exit status.
+
+    on_ready: called once with the URL, when connections are accepted. Raises ConfigError where the address cannot be
+    listened on, or may not be: beyond loopback the gateway wants keys.
+    """
+    from .run import serve as run
+
+    return run(config, on_ready=on_ready)
+
+
+def __getattr__(name: str) -> object:
+    if name == "Gateway":
+        from .gateway import Gateway
+
+        return Gateway
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,109 @@
+"""Who is let in: decided once, on the parsed endpoint, before the body is read.
+
+With keys configured, a request shows one of them. Without keys the gateway is open to programs on this machine, and to
+no web page: a page in a browser can reach loopback too, by name (DNS rebinding, seen in Host) or across origins (seen
+in Origin).
+"""
+
+from hmac import compare_digest
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
+
+from tsuji.core.errors import AuthenticationError, PermissionDeniedError, TsujiError
+
+from .request import Request
+
+if TYPE_CHECKING:
+    from tsuji.config import Server
+
+_REMEMBERED = 256
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, as in a URL without its port, can only mean this machine."""
+    host = host.strip("[]").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Admission:
+    """The rules of one configuration."""
+
+    __slots__ = ("_hosts", "_keys", "_known_hosts", "_origins")
+
+    def __init__(self, server: "Server") -> None:
+        self._keys = tuple([key.encode() for key in server.keys])
+        self._hosts = frozenset([host.lower() for host in server.allowed_hosts])
+        self._origins = frozenset([origin.lower().encode() for origin in server.allowed_origins])
+        self._known_hosts: dict[bytes, bool] = {}
+
+    def refuse(self, request: Request, *, open_to_all: bool) -> TsujiError | None:
+        """Why the request is not let in; None if it is. open_to_all: the endpoint asks for no key."""
+        headers = request.headers
+        origin = headers.get(b"origin")
+        if not self._keys:
+            if not self._is_our_host(headers.get(b"host", b"")):
+                return PermissionDeniedError(
+                    "this gateway has no keys, so it answers only to names of this machine; "
+                    "add the name in the Host header to server.allowed_hosts, or set server.keys",
+                    fault="caller",
+                )
+            if origin is not None and not self.allows_origin(origin):
+                return PermissionDeniedError(
+                    "this gateway has no keys, so it does not answer web pages; "
+                    "add the page's origin to server.allowed_origins, or set server.keys",
+                    fault="caller",
+                )
+            return None
+        if open_to_all or self._shows_key(request):
+            return None
+        return AuthenticationError(
+            "this gateway wants one of its keys, as 'Authorization: Bearer KEY', x-api-key or x-goog-api-key",
+            fault="caller",
+        )
+
+    def allows_origin(self, origin: bytes) -> bool:
+        return origin.lower() in self._origins
+
+    def _shows_key(self, request: Request) -> bool:
+        """Compares with every key, so that the time taken says nothing of which one came near."""
+        shown = _shown(request)
+        found = False
+        for key in self._keys:
+            found |= compare_digest(key, shown)
+        return found
+
+    def _is_our_host(self, value: bytes) -> bool:
+        known = self._known_hosts.get(value)
+        if known is None:
+            if len(self._known_hosts) >= _REMEMBERED:
+                self._known_hosts.clear()
+            known = self._known_hosts[value] = self._names_us(value.decode("latin-1").lower())
+        return known
+
+    def _names_us(self, value: str) -> bool:
+        name, colon, port = value.rpartition(":")
+        if not colon or not port.isdigit():
+            name = value
+        return value in self._hosts or name in self._hosts or is_loopback(name)
+
+
+def _shown(request: Request) -> bytes:
+    """The key as the clients of any dialect send it; b"" where there is none."""
+    headers = request.headers
+    bearer = headers.get(b"authorization")
+    if bearer is not None and bearer[:7].lower() == b"bearer ":
+        return bearer[7:].strip()
+    shown = headers.get(b"x-api-key") or headers.get(b"x-goog-api-key")
+    if shown is not None:
+        return shown
+    if b"key=" in request.query:
+        for pair in request.query.split(b"&"):
+            if pair.startswith(b"key="):
+                return unquote_to_bytes(pair[4:])
+    return b""

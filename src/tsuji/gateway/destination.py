@@ -1,0 +1,110 @@
+"""Where a request can go: a target of a route with everything that can be worked out before a request comes."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tsuji.client.upstream import Upstream, upstream
+from tsuji.routing import Route, Target
+
+from . import reply
+
+if TYPE_CHECKING:
+    from tsuji.catalog.prices import Price
+    from tsuji.config import Config
+    from tsuji.engine.endpoint import Endpoint, LoadedModel
+
+LOCAL = "local"
+_REMEMBERED = 1024
+_PRICE_SECONDS = 10.0
+_PLAIN = (
+    b"Accept-Encoding: identity\r\n"  # a local hop gains nothing from gzip, and neither does the time to first token
+)
+
+
+class Destination(msgspec.Struct):
+    """target: as the route names it. model: as the provider does; model_json: the same as JSON.
+
+    headers: rendered lines for the provider. lines: header lines for the client. paths: request targets by
+    (operation, stream), filled as they are first used. price: as of `priced`, on the driver's clock; None is unknown.
+    loaded: what is known of a model of the local engine.
+    """
+
+    target: Target
+    upstream: Upstream
+    model: str
+    model_json: msgspec.Raw
+    headers: bytes
+    lines: bytes
+    price: "Price | None" = None
+    priced: float = float("-inf")
+    paths: dict[tuple[str, bool], bytes] = {}
+    loaded: "LoadedModel | None" = None
+
+
+class Destinations:
+    """All that this configuration leads to, made on first use and kept.
+
+    Raises ModelNotFoundError, MissingApiKeyError or ConfigError for what cannot be reached.
+    """
+
+    def __init__(self, config: "Config") -> None:
+        self._config = config
+        self._routes: dict[str, Route] = {}
+        self._found: dict[Target, Destination] = {}
+        self._local: dict[Target, tuple[Endpoint, Destination]] = {}
+
+    def route(self, model: str) -> Route:
+        found = self._routes.get(model)
+        if found is None:
+            found = self._config.route(model)
+            if len(self._routes) >= _REMEMBERED:
+                self._routes.clear()
+            self._routes[model] = found
+        return found
+
+    def find(self, target: Target) -> Destination:
+        found = self._found.get(target)
+        if found is None:
+            provider = self._config.provider(target.provider)
+            ready = upstream(provider, self._config.api_key(provider))
+            found = self._make(target, ready, target.model)
+            if len(self._found) >= _REMEMBERED:
+                self._found.clear()
+            self._found[target] = found
+        return found
+
+    async def local(self, target: Target) -> Destination:
+        """The same for a model of the local engine, which is loaded first where it must be."""
+        from tsuji.engine import engine
+
+        endpoint = await engine().aendpoint(target.model)
+        known = self._local.get(target)
+        if known is not None and known[0] is endpoint:
+            return known[1]
+        provider = msgspec.structs.replace(self._config.provider(LOCAL), base_url=endpoint.base_url)
+        found = self._make(target, upstream(provider, None, endpoint.headers), endpoint.model)
+        found.loaded = endpoint.info
+        self._local[target] = (endpoint, found)
+        return found
+
+    def forget(self, target: Target) -> None:
+        """Its key was refused: it may have been changed since it was read."""
+        self._found.pop(target, None)
+
+    def price(self, destination: Destination, now: float) -> "Price | None":
+        """Of this time: prices change by date and by time of day."""
+        if now - destination.priced > _PRICE_SECONDS:
+            destination.price = self._config.price(destination.target)
+            destination.priced = now
+        return destination.price
+
+    def _make(self, target: Target, ready: Upstream, model: str) -> Destination:
+        return Destination(
+            target=target,
+            upstream=ready,
+            model=model,
+            model_json=msgspec.Raw(msgspec.json.encode(model)),
+            headers=ready.headers + _PLAIN,
+            lines=b"x-tsuji-target: " + reply.value(target.name) + b"\r\n",
+        )

@@ -1,0 +1,247 @@
+"""The gateway as a driver of routing: one request, from its body to its answer.
+
+A Driver reads what a request asks for, asks `Routing` what to do, has a Relay or a Translation do it, and tells
+`Routing` what came of it, until part of an answer has reached the client or nothing is left to try.
+"""
+
+import asyncio
+from time import perf_counter
+from typing import TYPE_CHECKING, assert_never
+
+from tsuji.core.errors import InternalError, InvalidRequestError, TsujiError
+from tsuji.core.request import ChatRequest
+from tsuji.routing import Fail, Routing, Try
+from tsuji.wire import Dialect, dialect
+from tsuji.wire.dialect import Losses
+from tsuji.wire.passthrough import Fields, decode_fields, model_of, wants_stream
+
+from . import reply
+from .destination import LOCAL, Destination
+from .faults import ours
+from .framing import Framing, JsonArray, WholeEvents
+from .relay import Relay
+from .request import Request
+from .translate import EmbeddingTranslation, Translation
+
+if TYPE_CHECKING:
+    from tsuji.core.timeouts import Timeouts
+
+    from .gateway import Gateway
+    from .server import Connection
+    from .sink import Sink
+
+_MAX_MODEL = 512
+
+
+class Driver:
+    """`begin` once; then it is the request's Job.
+
+    dialect: the client's. fields: the body, one level deep. model: as the client wrote it. stream: the client wants
+    one. drop: parameters that a target lacks are dropped. dropped: which were. mark: since when it is our own time that
+    passes, by perf_counter.
+    """
+
+    __slots__ = (
+        "_chat",
+        "_sink",
+        "_spent",
+        "_task",
+        "connection",
+        "dialect",
+        "drop",
+        "dropped",
+        "fields",
+        "gateway",
+        "mark",
+        "model",
+        "operation",
+        "request",
+        "routing",
+        "stream",
+    )
+
+    def __init__(self, gateway: "Gateway", connection: "Connection", request: Request) -> None:
+        self.gateway = gateway
+        self.connection = connection
+        self.request = request
+        self.dropped: list[str] = []
+        self._chat: ChatRequest | None = None
+        self._sink: Sink | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._spent = 0.0
+
+    def begin(self) -> None:
+        """Raises TsujiError for a request that no target is to see."""
+        self.mark = perf_counter()
+        request = self.request
+        endpoint = request.endpoint
+        if endpoint is None:
+            raise InternalError("a request without an endpoint reached the driver")
+        self.dialect: Dialect = dialect(endpoint.dialect)
+        self.operation = endpoint.operation
+        self.fields: Fields = decode_fields(request.body)
+        self.model = model = model_of(self.fields) if request.model is None else request.model
+        if len(model) > _MAX_MODEL or not model.isprintable():
+            raise InvalidRequestError("'model' is no model's name: too long, or not printable", param="model")
+        self.stream = wants_stream(self.fields) if endpoint.stream is None else endpoint.stream
+        route = self.gateway.destinations.route(model)
+        self.drop = self.gateway.config.drop_params if route.drop_params is None else route.drop_params
+        self.routing = Routing(route, self.mark)
+        request.job = self
+        self._advance()
+
+    # Trying targets.
+
+    def _advance(self) -> None:
+        """Does what routing says, until something is under way or the request is over."""
+        while True:
+            action = self.routing.next(perf_counter())
+            match action:
+                case Try():
+                    error = self._try(action)
+                    if error is None:
+                        return
+                    self.routing.failed(error, perf_counter())
+                case Fail():
+                    self._fail(action.error)
+                    return
+                case _:
+                    assert_never(action)
+
+    def _try(self, action: Try) -> TsujiError | None:
+        """The error if it failed at once."""
+        try:
+            if action.target.provider == LOCAL:
+                self._task = asyncio.get_running_loop().create_task(self._try_local(action))
+            else:
+                self._send(self.gateway.destinations.find(action.target), action.timeouts)
+        except Exception as error:
+            return ours(error)
+        return None
+
+    async def _try_local(self, action: Try) -> None:
+        """The local engine may have to load the model, or even fetch it, before there is an address."""
+        try:
+            destination = await self.gateway.destinations.local(action.target)
+            self.mark = perf_counter()
+            self._send(destination, action.timeouts)
+        except Exception as error:
+            self.failed(ours(error))
+
+    def _send(self, destination: Destination, timeouts: "Timeouts") -> None:
+        same = destination.upstream.dialect is self.dialect
+        sink: Sink
+        if self.operation == "embeddings":
+            relayed = same and self.dialect.name == "openai"
+            sink = Relay(self, destination) if relayed else EmbeddingTranslation(self, destination)
+        elif same and not (destination.loaded is not None and "tools" in self.fields):
+            sink = Relay(self, destination)
+        else:
+            sink = Translation(self, destination)
+        self._sink = sink
+        sink.prepare()
+        now = perf_counter()
+        self._spent += now - self.mark
+        sink.send(timeouts)
+
+    def failed(self, error: TsujiError) -> None:
+        """The running try failed."""
+        self.mark = perf_counter()
+        sent = self.connection.begun
+        self.routing.failed(error, self.mark, sent=sent)
+        self._advance()
+
+    def answered(self) -> None:
+        """The provider's answer, or the first part of it, is here: from now it is our time again."""
+        self.mark = perf_counter()
+
+    # Job: what the connection tells.
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        if self._sink is not None:
+            self._sink.cancel()
+
+    def pause(self) -> None:
+        if self._sink is not None:
+            self._sink.pause()
+
+    def resume(self) -> None:
+        if self._sink is not None:
+            self._sink.resume()
+
+    # Answering.
+
+    def losses(self, dialect_name: str) -> Losses:
+        losses = Losses(dialect_name, self.drop)
+        self.dropped = losses.dropped
+        return losses
+
+    def chat(self) -> ChatRequest:
+        """The request in canonical form, parsed once."""
+        if self._chat is None:
+            model = self.request.model
+            self._chat = self.dialect.parse_request(self.request.body, model, self.stream if model else None)
+        return self._chat
+
+    def framing(self) -> Framing:
+        """How the client wants its stream."""
+        if self.dialect.name == "gemini" and b"alt=sse" not in self.request.query.split(b"&"):
+            return JsonArray()
+        return WholeEvents()
+
+    def lines(self, destination: Destination, cost: bytes | None) -> bytes:
+        """Header lines that say what happened."""
+        now = perf_counter()
+        self._spent += now - self.mark
+        self.mark = now
+        out = b"%bx-tsuji-attempts: %d\r\nx-tsuji-overhead-us: %d\r\n" % (
+            destination.lines,
+            len(self.routing.attempts),
+            self._spent * 1e6,
+        )
+        if cost is not None:
+            out += b"x-tsuji-cost: %b\r\n" % cost
+        if self.dropped:
+            out += b"x-tsuji-dropped: %b\r\n" % reply.value(", ".join(self.dropped))
+        return out
+
+    def whole(self, destination: Destination, head: bytes, body: bytes, cost: bytes) -> None:
+        """A whole answer for the client. head: status line and the headers that describe the body."""
+        self.routing.succeeded(self.mark)
+        self._sink = None
+        self.connection.whole(head + self.lines(destination, cost), body)
+
+    def over(self) -> None:
+        """A stream has been delivered."""
+        self.routing.succeeded(perf_counter())
+        self._sink = None
+
+    def cut(self, error: TsujiError) -> None:
+        """A stream ends here, and the client knows why."""
+        self.routing.failed(error, perf_counter(), sent=True)
+        self._sink = None
+        self.connection.cut()
+
+    def _fail(self, error: TsujiError) -> None:
+        """Nothing is left to try."""
+        sink, self._sink = self._sink, None
+        connection = self.connection
+        if connection.begun:
+            try:
+                connection.send(sink.failure(error) if sink is not None else b"")
+            except Exception as failure:
+                ours(failure)
+            connection.cut()
+            return
+        original = sink.original(error) if sink is not None else None
+        if original is not None:
+            head, body = original
+        else:
+            head = reply.status_line(reply.error_status(error)) + reply.JSON
+            body = self.dialect.render_error(error)
+        tried = self.routing.attempts
+        target = b"x-tsuji-target: %b\r\n" % reply.value(tried[-1].target.name) if tried else b""
+        counted = b"x-tsuji-attempts: %d\r\n" % len(tried)
+        connection.whole(head + reply.error_lines(error) + target + counted, body)

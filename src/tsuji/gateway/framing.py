@@ -1,0 +1,89 @@
+"""Streams as pieces that a client can always make sense of: whole events, or elements of a JSON array."""
+
+from typing import Protocol
+
+from tsuji.core.errors import UpstreamProtocolError
+from tsuji.wire.sse import MAX_EVENT, SSEOverflow, SSEParser
+
+_ENDS = (b"\n\n", b"\r\n\r\n")
+
+
+class Framing(Protocol):
+    """probe: bytes between two pieces that mean nothing to the client. comments: a comment may stand there as well.
+
+    feed: server-sent events, split anywhere, to a piece of the answer. close: what is left, and the end.
+    Raises UpstreamProtocolError if an event has no end.
+    """
+
+    content_type: bytes
+    probe: bytes
+    comments: bool
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def close(self) -> bytes: ...
+
+
+class WholeEvents:
+    """Holds back the part of an event whose end has not come, so that a stream that is cut is cut between events."""
+
+    __slots__ = ("_held",)
+    content_type = b"text/event-stream"
+    probe = b":\n"
+    comments = True
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        if data.endswith(_ENDS):
+            return data
+        cut = max([at + len(end) for end in _ENDS if (at := data.rfind(end)) >= 0], default=0)
+        self._held = data[cut:]
+        if len(self._held) > MAX_EVENT:
+            raise _endless()
+        return data[:cut]
+
+    def close(self) -> bytes:
+        held, self._held = self._held, b""
+        return held + b"\n\n" if held.strip() else b""
+
+
+class JsonArray:
+    """Gemini's stream without `alt=sse`: one JSON array, an element an event.
+
+    https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent
+    """
+
+    __slots__ = ("_events", "_started")
+    content_type = b"application/json"
+    probe = b"\n"
+    comments = False
+
+    def __init__(self) -> None:
+        self._events = SSEParser()
+        self._started = False
+
+    def feed(self, data: bytes) -> bytes:
+        try:
+            return self._elements(self._events.feed(data))
+        except SSEOverflow:
+            raise _endless() from None
+
+    def close(self) -> bytes:
+        last = self._elements(self._events.close())
+        return last + (b"]\n" if self._started else b"[]\n")
+
+    def _elements(self, events: list[tuple[bytes, bytes]]) -> bytes:
+        out = b""
+        for _, element in events:
+            out += (b",\n" if self._started else b"[") + element
+            self._started = True
+        return out
+
+
+def _endless() -> UpstreamProtocolError:
+    return UpstreamProtocolError(f"the provider's stream has an event longer than {MAX_EVENT} bytes")

@@ -1,0 +1,163 @@
+"""The gateway of one process: its listener, its connections, and what every request needs."""
+
+import asyncio
+import os
+from email.utils import formatdate
+from itertools import count
+from typing import TYPE_CHECKING
+
+from tsuji.core.errors import ConfigError, RequestTooLargeError, TsujiError
+from tsuji.http.aio import AsyncPool
+from tsuji.wire import dialect
+
+from . import models, reply
+from .admit import Admission, is_loopback
+from .destination import Destinations
+from .driver import Driver
+from .endpoints import WrongMethodError, dialect_of, find
+from .faults import ours
+from .request import Request
+from .server import Connection
+
+if TYPE_CHECKING:
+    from tsuji.config import Config
+
+SWEEP_SECONDS = 0.5
+DRAIN_SECONDS = 30.0
+_BACKLOG = 2048
+_MAX_IDLE = 1024
+
+
+class Gateway:
+    """`start`, then `stop`. Raises ConfigError where the address may not be, or cannot be, listened on.
+
+    connections: that are open. date: the Date header line of this moment. draining: no new requests are wanted.
+    """
+
+    def __init__(self, config: "Config") -> None:
+        self.config = config
+        self.max_body = config.server.max_body
+        self.connections: set[Connection] = set()
+        self.draining = False
+        self.date = b""
+        self.destinations = Destinations(config)
+        self.pool = AsyncPool(max_idle_per_origin=_MAX_IDLE)
+        self.url = ""
+        self._admission = Admission(config.server)
+        self._ids = count(1)
+        self._id_prefix = os.urandom(6).hex().encode()
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._empty: asyncio.Future[None] | None = None
+
+    # Life.
+
+    async def start(self) -> str:
+        """Listens; the URL, with the port that was given where the config says 0."""
+        server = self.config.server
+        if not server.keys and not is_loopback(server.host):
+            raise ConfigError(
+                f"refusing to listen on {server.host} without keys, because anyone who reaches it could spend yours; "
+                f"set server.keys, or server.host to 127.0.0.1",
+                param="server.keys",
+            )
+        loop = asyncio.get_running_loop()
+        self._sweep(loop)
+        try:
+            self._server = await loop.create_server(
+                lambda: Connection(self, loop), server.host, server.port, backlog=_BACKLOG
+            )
+        except OSError as error:
+            self._stop_sweeping()
+            raise ConfigError(
+                f"cannot listen on {server.host}:{server.port}: {error.strerror or error}; choose another server.port",
+                param="server.port",
+            ) from error
+        port = self._server.sockets[0].getsockname()[1]
+        host = f"[{server.host}]" if ":" in server.host else server.host
+        self.url = f"http://{host}:{port}"
+        return self.url
+
+    async def stop(self, seconds: float = DRAIN_SECONDS) -> None:
+        """No new connections; open requests have `seconds` to finish, then they are cut; pools are closed."""
+        self.draining = True
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self.connections):
+            connection.retire()
+        if self.connections:
+            self._empty = asyncio.get_running_loop().create_future()
+            try:
+                await asyncio.wait_for(self._empty, seconds)
+            except TimeoutError:
+                for connection in list(self.connections):
+                    connection.abort()
+                await asyncio.sleep(0)
+        self._stop_sweeping()
+        if self._server is not None:
+            await self._server.wait_closed()
+        await self.pool.close()
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """One look at every connection's time limit, instead of a timer for each."""
+        now = loop.time()
+        self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
+        for connection in [c for c in self.connections if c.deadline < now or c.half_closed]:
+            if connection.half_closed:
+                connection.check_gone()
+            if connection.deadline < now:
+                connection.expire(now)
+        self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep, loop)
+
+    def _stop_sweeping(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+
+    def lost(self, connection: Connection) -> None:
+        """A connection is closed."""
+        self.connections.discard(connection)
+        if not self.connections and self._empty is not None and not self._empty.done():
+            self._empty.set_result(None)
+
+    # Requests.
+
+    def admit(self, request: Request) -> TsujiError | None:
+        """At the request's head: its endpoint, or why it is refused."""
+        request.lines = b"x-tsuji-request-id: %b%08x\r\n" % (self._id_prefix, next(self._ids))
+        try:
+            request.endpoint, request.model = find(request.method, request.path)
+        except TsujiError as error:
+            return self._admission.refuse(request, open_to_all=False) or error
+        refusal = self._admission.refuse(request, open_to_all=request.endpoint.open)
+        if refusal is None and request.length is not None and request.length > self.max_body:
+            return self.too_large()
+        return refusal
+
+    def too_large(self) -> TsujiError:
+        return RequestTooLargeError(
+            f"the body is larger than this gateway takes, {self.max_body} bytes; see server.max_body"
+        )
+
+    def answer(self, request: Request, connection: Connection) -> None:
+        """The request is complete, or refused."""
+        try:
+            if request.refusal is not None:
+                raise request.refusal
+            operation = request.endpoint.operation if request.endpoint is not None else ""
+            if operation in ("chat", "embeddings"):
+                Driver(self, connection, request).begin()
+            else:
+                head, body = models.ANSWERS[operation](self, request)
+                connection.whole(head, body)
+        except Exception as error:
+            self._refuse(request, connection, ours(error))
+
+    def _refuse(self, request: Request, connection: Connection, error: TsujiError) -> None:
+        name = request.endpoint.dialect if request.endpoint is not None else dialect_of(request.path)
+        head = reply.status_line(reply.error_status(error)) + reply.JSON + reply.error_lines(error)
+        if isinstance(error, WrongMethodError):
+            head += b"allow: %b\r\n" % error.allow
+        if error.status == 401 and error.fault == "caller":
+            head += b"www-authenticate: Bearer\r\n"
+        connection.whole(head, dialect(name).render_error(error))

@@ -1,0 +1,45 @@
+"""What a request's head may be: its limits, and what this server takes of HTTP."""
+
+from tsuji.core.errors import InvalidRequestError, RequestTooLargeError, TsujiError
+
+from .request import Request
+
+MAX_HEAD = 64 * 1024
+MAX_HEADERS = 128
+MAX_URL = 16 * 1024
+
+ONCE = frozenset([b"host", b"content-length", b"authorization", b"x-api-key", b"x-goog-api-key", b"origin", b"expect"])
+"""Headers of which two would be two opinions."""
+
+
+def wrong(request: Request, version: str) -> TsujiError | None:
+    """What is wrong with the head as HTTP. Notes what it says of the body and of the version."""
+    headers = request.headers
+    if version != "1.1":
+        request.http10 = True
+        if version != "1.0":
+            return InvalidRequestError(f"HTTP/{version} is not spoken here; use HTTP/1.1", status=505)
+    length = headers.get(b"content-length")
+    if length is not None:
+        request.length = int(length)
+    coding = headers.get(b"transfer-encoding")
+    if coding is not None:
+        request.chunked = True
+        if request.http10 or coding.lower() != b"chunked":
+            return InvalidRequestError("the only Transfer-Encoding taken here is chunked, in HTTP/1.1")
+    if b"host" not in headers and not request.http10:
+        return InvalidRequestError("an HTTP/1.1 request needs a Host header")
+    if request.path[:1] != b"/":
+        return InvalidRequestError("the request target must be a path, such as /v1/chat/completions")
+    expected = headers.get(b"expect")
+    if expected is not None and expected.lower() != b"100-continue":
+        return InvalidRequestError("the only expectation met here is 100-continue", status=417)
+    return None
+
+
+def url_too_long() -> TsujiError:
+    return RequestTooLargeError(f"the URL is longer than {MAX_URL} bytes", status=414)
+
+
+def too_large() -> TsujiError:
+    return RequestTooLargeError(f"the head has more than {MAX_HEADERS} headers or {MAX_HEAD} bytes", status=431)

@@ -1,0 +1,95 @@
+"""What the gateway answers out of itself: its models, its health, and that it does not count tokens."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tsuji.core.errors import InvalidRequestError, ModelNotFoundError, TsujiError
+from tsuji.core.response import ModelInfo
+from tsuji.wire import dialect
+
+from . import reply
+from .endpoints import TABLE
+from .request import Request
+
+if TYPE_CHECKING:
+    from .gateway import Gateway
+
+_OWNER = "tsuji"
+
+
+def available(gateway: "Gateway") -> list[ModelInfo]:
+    """The config's routes, then the models of the local engine. Any other model is asked for as provider:model."""
+    found = [ModelInfo(id=name, owned_by=_OWNER) for name in gateway.config.routes]
+    try:
+        from tsuji.engine import engine
+
+        found += [ModelInfo(id=f"local:{model.name}", owned_by="local") for model in engine().models()]
+    except (ImportError, TsujiError):
+        pass  # this installation has no local engine
+    return found
+
+
+def _models(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
+    return reply.OK + reply.JSON, _render(request, available(gateway))
+
+
+def _model(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
+    name = (request.model or "").removeprefix("models/")
+    for model in available(gateway):
+        if model.id == name:
+            break
+    else:
+        for target in gateway.destinations.route(name).targets:
+            gateway.config.provider(target.provider)
+        model = ModelInfo(id=name, owned_by=name.partition(":")[0])
+    whole: dict[str, Any] = msgspec.json.decode(_render(request, [model]))
+    rows: list[Any] = whole.get("data") or whole.get("models") or []
+    if not rows:
+        raise ModelNotFoundError(f"no model {name!r}")
+    return reply.OK + reply.JSON, msgspec.json.encode(rows[0])
+
+
+def _render(request: Request, found: list[ModelInfo]) -> bytes:
+    """In the dialect of the path; /v1/models is Anthropic's too, whose clients say who they are."""
+    name = request.endpoint.dialect if request.endpoint is not None else "openai"
+    if name == "openai" and b"anthropic-version" in request.headers:
+        name = "anthropic"
+    render = dialect(name).render_models
+    if render is None:
+        raise InvalidRequestError(f"the {name} dialect has no list of models", status=501)
+    return render(found)
+
+
+def _count_tokens(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
+    raise InvalidRequestError("this gateway does not count tokens before a call", status=501, fault="gateway")
+
+
+def _health(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
+    return reply.OK + reply.JSON, b'{"status":"ok"}'
+
+
+def _ready(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
+    if gateway.draining:
+        return reply.status_line(503) + reply.JSON, b'{"status":"draining"}'
+    return reply.OK + reply.JSON, b'{"status":"ready"}'
+
+
+def _root(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
+    paths = [f"{e.method.decode()} {e.path.decode()}{_named(e.suffix)}" for e in TABLE]
+    return reply.OK + reply.JSON, msgspec.json.encode({"name": "tsuji", "endpoints": paths})
+
+
+def _named(suffix: bytes | None) -> str:
+    return "" if suffix is None else "{model}" + suffix.decode()
+
+
+ANSWERS: dict[str, Callable[["Gateway", Request], tuple[bytes, bytes]]] = {
+    "models": _models,
+    "model": _model,
+    "count_tokens": _count_tokens,
+    "health": _health,
+    "ready": _ready,
+    "root": _root,
+}

@@ -1,0 +1,177 @@
+"""Answers in the client's own dialect: bytes pass, the model's name is replaced, usage is read.
+
+A whole answer is held until it is complete: until then another target can still give a better one, and its cost is in
+the head. A stream passes event by event; its head is held back until the first events say that it works.
+"""
+
+from typing import TYPE_CHECKING
+
+from tsuji.core.errors import TsujiError, UpstreamProtocolError
+from tsuji.core.events import StreamFailed
+from tsuji.wire.passthrough import encode, quirky
+
+from . import reply
+from .destination import Destination
+from .framing import Framing
+from .sink import Sink, is_events, is_json
+
+if TYPE_CHECKING:
+    from tsuji.http.message import ResponseHead
+    from tsuji.wire.dialect import StreamTail
+
+    from .driver import Driver
+
+_EMBEDDINGS_PATH = "/embeddings"
+_CLIENT_HEADERS = {"anthropic": (b"anthropic-beta",), "openai": (b"openai-beta",)}
+"""Headers of a client's that ask something of the provider in the dialect's own terms."""
+_UNHELD = 8 * 1024 * 1024
+"""A whole answer beyond this size is passed on as it comes."""
+
+
+class Relay(Sink):
+    __slots__ = ("_framing", "_head", "_passing", "_tail")
+
+    def __init__(self, driver: "Driver", destination: Destination) -> None:
+        super().__init__(driver, destination)
+        self._head: ResponseHead | None = None
+        self._tail: StreamTail | None = None
+        self._framing: Framing | None = None
+        self._passing = False
+
+    def prepare(self) -> None:
+        driver, destination = self.driver, self.destination
+        upstream = destination.upstream
+        operation, stream = driver.operation, driver.stream
+        path = destination.paths.get((operation, stream))
+        if path is None:
+            own = upstream.dialect.chat_path(destination.model, stream) if operation == "chat" else _EMBEDDINGS_PATH
+            path = destination.paths[operation, stream] = upstream.target(operation, own, destination.model)
+        self.path = path
+        self.headers = destination.headers
+        for name in _CLIENT_HEADERS.get(upstream.dialect.name, ()):
+            asked = driver.request.headers.get(name)
+            if asked is not None:
+                self.headers += name + b": " + asked + b"\r\n"
+        fields = driver.fields
+        if driver.request.model is None:
+            fields = {**fields, "model": destination.model_json}
+        quirks = upstream.provider.quirks
+        if quirks.drop or quirks.rename or quirks.defaults:
+            fields = quirky(fields, quirks, driver.losses(upstream.dialect.name))
+        self.body = encode(fields)
+
+    # The answer.
+
+    def answer_head(self, head: "ResponseHead") -> None:
+        self._head = head
+        if self.driver.stream:
+            if is_events(head):
+                self._tail = self.destination.upstream.dialect.stream_tail()
+                self._framing = self.driver.framing()
+            elif not is_json(head):  # JSON may be an error under a status that says success
+                raise self.not_an_answer(head)
+        elif not is_json(head):
+            raise self.not_an_answer(head)
+
+    def answer_body(self, data: bytes) -> None:
+        tail, framing = self._tail, self._framing
+        if tail is None or framing is None:
+            if self._passing:
+                self.driver.connection.send(data)
+                return
+            self.hold(data)
+            if self._held_size > _UNHELD and not self.driver.stream:
+                self._pass_unheld()
+            return
+        tail.feed(data)
+        if not self._passing:
+            self.hold(data)
+            if tail.failed:
+                raise self._stream_error(self.held())
+            piece = framing.feed(data)
+            if piece:
+                self._held.clear()
+                self._begin(framing)
+                self.driver.connection.send(piece)
+        else:
+            self.driver.connection.send(framing.feed(data))
+
+    def answer_end(self) -> None:
+        tail, framing, driver = self._tail, self._framing, self.driver
+        if tail is not None and framing is not None:
+            self._end_stream(tail, framing)
+        elif self._passing:
+            self.done()
+            driver.over()
+            driver.connection.finish()
+        elif driver.stream:
+            raise self._stream_error(self.held())
+        else:
+            self._whole(self.held())
+
+    def _whole(self, body: bytes) -> None:
+        driver, head = self.driver, self._head
+        driver.answered()
+        if head is None or not body:
+            raise UpstreamProtocolError("the provider's answer is empty")
+        usage = self.destination.upstream.dialect.read_usage(body)
+        self.done()
+        driver.whole(self.destination, reply.status_line(head.status) + reply.passed(head), body, self.cost(usage))
+
+    def _pass_unheld(self) -> None:
+        """A whole answer too long to be worth holding: what it cost is not known when its head leaves."""
+        driver, head = self.driver, self._head
+        if head is None:
+            return
+        self._passing = True
+        driver.answered()
+        own = reply.status_line(head.status) + reply.passed(head)
+        driver.connection.begin(own + driver.lines(self.destination, b"unknown"))
+        driver.connection.send(self.held())
+        self._held.clear()
+
+    # A stream.
+
+    def _begin(self, framing: Framing) -> None:
+        driver, head = self.driver, self._head
+        if head is None:
+            return
+        self._passing = True
+        driver.answered()
+        lines = driver.lines(self.destination, self.preview())
+        own = reply.stream_head(framing.content_type) + reply.passed(head, but=b"content-type")
+        driver.connection.begin(own + lines, framing.probe)
+
+    def _end_stream(self, tail: "StreamTail", framing: Framing) -> None:
+        driver = self.driver
+        if tail.failed:  # the provider's own error event has passed
+            self.done()
+            driver.cut(self.interrupted())
+            return
+        if not tail.complete:
+            raise self.interrupted()
+        rest = framing.close()
+        if not self._passing:
+            self._begin(framing)
+        self.done()
+        driver.over()
+        if framing.comments:
+            rest += self.summary(tail.usage)
+        driver.connection.send(rest)
+        driver.connection.finish()
+
+    def _stream_error(self, body: bytes) -> TsujiError:
+        """The error that came where the first events should be."""
+        dialect = self.destination.upstream.dialect
+        if self._tail is None:
+            dialect.parse_response(body, self.destination.upstream.provider.quirks)  # raises what the document says
+            return UpstreamProtocolError("the provider answered a request for a stream with a whole answer")
+        parser = dialect.stream_parser(self.destination.upstream.provider.quirks)
+        for event in [*parser.feed(body), *parser.close()]:
+            if type(event) is StreamFailed:
+                return event.error
+        return self.interrupted()
+
+    def failure(self, error: TsujiError) -> bytes:
+        rendered = super().failure(error)
+        return self._framing.feed(rendered) if self._framing is not None else b""

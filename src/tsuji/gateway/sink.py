@@ -1,0 +1,245 @@
+"""What every way of answering has in common: the exchange with the provider, errors, and when to give up."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tsuji.catalog.prices import Price, cost
+from tsuji.core.errors import AuthenticationError, StreamInterruptedError, TsujiError, UpstreamProtocolError
+from tsuji.core.events import StreamFailed
+from tsuji.core.request import ChatRequest
+from tsuji.core.usage import Usage
+
+from . import reply
+from .destination import Destination
+from .faults import ours
+
+if TYPE_CHECKING:
+    from tsuji.core.timeouts import Timeouts
+    from tsuji.http.aio import Exchange
+    from tsuji.http.message import ResponseHead
+
+    from .driver import Driver
+
+MAX_ERROR = 1024 * 1024
+MAX_WHOLE = 256 * 1024 * 1024
+
+
+class Sink(ABC):
+    """One try: `prepare` and `send` a request; the transport then calls on_head, on_body and on_end or on_failure.
+
+    An error document is collected and classified here; everything else of an answer is a subclass's.
+    Nothing of an answer reaches the client before it is known to be one: until then a failure goes back to routing.
+    """
+
+    __slots__ = (
+        "_done",
+        "_error_head",
+        "_exchange",
+        "_held",
+        "_held_size",
+        "_raw",
+        "body",
+        "destination",
+        "driver",
+        "headers",
+        "path",
+    )
+
+    def __init__(self, driver: "Driver", destination: Destination) -> None:
+        self.driver = driver
+        self.destination = destination
+        self._exchange: Exchange | None = None
+        self._error_head: ResponseHead | None = None
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._raw: tuple[ResponseHead, bytes, TsujiError] | None = None
+        self._done = False
+        self.path = b""
+        self.headers = b""
+        self.body = b""
+
+    # To be given by a way of answering.
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Sets path, headers and body. Raises TsujiError for a request that this target cannot be asked."""
+
+    @abstractmethod
+    def answer_head(self, head: "ResponseHead") -> None: ...
+
+    @abstractmethod
+    def answer_body(self, data: bytes) -> None: ...
+
+    @abstractmethod
+    def answer_end(self) -> None: ...
+
+    def failure(self, error: TsujiError) -> bytes:
+        """What to send after part of an answer, to say that the rest will not come."""
+        client = self.driver.dialect
+        renderer = client.stream_renderer(ChatRequest(model=self.driver.model, stream=True))
+        return renderer.render([StreamFailed(error)])
+
+    # The try.
+
+    def send(self, timeouts: "Timeouts") -> None:
+        upstream = self.destination.upstream
+        pool = self.driver.gateway.pool
+        self._exchange = pool.start(b"POST", upstream.origin, self.path, self.headers, self.body, timeouts, self)
+
+    def cancel(self) -> None:
+        self._done = True
+        if self._exchange is not None:
+            self._exchange.cancel()
+
+    def pause(self) -> None:
+        if self._exchange is not None:
+            self._exchange.pause()
+
+    def resume(self) -> None:
+        if self._exchange is not None:
+            self._exchange.resume()
+
+    def fail(self, error: TsujiError) -> None:
+        """The try is over, while the provider may still be sending."""
+        if not self._done:
+            self.cancel()
+            self.driver.failed(self._here(error))
+
+    def _here(self, error: TsujiError) -> TsujiError:
+        """The error with the place it happened at."""
+        if error.provider is None:
+            error.provider = self.destination.target.provider
+            error.model = self.destination.target.model
+        return error
+
+    # Called by the transport.
+
+    def on_head(self, head: "ResponseHead") -> None:
+        if self._done:
+            return
+        if 200 <= head.status < 300:
+            try:
+                self.answer_head(head)
+            except Exception as error:
+                self.fail(ours(error))
+        else:
+            self._error_head = head
+
+    def on_body(self, data: bytes) -> None:
+        if self._done:
+            return
+        if self._error_head is not None:
+            if self._held_size < MAX_ERROR:
+                self.hold(data)
+            return
+        try:
+            self.answer_body(data)
+        except Exception as error:
+            self.fail(ours(error))
+
+    def on_end(self) -> None:
+        if self._done:
+            return
+        if self._error_head is not None:
+            self._done = True
+            self.driver.failed(self._classify(self._error_head, self.held()))
+            return
+        try:
+            self.answer_end()
+        except Exception as error:
+            self.fail(ours(error))
+
+    def on_failure(self, error: TsujiError) -> None:
+        if not self._done:
+            self._done = True
+            self.driver.failed(self._here(error))
+
+    # Steps for subclasses.
+
+    def hold(self, data: bytes) -> None:
+        """Keeps a piece of a body that is looked at as a whole. Raises UpstreamProtocolError if it has no end."""
+        self._held.append(data)
+        self._held_size += len(data)
+        if self._held_size > MAX_WHOLE:
+            raise UpstreamProtocolError(f"the provider's answer is longer than {MAX_WHOLE} bytes")
+
+    def held(self) -> bytes:
+        held = self._held
+        return held[0] if len(held) == 1 else b"".join(held)
+
+    def done(self) -> None:
+        """The provider has been heard out."""
+        self._done = True
+
+    def cost(self, usage: Usage | None) -> bytes:
+        """As a header says it."""
+        return reply.dollars(cost(self.price(), usage))
+
+    def price(self) -> Price | None:
+        driver = self.driver
+        return driver.gateway.destinations.price(self.destination, driver.mark)
+
+    def preview(self) -> bytes | None:
+        """What a stream will cost, as far as that is known before it begins."""
+        price = self.price()
+        known_now = price is None or price.source == "free"
+        return reply.dollars(cost(price, None)) if known_now else None
+
+    def summary(self, usage: Usage | None) -> bytes:
+        """A comment line, which clients of server-sent events skip: `: tsuji {"target": ..., "cost": ...}`.
+
+        https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+        """
+        facts = {
+            "target": self.destination.target.name,
+            "attempts": len(self.driver.routing.attempts),
+            "cost": self.cost(usage).decode(),
+            "input_tokens": usage.input_tokens if usage is not None else None,
+            "output_tokens": usage.output_tokens if usage is not None else None,
+        }
+        return b": tsuji " + msgspec.json.encode(facts) + b"\n\n"
+
+    def interrupted(self) -> TsujiError:
+        return self._here(StreamInterruptedError("the provider's stream ended before the answer was complete"))
+
+    def not_an_answer(self, head: "ResponseHead") -> TsujiError:
+        kind = (head.get(b"content-type") or b"nothing").decode("latin-1")
+        return UpstreamProtocolError(f"the provider answered with {kind!r}, which is no answer; check its base_url")
+
+    # Errors.
+
+    def _classify(self, head: "ResponseHead", body: bytes) -> TsujiError:
+        upstream = self.destination.upstream
+        if head.status < 400:
+            return self._here(
+                UpstreamProtocolError(f"the provider answered with status {head.status}; check its base_url")
+            )
+        headers = {name.decode("latin-1"): content.decode("latin-1") for name, content in head.headers}
+        try:
+            error = self._here(upstream.dialect.parse_error(head.status, headers, body))
+        except Exception as failure:
+            error = self._here(ours(failure))
+        self._raw = (head, body, error)
+        if isinstance(error, AuthenticationError):
+            self.driver.gateway.destinations.forget(self.destination.target)
+        return error
+
+    def original(self, error: TsujiError) -> tuple[bytes, bytes] | None:
+        """The head and body of the provider's own error document, where the client can read it."""
+        raw = self._raw
+        if raw is None or raw[2] is not error or self.destination.upstream.dialect is not self.driver.dialect:
+            return None
+        head, body, _ = raw
+        if not is_json(head) or self._held_size > MAX_ERROR:
+            return None
+        return reply.status_line(head.status) + reply.passed(head, error), body
+
+
+def is_json(head: "ResponseHead") -> bool:
+    return b"json" in (head.get(b"content-type") or b"").lower()
+
+
+def is_events(head: "ResponseHead") -> bool:
+    return (head.get(b"content-type") or b"").lower().startswith(b"text/event-stream")

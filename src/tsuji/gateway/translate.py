@@ -1,0 +1,193 @@
+"""Answers in another dialect than the client's: parsed into core, and rendered again.
+
+A stream's head is held back until the first event that carries content: before it, another target can take over.
+"""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tsuji.core import events as ev
+from tsuji.core.errors import InvalidRequestError, TsujiError, UpstreamProtocolError
+from tsuji.core.request import ChatRequest, EmbeddingRequest
+from tsuji.core.usage import Usage
+from tsuji.http.message import render_headers
+
+from . import reply
+from .destination import Destination
+from .framing import Framing
+from .sink import Sink, is_events, is_json
+
+if TYPE_CHECKING:
+    from tsuji.engine.adapt import Unadapt
+    from tsuji.http.message import ResponseHead
+    from tsuji.wire.dialect import Call, StreamParser, StreamRenderer
+
+    from .driver import Driver
+
+_PREAMBLE = (ev.Started, ev.UsageReported, ev.ExtAdded, ev.PartStarted)
+"""Events that say nothing yet: a provider that then fails has not begun to answer."""
+
+
+class Translation(Sink):
+    __slots__ = ("_early", "_framing", "_parser", "_passing", "_renderer", "_unadapt", "_unadapt_events", "_usage")
+
+    def __init__(self, driver: "Driver", destination: Destination) -> None:
+        super().__init__(driver, destination)
+        self._parser: StreamParser | None = None
+        self._renderer: StreamRenderer | None = None
+        self._framing: Framing | None = None
+        self._unadapt: Unadapt | None = None
+        self._unadapt_events = None
+        self._early: list[ev.Event] = []
+        self._passing = False
+        self._usage: Usage | None = None
+
+    def prepare(self) -> None:
+        driver, destination = self.driver, self.destination
+        upstream = destination.upstream
+        asked = self._as_asked()
+        if destination.loaded is not None:
+            from tsuji.engine.adapt import adapt_request
+
+            asked, self._unadapt = adapt_request(asked, destination.loaded)
+        losses = driver.losses(upstream.dialect.name)
+        self._call(upstream.dialect.render_request(asked, upstream.provider.quirks, losses), "chat")
+
+    def _as_asked(self) -> ChatRequest:
+        asked, destination = self.driver.chat(), self.destination
+        if asked.stream and destination.upstream.provider.quirks.stream_usage:
+            return msgspec.structs.replace(asked, model=destination.model, stream_usage=True)
+        return msgspec.structs.replace(asked, model=destination.model)
+
+    def _call(self, call: "Call", operation: str) -> None:
+        destination = self.destination
+        self.path = destination.upstream.target(operation, call.path, destination.model)
+        self.headers = destination.headers + render_headers(call.headers) if call.headers else destination.headers
+        self.body = call.body
+
+    # The answer.
+
+    def answer_head(self, head: "ResponseHead") -> None:
+        upstream = self.destination.upstream
+        if self.driver.stream and is_events(head):
+            self._parser = upstream.dialect.stream_parser(upstream.provider.quirks)
+            self._renderer = self.driver.dialect.stream_renderer(self.driver.chat())
+            self._framing = self.driver.framing()
+            self._unadapt_events = self._unadapt.events() if self._unadapt is not None else None
+        elif not is_json(head):
+            raise self.not_an_answer(head)
+
+    def answer_body(self, data: bytes) -> None:
+        if self._parser is not None:
+            self._events(self._parser.feed(data))
+        else:
+            self.hold(data)
+
+    def answer_end(self) -> None:
+        if self._parser is not None:
+            self._events(self._parser.close())
+            if not self._done:
+                raise self.interrupted()
+            return
+        self.driver.answered()
+        if self.driver.stream:
+            upstream = self.destination.upstream
+            upstream.dialect.parse_response(self.held(), upstream.provider.quirks)  # raises what the document says
+            raise UpstreamProtocolError("the provider answered a request for a stream with a whole answer")
+        body, usage = self.translate(self.held())
+        self.done()
+        self.driver.whole(self.destination, reply.OK + reply.JSON, body, self.cost(usage))
+
+    def translate(self, body: bytes) -> tuple[bytes, Usage | None]:
+        """A whole answer for the client, and what it used."""
+        upstream = self.destination.upstream
+        answer = upstream.dialect.parse_response(body, upstream.provider.quirks)
+        if self._unadapt is not None:
+            answer = self._unadapt.response(answer)
+        return self.driver.dialect.render_response(answer), answer.usage
+
+    # A stream.
+
+    def _events(self, events: list[ev.Event]) -> None:
+        if self._unadapt_events is not None:
+            events = self._unadapt_events.feed(events)
+        if not events or self._done:
+            return
+        for event in events:
+            if type(event) is ev.UsageReported:
+                self._usage = event.usage
+        if not self._passing:
+            events = self._early + events
+            self._early = events
+        last = events[-1]
+        ending = type(last) is ev.Ended or type(last) is ev.StreamFailed
+        spoken = events[:-1] if ending else events
+        if self._passing or type(last) is ev.Ended or not all(isinstance(e, _PREAMBLE) for e in spoken):
+            self._deliver(spoken)
+        if type(last) is ev.StreamFailed:
+            raise last.error
+        if ending:
+            self._finish(last)
+
+    def _deliver(self, events: list[ev.Event]) -> None:
+        renderer, framing, driver = self._renderer, self._framing, self.driver
+        if renderer is None or framing is None:
+            return
+        if not self._passing:
+            self._passing = True
+            driver.answered()
+            head = reply.stream_head(framing.content_type)
+            lines = driver.lines(self.destination, self.preview())
+            driver.connection.begin(head + lines, framing.probe)
+        if events:
+            driver.connection.send(framing.feed(renderer.render(events)))
+
+    def _finish(self, ended: ev.Event) -> None:
+        """The end mark, with the summary before it: some clients stop reading there.
+
+        What the provider still sends is not looked at, but its connection is left to end well, and be used again.
+        """
+        renderer, framing, driver = self._renderer, self._framing, self.driver
+        if renderer is None or framing is None:
+            return
+        if framing.comments:
+            driver.connection.send(self.summary(self._usage))
+        mark = framing.feed(renderer.render([ended]))
+        self.done()
+        driver.over()
+        driver.connection.send(mark + framing.close())
+        driver.connection.finish()
+
+    def failure(self, error: TsujiError) -> bytes:
+        renderer, framing = self._renderer, self._framing
+        if renderer is None or framing is None:
+            return b""
+        return framing.feed(renderer.render([ev.StreamFailed(error)]))
+
+
+class EmbeddingTranslation(Translation):
+    """The same for vectors, which are never streamed."""
+
+    __slots__ = ("_asked",)
+
+    def prepare(self) -> None:
+        driver, destination = self.driver, self.destination
+        client, upstream = driver.dialect, destination.upstream
+        parse, render = client.parse_embedding_request, upstream.dialect.render_embedding_request
+        if parse is None or render is None or upstream.dialect.parse_embedding_response is None:
+            raise InvalidRequestError(
+                f"{upstream.provider.name} has no embeddings in the {upstream.dialect.name} dialect"
+            )
+        asked = parse(driver.request.body, driver.request.model)
+        self._asked: EmbeddingRequest = asked
+        asked = msgspec.structs.replace(asked, model=destination.model)
+        self._call(render(asked, upstream.provider.quirks, driver.losses(upstream.dialect.name)), "embeddings")
+
+    def translate(self, body: bytes) -> tuple[bytes, Usage | None]:
+        parse = self.destination.upstream.dialect.parse_embedding_response
+        render = self.driver.dialect.render_embedding_response
+        if parse is None or render is None:
+            raise UpstreamProtocolError("these dialects have no embeddings")
+        answer = parse(body)
+        return render(answer, self._asked), answer.usage
