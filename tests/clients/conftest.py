@@ -12,7 +12,10 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.engine.fixtures import home, local_engine
 from tests.scripted import Reply, Request, Script, Scripted
+
+__all__ = ["local_engine"]
 
 CONFIG = """
 [server]
@@ -62,7 +65,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         command = [str(Path(sys.executable).parent / "tsuji"), "serve", "--config", str(config)]
         log = config.with_suffix(".log")
         with log.open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, "NO_COLOR": "1"})
+            process = subprocess.Popen(
+                command, stdout=output, stderr=output, env={**os.environ, "TSUJI_HOME": str(home())}
+            )
         try:
             _wait(port, process, log)
             yield Gateway(f"http://127.0.0.1:{port}", provider)
