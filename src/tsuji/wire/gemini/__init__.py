@@ -1,0 +1,57 @@
+"""The gemini dialect: Google's generateContent, streamGenerateContent, embedContent, batchEmbedContents and models.
+
+Owns that wire format in both directions, as the Gemini API and Vertex AI speak it. It refuses to know keys, projects
+and regions; a provider row overrides the paths where they differ.
+
+A request that is parsed and rendered comes back as it was, snake_case names and the grouping of tools included, but
+for: key order; null, and an empty generationConfig or toolConfig, are absent; a lone object in place of a list is a
+list of one; `thought: true` beside an empty text is kept, but `args: null` is absent; the body's `model`, which is in
+the path. The model is in the path, and `alt=sse` always asked of a stream (`JsonArray` makes the list that other
+clients expect).
+"""
+
+from tsuji.wire.dialect import Dialect
+
+from .embeddings import (
+    parse_embedding_request,
+    parse_embedding_response,
+    render_embedding_request,
+    render_embedding_response,
+)
+from .errors import parse_error, render_error
+from .fields import NAME
+from .models import MODELS_PATH, parse_models, render_models
+from .request_in import FIELDS, parse_request
+from .request_out import chat_path, render_request
+from .response_in import parse_response
+from .response_out import render_response
+from .stream_in import Parser
+from .stream_out import JsonArray, Renderer
+from .tail import Tail
+from .usage import read_usage
+
+DIALECT = Dialect(
+    name=NAME,
+    fields=FIELDS,
+    content_type="text/event-stream",
+    chat_path=chat_path,
+    parse_request=parse_request,
+    render_request=render_request,
+    parse_response=parse_response,
+    render_response=render_response,
+    stream_parser=Parser,
+    stream_renderer=Renderer,
+    parse_error=parse_error,
+    render_error=render_error,
+    read_usage=read_usage,
+    stream_tail=Tail,
+    parse_embedding_request=parse_embedding_request,
+    render_embedding_request=render_embedding_request,
+    parse_embedding_response=parse_embedding_response,
+    render_embedding_response=render_embedding_response,
+    models_path=MODELS_PATH,
+    parse_models=parse_models,
+    render_models=render_models,
+)
+
+__all__ = ["DIALECT", "JsonArray"]
