@@ -38,6 +38,10 @@ class Losses:
                 f"the {self.dialect} dialect cannot say {field!r}{because}; remove it, or set drop_params to drop it",
                 param=field,
             )
+        self.note(field)
+
+    def note(self, field: str) -> None:
+        """A hint or an annotation that is left out as the dialect documents: never refused, always told."""
         if field not in self.dropped:
             self.dropped.append(field)
 

@@ -4,7 +4,7 @@ import msgspec
 
 from tsuji.core.parts import Citation, Ext, Media, Text, Thinking, ToolCall
 
-from .fields import NAME, Object, as_object, render_cache
+from .fields import NAME, UNEXPECTED, Object, as_object, render_cache
 
 _decoder = msgspec.json.Decoder()
 _MAGIC = (("/9j/", "image/jpeg"), ("iVBOR", "image/png"), ("R0lG", "image/gif"), ("UklG", "image/webp"))
@@ -54,7 +54,7 @@ def tool_input(arguments: str) -> Object:
         return {}
     try:
         found = _decoder.decode(arguments)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNEXPECTED:
         found = None
     return as_object(found) if type(found) is dict else {"INVALID_JSON": arguments}
 

@@ -5,12 +5,13 @@ needs back travels there as a token: a fixed prefix, then JSON in base64. A sign
 call, which have no such field here, travels in a `redacted_thinking` block right behind it.
 """
 
-from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 
 import msgspec
 
 from tsuji.core.parts import Part, Text, Thinking, ToolCall
+
+from .fields import UNEXPECTED
 
 _PREFIX = "tsuji."
 
@@ -38,7 +39,7 @@ def _read(data: str) -> _Token | None:
         return None
     try:
         return _decoder.decode(a2b_base64(data[len(_PREFIX) :].encode()))
-    except (Base64Error, msgspec.DecodeError, UnicodeError):
+    except UNEXPECTED:
         return None
 
 

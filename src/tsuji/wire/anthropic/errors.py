@@ -23,7 +23,7 @@ from tsuji.core.errors import (
 )
 
 from ..dialect import ResponseHeaders
-from .fields import Object, object_or_empty, text_or_none
+from .fields import UNEXPECTED, Object, object_or_empty, text_or_none
 
 _STATUS = {
     "invalid_request_error": 400,
@@ -67,7 +67,7 @@ def is_error(fields: Object) -> bool:
 def parse_error(status: int, headers: ResponseHeaders, body: bytes) -> TsujiError:
     try:
         found = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNEXPECTED:
         found = None
     return _error(status, found, headers)
 

@@ -8,8 +8,6 @@ import msgspec
 from tsuji.core.errors import InvalidRequestError
 from tsuji.core.parts import CacheMark, Ext
 
-from ..dialect import Losses
-
 NAME = "anthropic"
 Object = dict[str, Any]
 Value = TypeVar("Value")
@@ -48,6 +46,10 @@ FIELDS = frozenset(
     )
 )
 """The request's top level, beta fields included (https://platform.claude.com/docs/en/api/messages)."""
+
+
+UNEXPECTED = (TypeError, ValueError, RecursionError, msgspec.MsgspecError)
+"""What a hostile body can still provoke behind the checks: endless depth, numbers and strings that cannot be written."""
 
 
 class Wrong(Exception):
@@ -161,12 +163,6 @@ def parse_cache(fields: Object, extra: Object) -> CacheMark | None:
 
 def render_cache(mark: CacheMark) -> Object:
     return {"type": mark.kind} if mark.ttl is None else {"type": mark.kind, "ttl": mark.ttl}
-
-
-def note(losses: Losses, field: str) -> None:
-    """A hint or an annotation that is left out as documented, without asking."""
-    if field not in losses.dropped:
-        losses.dropped.append(field)
 
 
 def json_text(value: Any) -> str:

@@ -27,7 +27,7 @@ from tsuji.core.parts import (
 from ..dialect import Losses
 from .blocks_in import plain
 from .blocks_out import media_type_of, own, own_citation, own_thinking_block, source_of, text_block, tool_use_block
-from .fields import NAME, Object, note, render_cache
+from .fields import NAME, Object, render_cache
 
 _IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 
@@ -128,7 +128,7 @@ def _text(part: Text, place: Place) -> Object | None:
         if citations:
             block["citations"] = citations
         if len(citations) < len(part.citations):
-            note(place.losses, place.name + " (citations)")
+            place.losses.note(place.name + " (citations)")
     if part.ext:
         place.extend(block, part.ext)
         if "~citations" in own(part.ext):
@@ -196,7 +196,7 @@ def _document_source(media: Media) -> Object | None:
 
 def _thinking(part: Thinking, place: Place) -> Object | None:
     if part.origin != NAME:
-        note(place.losses, place.name + " (thinking)")
+        place.losses.note(place.name + " (thinking)")
         return None
     block = own_thinking_block(part)
     place.extend(block, part.ext)

@@ -12,6 +12,7 @@ from ..passthrough import decode_body
 from .blocks_in import LISTED, parse_content
 from .fields import (
     NAME,
+    UNEXPECTED,
     Object,
     Wrong,
     as_bool,
@@ -65,6 +66,8 @@ def parse_request(body: bytes, model: str | None = None, stream: bool | None = N
                 read(value, name, draft)
     except Wrong as wrong:
         raise wrong.as_request_error() from None
+    except UNEXPECTED as error:
+        raise InvalidRequestError(f"the request is malformed: {error}") from None
     known = draft.known
     if model is not None:
         known["model"] = model

@@ -17,7 +17,7 @@ from tsuji.core.tools import ProviderTool, ResponseFormat, Tool, ToolChoice
 from ..dialect import Call, Losses
 from ..passthrough import encode, quirky
 from .blocks_out import own
-from .fields import NAME, Object, as_list, as_object, note, render_cache
+from .fields import NAME, UNEXPECTED, Object, as_list, as_object, render_cache
 from .messages_out import render_conversation
 from .thinking import DEFAULT_MAX_TOKENS, plan
 
@@ -49,7 +49,7 @@ def chat_path(model: str, stream: bool) -> str:
 def render_request(request: ChatRequest, quirks: Quirks, losses: Losses) -> Call:
     try:
         return Call(PATH, encode(quirky(_fields(request, quirks, losses), quirks, losses)))
-    except (TypeError, ValueError, RecursionError) as error:
+    except UNEXPECTED as error:
         raise InvalidRequestError(f"the request cannot be written as JSON: {error}") from None
 
 
@@ -114,7 +114,7 @@ def _envelope(request: ChatRequest, fields: Object, losses: Losses) -> None:
     if request.cache is not None:
         fields["cache_control"] = render_cache(request.cache)
     if request.prompt_cache_key is not None:
-        note(losses, "prompt_cache_key")
+        losses.note("prompt_cache_key")
 
 
 def _tooling(request: ChatRequest, fields: Object, losses: Losses) -> None:

@@ -10,7 +10,7 @@ from tsuji.core.response import ChatResponse, Choice
 
 from .blocks_in import parse_blocks
 from .errors import is_error, parse_error_body
-from .fields import Object, Wrong, as_list, as_object, ext_of, object_or_empty, rest, text_or_none, within
+from .fields import UNEXPECTED, Object, Wrong, as_list, as_object, ext_of, object_or_empty, rest, text_or_none, within
 from .stops import parse_stop
 from .usage import TIERS, parse_usage
 
@@ -23,7 +23,7 @@ def decode_answer(body: bytes) -> Object:
     """A JSON object from the provider. Raises UpstreamProtocolError, or the error that the object is."""
     try:
         found = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNEXPECTED as error:
         raise UpstreamProtocolError(f"the provider's answer is not JSON: {error}") from None
     if type(found) is not dict:
         raise UpstreamProtocolError("the provider's answer is not a JSON object", body=found)
@@ -42,6 +42,8 @@ def parse_response(body: bytes, quirks: Quirks) -> ChatResponse:
         parts = () if content is None else within("content", lambda v: parse_blocks(as_list(v)), content)
     except Wrong as wrong:
         raise UpstreamProtocolError(f"in the provider's message '{wrong.path}' must be {wrong.expected}") from None
+    except UNEXPECTED as error:
+        raise UpstreamProtocolError(f"the provider's message is malformed: {error}") from None
     raw = fields.get("stop_reason")
     usage = fields.get("usage")
     choice = Choice(0, parts, parse_stop(raw), text_or_none(raw), text_or_none(fields.get("stop_sequence")))

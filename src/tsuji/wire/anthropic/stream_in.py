@@ -17,7 +17,19 @@ from tsuji.core.provider import Quirks
 from ..sse import SSEOverflow, SSEParser
 from .blocks_in import parse_block, parse_citation
 from .errors import parse_error_body
-from .fields import NAME, Object, Wrong, as_int, as_object, as_string, ext_of, object_or_empty, rest, text_or_none
+from .fields import (
+    NAME,
+    UNEXPECTED,
+    Object,
+    Wrong,
+    as_int,
+    as_object,
+    as_string,
+    ext_of,
+    object_or_empty,
+    rest,
+    text_or_none,
+)
 from .response_in import MESSAGE, tier_of
 from .stops import parse_stop
 from .usage import merge_usage, parse_usage
@@ -25,7 +37,7 @@ from .usage import merge_usage, parse_usage
 _decode = msgspec.json.Decoder().decode
 _DELTA = frozenset(("stop_reason", "stop_sequence"))
 _MESSAGE_DELTA = frozenset(("type", "delta", "usage"))
-_MALFORMED = (Wrong, msgspec.DecodeError, UnicodeDecodeError, RecursionError, SSEOverflow)
+_MALFORMED = (Wrong, SSEOverflow, *UNEXPECTED)
 
 _EMPTY: dict[str, Object] = {
     "text_delta": {"type": "text", "text": ""},
@@ -320,6 +332,6 @@ def _collected(block: _Block, data: Object) -> Opaque:
     if text:
         try:
             data = {**data, "input": _decode(text)}
-        except (msgspec.DecodeError, RecursionError):
+        except UNEXPECTED:
             data = {**data, "input": {"INVALID_JSON": text}}
     return Opaque(NAME, as_string(data.get("type")), data)

@@ -7,7 +7,7 @@ import msgspec
 from tsuji.core.usage import Usage
 
 from ..sse import SSEOverflow, SSEParser
-from .fields import Object, object_or_empty
+from .fields import UNEXPECTED, Object, object_or_empty
 from .usage import merge_usage, parse_usage
 
 
@@ -23,7 +23,6 @@ class _StreamEvent(msgspec.Struct):
 
 _answers = msgspec.json.Decoder(_Answer)
 _events = msgspec.json.Decoder(_StreamEvent)
-_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _TOLD = frozenset((b"message_start", b"message_delta", b"message_stop", b"error", b""))
 """The events that say what a tail has to know; b"" is a server that names none."""
 
@@ -31,7 +30,7 @@ _TOLD = frozenset((b"message_start", b"message_delta", b"message_stop", b"error"
 def read_usage(body: bytes) -> Usage | None:
     try:
         return parse_usage(_answers.decode(body).usage)
-    except _MALFORMED:
+    except UNEXPECTED:
         return None
 
 
@@ -56,7 +55,7 @@ class StreamTail:
     def _take(self, data: bytes) -> None:
         try:
             event = _events.decode(data)
-        except _MALFORMED:
+        except UNEXPECTED:
             # What a client makes of it is the client's business: this stream is not ours to judge.
             return
         usage = object_or_empty(event.message.usage if event.message is not None else event.usage)

@@ -21,7 +21,7 @@ from tsuji.core.request import ChatRequest, Reasoning
 
 from ..dialect import Losses
 from .claude import Thinks, thinks
-from .fields import NAME, Object, note
+from .fields import NAME, Object
 
 DEFAULT_MAX_TOKENS = 4096
 MIN_BUDGET = 1024
@@ -62,7 +62,7 @@ def plan(request: ChatRequest, losses: Losses) -> Plan:
     if how.effort == "auto" or how == Reasoning():
         return NOTHING
     if not _possible(request, how, model):
-        note(losses, "reasoning_effort")
+        losses.note("reasoning_effort")
         return NOTHING
     return _adaptive(how, model) if model.adaptive else _budgeted(request, how, model, losses)
 
@@ -141,7 +141,7 @@ def _budgeted(request: ChatRequest, how: Reasoning, model: Thinks, losses: Losse
     if request.max_tokens is not None:
         budget, room = min(budget, request.max_tokens - MIN_BUDGET), 0
         if budget < MIN_BUDGET:
-            note(losses, "reasoning_effort")
+            losses.note("reasoning_effort")
             return NOTHING
     thinking: Object = {"type": "enabled", "budget_tokens": budget}
     if how.show is not None:
