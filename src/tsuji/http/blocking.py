@@ -7,7 +7,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from weakref import WeakSet
 
-from tsuji.core.errors import InvalidRequestError, StreamInterruptedError, TimeoutKind, UpstreamProtocolError
+from tsuji.core.errors import (
+    InvalidRequestError,
+    StreamInterruptedError,
+    TimeoutKind,
+    UpstreamError,
+    UpstreamProtocolError,
+)
 from tsuji.core.timeouts import Timeouts
 
 from .blocking_connection import Connection, NothingHeardError
@@ -154,19 +160,25 @@ class BlockingResponse:
     __slots__ = ("_connection", "_failure", "_lane", "_parts", "_timeouts", "_total_at", "headers", "status")
 
     def __init__(
-        self, lane: _Lane, connection: Connection, parts: list[bytes], timeouts: Timeouts, total_at: float
+        self,
+        lane: _Lane,
+        connection: Connection,
+        parts: list[bytes],
+        timeouts: Timeouts,
+        total_at: float,
+        failure: UpstreamError | None,
     ) -> None:
         head = connection.parser.head
         assert head is not None
         self.status: int = head.status
         self.headers: Headers = head.headers
         self._lane = lane
-        self._connection: Connection | None = connection
+        self._connection: Connection | None = None if failure else connection
         self._parts = parts
         self._timeouts = timeouts
         self._total_at = total_at
-        self._failure: BaseException | None = None
-        if connection.parser.complete:
+        self._failure = failure  # raised once what came before it has been read
+        if failure is None and connection.parser.complete:
             self._release(connection)
 
     def get(self, name: bytes) -> bytes | None:
@@ -225,10 +237,13 @@ class BlockingResponse:
             return False
         try:
             connection.receive(self._timeouts.idle, "idle", self._timeouts, self._total_at)
-        except BaseException as error:
+        except UpstreamError as error:
             self._failure = self._failure or error
             self._connection = None
             connection.close()
+            return True
+        except BaseException:
+            self.close()
             raise
         if connection.parser.complete:
             self._release(connection)
@@ -253,12 +268,18 @@ class BlockingResponse:
 def _exchange(
     lane: _Lane, connection: Connection, head: bytes, body: bytes, timeouts: Timeouts, total_at: float
 ) -> BlockingResponse:
+    parts: list[bytes] = []
     try:
-        parts = connection.exchange(head, body, timeouts, total_at)
+        connection.exchange(head, body, timeouts, total_at, parts)
+    except UpstreamError as error:
+        connection.close()
+        if connection.parser.head is None:
+            raise
+        return BlockingResponse(lane, connection, parts, timeouts, total_at, error)
     except BaseException:
         connection.close()
         raise
-    return BlockingResponse(lane, connection, parts, timeouts, total_at)
+    return BlockingResponse(lane, connection, parts, timeouts, total_at, None)
 
 
 def _close_one(idle: list[Connection], at: int) -> None:

@@ -52,12 +52,11 @@ class Connection:
             return bool(self._poll.poll(0))
         return bool(select.select([self._socket], [], [], 0)[0])
 
-    def exchange(self, head: bytes, body: bytes, timeouts: Timeouts, total_at: float) -> list[bytes]:
-        """Send a request and wait for the response head; what came of the body with it goes into the list returned.
+    def exchange(self, head: bytes, body: bytes, timeouts: Timeouts, total_at: float, parts: list[bytes]) -> None:
+        """Send a request and wait for the response head. parts: where the body goes, now and by later `receive`s.
 
         Raises NothingHeardError if the connection ended before it brought a byte; else as `receive`.
         """
-        parts: list[bytes] = []
         parser = self.parser
         parser.begin(parts.append, bodyless=head.startswith(b"HEAD "))
         self._send(head, body, timeouts, total_at)
@@ -66,7 +65,6 @@ class Connection:
             until = monotonic() + timeouts.first_byte
             while parser.head is None:
                 self.receive(until - monotonic(), "first_byte", timeouts, total_at)
-        return parts
 
     def receive(
         self, limit: float, kind: TimeoutKind, timeouts: Timeouts, total_at: float, *, fresh: bool = False

@@ -38,9 +38,9 @@ def tunnel_failure(route: Route, status: int) -> UpstreamConnectionError:
     return UpstreamConnectionError(message, fault="gateway", code=str(status))
 
 
-def lost(route: Route, error: OSError, *, head_seen: bool) -> UpstreamError:
+def lost(route: Route, error: Exception, *, head_seen: bool) -> UpstreamError:
     """An established connection broke."""
-    reason = error.strerror or type(error).__name__
+    reason = getattr(error, "strerror", None) or type(error).__name__
     if head_seen:
         return StreamInterruptedError(f"the connection to {route.peer} broke in the middle of its answer ({reason})")
     return UpstreamConnectionError(f"the connection to {route.peer} broke before it answered ({reason})")
