@@ -67,6 +67,18 @@ class Admission:
             fault="caller",
         )
 
+    def cors(self, request: Request) -> bytes:
+        """Header lines for a page whose origin the configuration allows; none for others."""
+        origin = request.headers.get(b"origin")
+        if origin is None or not self.allows_origin(origin):
+            return b""
+        lines = b"access-control-allow-origin: %b\r\nvary: origin\r\naccess-control-expose-headers: *\r\n" % origin
+        asked = request.headers.get(b"access-control-request-headers")
+        if asked is not None:
+            lines += b"access-control-allow-methods: GET, POST\r\naccess-control-max-age: 600\r\n"
+            lines += b"access-control-allow-headers: %b\r\n" % asked
+        return lines
+
     def allows_origin(self, origin: bytes) -> bool:
         return origin.lower() in self._origins
 

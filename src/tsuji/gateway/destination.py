@@ -1,11 +1,14 @@
 """Where a request can go: a target of a route with everything that can be worked out before a request comes."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tsuji.client.upstream import Upstream, upstream
+from tsuji.core.errors import TsujiError
 from tsuji.routing import Route, Target
+from tsuji.wire import DIALECTS, dialect
 
 from . import reply
 
@@ -54,6 +57,18 @@ class Destinations:
         self._found: dict[Target, Destination] = {}
         self._local: dict[Target, tuple[Endpoint, Destination]] = {}
 
+    def warm(self) -> None:
+        """Does before the first request what it would wait for: dialects, prices and what the routes lead to.
+
+        What cannot be reached says so when it is asked for: its key may still be set, another target may do.
+        """
+        for name in DIALECTS:
+            dialect(name)
+        targets = [target for route in self._config.routes.values() for target in route.targets]
+        for target in [target for target in targets if target.provider != LOCAL]:
+            with suppress(TsujiError):
+                self.price(self.find(target), 0.0)
+
     def route(self, model: str) -> Route:
         found = self._routes.get(model)
         if found is None:
@@ -94,7 +109,7 @@ class Destinations:
 
     def price(self, destination: Destination, now: float) -> "Price | None":
         """Of this time: prices change by date and by time of day."""
-        if now - destination.priced > _PRICE_SECONDS:
+        if not 0 <= now - destination.priced <= _PRICE_SECONDS:
             destination.price = self._config.price(destination.target)
             destination.priced = now
         return destination.price

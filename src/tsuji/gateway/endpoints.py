@@ -50,6 +50,8 @@ TABLE = (
     Endpoint(b"GET", b"/", "root", "openai"),
 )
 
+PREFLIGHT = Endpoint(b"OPTIONS", b"", "preflight", "openai", open=True)
+
 _EXACT = {(e.method, e.path): e for e in TABLE if e.suffix is None}
 _NAMED = tuple([e for e in TABLE if e.suffix is not None])
 

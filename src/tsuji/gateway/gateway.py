@@ -14,7 +14,7 @@ from . import models, reply
 from .admit import Admission, is_loopback
 from .destination import Destinations
 from .driver import Driver
-from .endpoints import WrongMethodError, dialect_of, find
+from .endpoints import PREFLIGHT, WrongMethodError, dialect_of, find
 from .faults import ours
 from .request import Request
 from .server import Connection
@@ -62,6 +62,7 @@ class Gateway:
                 param="server.keys",
             )
         loop = asyncio.get_running_loop()
+        self.destinations.warm()
         self._sweep(loop)
         try:
             self._server = await loop.create_server(
@@ -125,14 +126,26 @@ class Gateway:
     def admit(self, request: Request) -> TsujiError | None:
         """At the request's head: its endpoint, or why it is refused."""
         request.lines = b"x-tsuji-request-id: %b%08x\r\n" % (self._id_prefix, next(self._ids))
+        if b"origin" in request.headers:
+            request.lines += self._admission.cors(request)
         try:
-            request.endpoint, request.model = find(request.method, request.path)
+            if request.method == b"OPTIONS" and self._is_preflight(request):
+                request.endpoint = PREFLIGHT
+            else:
+                request.endpoint, request.model = find(request.method, request.path)
         except TsujiError as error:
             return self._admission.refuse(request, open_to_all=False) or error
         refusal = self._admission.refuse(request, open_to_all=request.endpoint.open)
         if refusal is None and request.length is not None and request.length > self.max_body:
             return self.too_large()
         return refusal
+
+    def _is_preflight(self, request: Request) -> bool:
+        """A browser asks whether a page may call: https://fetch.spec.whatwg.org/#cors-preflight-fetch"""
+        headers = request.headers
+        return b"access-control-request-method" in headers and self._admission.allows_origin(
+            headers.get(b"origin", b"")
+        )
 
     def too_large(self) -> TsujiError:
         return RequestTooLargeError(

@@ -81,6 +81,10 @@ def _root(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
     return reply.OK + reply.JSON, msgspec.json.encode({"name": "tsuji", "endpoints": paths})
 
 
+def _preflight(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
+    return reply.OK, b""
+
+
 def _named(suffix: bytes | None) -> str:
     return "" if suffix is None else "{model}" + suffix.decode()
 
@@ -92,4 +96,5 @@ ANSWERS: dict[str, Callable[["Gateway", Request], tuple[bytes, bytes]]] = {
     "health": _health,
     "ready": _ready,
     "root": _root,
+    "preflight": _preflight,
 }

@@ -3,6 +3,7 @@
 A stream's head is held back until the first event that carries content: before it, another target can take over.
 """
 
+from time import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -105,6 +106,8 @@ class Translation(Sink):
         answer = upstream.dialect.parse_response(body, upstream.provider.quirks)
         if self._unadapt is not None:
             answer = self._unadapt.response(answer)
+        if answer.created is None:
+            answer = msgspec.structs.replace(answer, created=int(time()))
         return self.driver.dialect.render_response(answer), answer.usage
 
     # A stream.
@@ -114,9 +117,11 @@ class Translation(Sink):
             events = self._unadapt_events.feed(events)
         if not events or self._done:
             return
-        for event in events:
+        for at, event in enumerate(events):
             if type(event) is ev.UsageReported:
                 self._usage = event.usage
+            elif type(event) is ev.Started and event.created is None:
+                events[at] = msgspec.structs.replace(event, created=int(time()))
         if not self._passing:
             events = self._early + events
             self._early = events
