@@ -4,10 +4,8 @@ Owns that wire format in both directions, as the Gemini API and Vertex AI speak 
 and regions; a provider row overrides the paths where they differ.
 
 A request that is parsed and rendered comes back as it was, snake_case names and the grouping of tools included, but
-for: key order; null, and an empty generationConfig or toolConfig, are absent; a lone object in place of a list is a
-list of one; `thought: true` beside an empty text is kept, but `args: null` is absent; the body's `model`, which is in
-the path. The model is in the path, and `alt=sse` always asked of a stream (`JsonArray` makes the list that other
-clients expect).
+for: key order; null is absent; a lone object in place of a list is a list of one; the body's `model`, which is in the
+path. A stream is always asked for with `alt=sse`; `JsonArray` makes of it the list that other clients expect.
 """
 
 from tsuji.wire.dialect import Dialect

@@ -74,11 +74,16 @@ def decode_arguments(text: str) -> Wire:
     """Arguments as the object that the API wants; what is no JSON object goes under "arguments", as it is."""
     if not text or text.isspace():
         return {}
-    try:
-        found = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-        return {"arguments": text}
+    found = _decoded(text)
     return found if found.__class__ is dict else {"arguments": found}
+
+
+def _decoded(text: str) -> Any:
+    """What JSON text means; the text itself where it is none."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return text
 
 
 class PartWriter:
@@ -230,8 +235,8 @@ class PartWriter:
         wrap = said.get("~wrap")
         value: Any = text
         if "~json" in said:
-            value = decode_arguments(text)
-            if wrap is None:
+            value = _decoded(text)
+            if wrap is None and value.__class__ is dict:
                 return value
         return {wrap or ("error" if part.is_error else "output"): value}
 

@@ -53,6 +53,8 @@ def parse_request(body: bytes, model: str | None, stream: bool | None) -> ChatRe
     try:
         for name, value in camel(given, draft.snake).items():
             if value is not None:
+                if not value and name in _MAY_BE_EMPTY:
+                    draft.extra.setdefault("~empty", {})[name] = value
                 read = _TOP.get(name)
                 if read is None:
                     draft.extra[name] = value
@@ -175,6 +177,9 @@ def _format(draft: _Draft, config: dict[str, Any]) -> None:
             ext=to_ext({"~config": given}),
         )
 
+
+_MAY_BE_EMPTY: Final = frozenset(("generationConfig", "toolConfig", "tools"))
+"""Remembered where they are: the official client always sends a generationConfig."""
 
 _Read = Callable[[_Draft, Any, str], None]
 _TOP: Final[dict[str, _Read]] = {

@@ -79,6 +79,7 @@ def render_request(request: ChatRequest, quirks: Quirks, losses: Losses) -> Call
         body["generationConfig"] = config
     _top(request, body, losses)
     if request.ext:
+        body = {**mine.get("~empty", {}), **body}
         place(body, dict(losses.ext(request.ext)))
         if "~snake" in mine:
             body = respell(body, mine["~snake"])
