@@ -1,0 +1,205 @@
+"""From keywords to canonical requests. The dialects' own parsers read them, so that every field means what it does on
+the wire and a mistake is named by its path.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from tsuji.core.errors import InvalidRequestError
+from tsuji.core.request import EFFORTS, ChatRequest, EmbeddingRequest
+from tsuji.wire import dialect
+
+from .options import CHAT, EMBEDDING, MESSAGES, Dumpable, split
+from .record import Result
+from .state import restore, take_state
+from .structured import Parse, structured
+
+Fields = dict[str, Any]
+
+
+class Ask(msgspec.Struct):
+    """A request to make.
+
+    target: see options.Target. parse: how `message.parsed` is made. show_usage: the caller wants the usage chunk of a
+    stream.
+    """
+
+    request: ChatRequest
+    target: Fields
+    parse: Parse | None = None
+    show_usage: bool = False
+
+
+def ask_chat(model: str, messages: Any, stream: bool | None, options: Fields) -> Ask:
+    """Raises InvalidRequestError for wrong values, TypeError for unknown keywords."""
+    fields, target = split("completion", options, CHAT)
+    ask = Ask(cast("ChatRequest", None), target)
+    body: Fields = {"messages": messages}
+    states: dict[int, Fields] = {}
+    if fields:
+        _chat_fields(fields, ask)
+        body.update(fields)
+    if not _all_plain(messages):
+        body["messages"] = _plain_messages(messages, states)
+    if stream:
+        asked: Fields = dict(fields.get("stream_options", {}))
+        ask.show_usage = bool(asked.get("include_usage"))
+        body["stream_options"] = {**asked, "include_usage": True}
+    ask.request = request = dialect("openai").parse_request(_encoded(body), model, bool(stream))
+    if states:
+        turns = list(request.messages)
+        for at, state in states.items():
+            turns[at] = restore(turns[at], state, f"messages[{at}]")
+        ask.request = msgspec.structs.replace(request, messages=tuple(turns))
+    return ask
+
+
+def _all_plain(messages: Any) -> bool:
+    """Nothing but dicts, none of them from an answer."""
+    if type(messages) is not list:
+        return False
+    for message in cast("list[Any]", messages):
+        if type(message) is not dict or "provider_state" in message:
+            return False
+    return True
+
+
+def _chat_fields(fields: Fields, ask: Ask) -> None:
+    """The values that are more than JSON, as JSON."""
+    if "response_format" in fields:
+        fields["response_format"], ask.parse = structured(fields["response_format"])
+    if "tools" in fields:
+        fields["tools"] = [_tool(tool, f"tools[{i}]") for i, tool in enumerate(_listed(fields["tools"], "tools"))]
+    if "max_completion_tokens" in fields and fields.get("max_tokens") == fields["max_completion_tokens"]:
+        del fields["max_tokens"]
+    if "stream_options" in fields and not isinstance(fields["stream_options"], Mapping):
+        raise InvalidRequestError("stream_options must be a dict", param="stream_options")
+    effort = fields.get("reasoning_effort")
+    if effort is not None and effort not in EFFORTS:
+        raise InvalidRequestError(
+            f"reasoning_effort must be one of {', '.join(EFFORTS)}, not {effort!r}; what only one provider knows goes "
+            f"into extra_body",
+            param="reasoning_effort",
+        )
+    if effort == "auto":
+        del fields["reasoning_effort"]
+
+
+def _listed(value: Any, name: str) -> Sequence[Any]:
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
+        raise InvalidRequestError(f"{name} must be a list", param=name)
+    return cast("Sequence[Any]", value)
+
+
+def _tool(tool: Any, where: str) -> Fields:
+    """OpenAI's entry; Anthropic's is translated, a function described."""
+    if isinstance(tool, Mapping):
+        tool = cast("Mapping[str, Any]", tool)
+        if "input_schema" in tool and "function" not in tool:
+            function = {"name": tool.get("name"), "parameters": tool["input_schema"]}
+            function.update({k: tool[k] for k in ("description", "strict") if k in tool})
+            marks = {k: tool[k] for k in ("cache_control",) if k in tool}
+            return {"type": "function", "function": function, **marks}
+        return dict(tool)
+    if callable(tool):
+        from .functions import tool_of
+
+        return tool_of(tool, where)
+    raise InvalidRequestError(f"{where} must be a dict or a function, not {type(tool).__name__}", param=where)
+
+
+def _plain_messages(messages: Any, states: dict[int, Fields]) -> list[Any]:
+    """All as dicts; `states` takes what messages of results carry beside them."""
+    plain: list[Any] = []
+    for index, message in enumerate(_listed(messages, "messages")):
+        if isinstance(message, Result):
+            message = {"provider_state": None, **message.to_dict()}
+        elif isinstance(message, Dumpable):
+            message = message.model_dump(exclude_none=True)
+        elif isinstance(message, Mapping):
+            message = dict(cast("Mapping[str, Any]", message))
+        else:
+            raise InvalidRequestError(
+                f"messages[{index}] must be a dict with role and content, or a message of an answer, not "
+                f"{type(message).__name__}",
+                param=f"messages[{index}]",
+            )
+        if "provider_state" in message:
+            message, state = take_state(message)
+            if state is not None:
+                states[index] = state
+        plain.append(message)
+    return plain
+
+
+def _encoded(body: Fields) -> bytes:
+    try:
+        return msgspec.json.encode(body)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InvalidRequestError(f"the request is not JSON: {error}") from None
+
+
+def ask_messages(model: str, messages: Any, max_tokens: Any, stream: bool | None, options: Fields) -> Ask:
+    """The same for a call in Anthropic's terms."""
+    fields, target = split("messages", options, MESSAGES)
+    ask = Ask(cast("ChatRequest", None), target)
+    betas = fields.pop("betas", None)
+    if betas:
+        target["extra_headers"] = {"anthropic-beta": ",".join(betas), **target.get("extra_headers", {})}
+    form = fields.get("output_format")
+    if form is not None and not isinstance(form, Mapping):
+        asked, ask.parse = structured(form)
+        fields["output_format"] = {"type": "json_schema", "schema": asked["json_schema"]["schema"]}
+    if "tools" in fields:
+        fields["tools"] = [_anthropic_tool(t, f"tools[{i}]") for i, t in enumerate(_listed(fields["tools"], "tools"))]
+    if not _all_plain(messages):
+        messages = _plain_messages(messages, {})
+    body = {"messages": messages, "max_tokens": max_tokens, **fields}
+    ask.request = dialect("anthropic").parse_request(_encoded(body), model, bool(stream))
+    return ask
+
+
+def _anthropic_tool(tool: Any, where: str) -> Fields:
+    if isinstance(tool, Mapping):
+        return dict(cast("Mapping[str, Any]", tool))
+    function = _tool(tool, where)["function"]
+    entry = {"name": function["name"], "input_schema": function["parameters"]}
+    return {**entry, "description": function["description"]} if "description" in function else entry
+
+
+class EmbeddingAsk(msgspec.Struct):
+    request: EmbeddingRequest
+    target: Fields
+
+
+def ask_embedding(model: str, inputs: Any, options: Fields) -> EmbeddingAsk:
+    """inputs: a text, a list of token ids, or a list of either."""
+    fields, target = split("embedding", options, EMBEDDING)
+    encoding = fields.pop("encoding_format", None)
+    many = not isinstance(inputs, str) and not _are_tokens(inputs)
+    listed = _listed(inputs if many else [inputs], "inputs")
+    if not listed:
+        raise InvalidRequestError("inputs must not be empty", param="inputs")
+    texts: list[str | tuple[int, ...]] = []
+    for index, item in enumerate(listed):
+        if isinstance(item, str):
+            texts.append(item)
+        elif _are_tokens(item):
+            texts.append(tuple(item))
+        else:
+            raise InvalidRequestError(f"inputs[{index}] must be a text or a list of token ids", param="inputs")
+    request = EmbeddingRequest(model=model, inputs=tuple(texts), many=many, encoding=encoding, **fields)
+    return EmbeddingAsk(request, target)
+
+
+def _are_tokens(value: Any) -> bool:
+    if not isinstance(value, list | tuple):
+        return False
+    items = cast("Sequence[Any]", value)
+    return bool(items) and all(map(_is_integer, items))
+
+
+def _is_integer(value: Any) -> bool:
+    return type(value) is int

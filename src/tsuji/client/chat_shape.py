@@ -1,0 +1,105 @@
+"""Canonical answers as OpenAI's objects. The openai dialect renders them, so the library says what the gateway says."""
+
+from time import time
+from typing import Any
+
+import msgspec
+
+from tsuji.core.assemble import Assembler
+from tsuji.core.events import Event, Finished
+from tsuji.core.request import ChatRequest
+from tsuji.core.response import ChatResponse
+from tsuji.core.usage import Usage
+from tsuji.wire import dialect
+from tsuji.wire.openai.response_out import write_response
+from tsuji.wire.sse import SSEParser
+
+from .build import Ask
+from .record import read_extras
+from .results import ChatCompletion, ChatCompletionChunk, CompletionUsage
+from .state import state_of
+from .trace import Trace
+
+_decode = msgspec.json.Decoder().decode
+
+
+class ChatShape:
+    """One call's answer: `whole` for one that came at once, or `chunks` of it, again and again."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._sse = SSEParser()
+        shown: ChatRequest = msgspec.structs.replace(ask.request, stream_usage=ask.show_usage)
+        self._renderer = dialect("openai").stream_renderer(shown)
+        self._created = 0
+
+    @staticmethod
+    def whole(ask: Ask, response: ChatResponse, trace: Trace) -> ChatCompletion:
+        document = write_response(response)
+        result = msgspec.convert(document, ChatCompletion)
+        read_extras(result, document)
+        result.created = result.created or int(time())
+        if response.usage is not None and result.usage is not None:
+            _unknown_is_none(result.usage, response.usage)
+        for choice, source in zip(result.choices, response.choices, strict=True):
+            choice.message.provider_state = state_of(source)
+            if ask.parse is not None:
+                choice.message.expect(ask.parse, choice.finish_reason)
+        result.trace(trace)
+        return result
+
+    def result(self, response: ChatResponse, trace: Trace) -> ChatCompletion:
+        """What the chunks came to."""
+        return self.whole(self._ask, response, trace)
+
+    def chunks(self, events: list[Event], so_far: Assembler) -> list[ChatCompletionChunk]:
+        """so_far: has taken in `events` already."""
+        out: list[ChatCompletionChunk] = []
+        for _, payload in self._sse.feed(self._renderer.render(events)):
+            if payload.startswith(b"[DONE]"):
+                continue
+            document = _decode(payload)
+            chunk = msgspec.convert(document, ChatCompletionChunk)
+            read_extras(chunk, document)
+            chunk.created = chunk.created or self._now()
+            if chunk.usage is not None and so_far.usage is not None:
+                _unknown_is_none(chunk.usage, so_far.usage)
+            out.append(chunk)
+        finished = {e.choice for e in events if type(e) is Finished}
+        if finished:
+            self._add_states(out, finished, so_far)
+        return out
+
+    def _now(self) -> int:
+        """The same for all chunks."""
+        self._created = self._created or int(time())
+        return self._created
+
+    def _add_states(self, chunks: list[ChatCompletionChunk], finished: set[int], so_far: Assembler) -> None:
+        states = {c.index: state_of(c) for c in so_far.response().choices if c.index in finished}
+        for chunk in chunks:
+            for choice in chunk.choices:
+                if choice.finish_reason is not None:
+                    choice.delta.provider_state = states.get(choice.index)
+
+
+def _unknown_is_none(usage: CompletionUsage, known: Usage) -> None:
+    """The dialect writes 0 where its clients need a number; here unknown stays unknown."""
+    if known.input_tokens is None:
+        usage.prompt_tokens = None
+    if known.output_tokens is None:
+        usage.completion_tokens = None
+    if known.total_tokens is None:
+        usage.total_tokens = None
+
+
+def embedding_floats(text: str) -> list[float]:
+    """Base64 of little-endian float32. Raises ValueError where it is none."""
+    import sys
+    from array import array
+    from binascii import a2b_base64
+
+    floats: Any = array("f", a2b_base64(text))
+    if sys.byteorder == "big":
+        floats.byteswap()
+    return floats.tolist()

@@ -1,0 +1,177 @@
+"""The keywords of the public functions: their names, types and meaning, and what happens to an unknown one."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
+
+from tsuji.core.request import Effort
+from tsuji.core.timeouts import Timeouts
+
+
+@runtime_checkable
+class Dumpable(Protocol):
+    """A message as an object: one of ours, or a Pydantic model of another library."""
+
+    def model_dump(self, *, exclude_none: bool) -> dict[str, Any]: ...
+
+
+ChatMessage = Mapping[str, Any] | Dumpable
+Tool = Mapping[str, Any] | Callable[..., Any] | type
+
+
+class Target(TypedDict, total=False):
+    """Which place answers, and how it is called. Every public function takes these.
+
+    provider: id of a provider; then all of `model` is the model's name there.
+    api_key, api_base: instead of the configured ones.
+    timeout: seconds for the whole attempt, or Timeouts for its phases.
+    extra_headers: sent with the request, in place of headers of the same name.
+    extra_body: merged into the provider's own JSON body, last; objects are merged field by field.
+    drop_params: leave out what the provider cannot say, and note it in `.tsuji.dropped`, where it would be refused.
+    client_args: as any-llm has it: `timeout`, `default_headers` or `headers`, `base_url`; others are refused by name.
+    """
+
+    provider: str | None
+    api_key: str | None
+    api_base: str | None
+    timeout: float | Timeouts | None
+    extra_headers: Mapping[str, str] | None
+    extra_body: Mapping[str, Any] | None
+    drop_params: bool | None
+    client_args: Mapping[str, Any] | None
+
+
+class ChatOptions(Target, total=False):
+    """Options of `completion`; None means not set. Names and meaning are those of OpenAI's chat completions.
+
+    tools: OpenAI's or Anthropic's tool entries, or plain functions with type hints.
+    response_format: a Pydantic model, dataclass, Struct or TypedDict, a JSON schema, or OpenAI's form of one; the
+    instance is then `choices[0].message.parsed`.
+    reasoning_effort: "auto" leaves it to the provider, "none" turns thinking off.
+    max_completion_tokens: the same as max_tokens.
+    top_k, min_p: for providers that know them; others refuse them.
+    """
+
+    tools: Sequence[Tool] | None
+    tool_choice: str | Mapping[str, Any] | None
+    parallel_tool_calls: bool | None
+    response_format: Mapping[str, Any] | type | Any
+    reasoning_effort: Effort | None
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    min_p: float | None
+    max_tokens: int | None
+    max_completion_tokens: int | None
+    stop: str | Sequence[str] | None
+    n: int | None
+    seed: int | None
+    presence_penalty: float | None
+    frequency_penalty: float | None
+    logit_bias: Mapping[str, float] | None
+    logprobs: bool | None
+    top_logprobs: int | None
+    stream_options: Mapping[str, Any] | None
+    user: str | None
+    metadata: Mapping[str, Any] | None
+    service_tier: str | None
+    verbosity: Literal["low", "medium", "high"] | None
+    store: bool | None
+    modalities: Sequence[str] | None
+    audio: Mapping[str, Any] | None
+    prediction: Mapping[str, Any] | None
+    web_search_options: Mapping[str, Any] | None
+    prompt_cache_key: str | None
+    prompt_cache_retention: str | None
+    safety_identifier: str | None
+
+
+class MessagesOptions(Target, total=False):
+    """Options of `messages`. Names and meaning are those of Anthropic's Messages API."""
+
+    system: str | Sequence[Mapping[str, Any]] | None
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    stop_sequences: Sequence[str] | None
+    tools: Sequence[Mapping[str, Any] | Callable[..., Any]] | None
+    tool_choice: Mapping[str, Any] | None
+    metadata: Mapping[str, Any] | None
+    thinking: Mapping[str, Any] | None
+    output_config: Mapping[str, Any] | None
+    output_format: Mapping[str, Any] | type | None
+    cache_control: Mapping[str, Any] | None
+    service_tier: str | None
+    context_management: Mapping[str, Any] | None
+    container: str | Mapping[str, Any] | None
+    mcp_servers: Sequence[Mapping[str, Any]] | None
+    betas: Sequence[str] | None
+
+
+class EmbeddingOptions(Target, total=False):
+    """encoding_format "base64" leaves the vectors as the provider's base64 text; else they are lists of floats.
+
+    task: what the vectors are for, in the provider's words (Gemini's RETRIEVAL_QUERY and the like).
+    """
+
+    dimensions: int | None
+    encoding_format: Literal["float", "base64"] | None
+    task: str | None
+    user: str | None
+
+
+TARGET = frozenset(Target.__annotations__)
+CHAT = frozenset(ChatOptions.__annotations__) - TARGET
+MESSAGES = frozenset(MessagesOptions.__annotations__) - TARGET
+EMBEDDING = frozenset(EmbeddingOptions.__annotations__) - TARGET
+
+_ELSEWHERE = {
+    "session_label": "it had no effect in any-llm either; leave it out",
+    "api_version": "name it in api_base or extra_headers",
+    "base_url": "it is called api_base here",
+    "max_retries": "fallback is a matter of routes",
+    "extra_query": "put it into api_base",
+}
+
+
+def unknown_option(function: str, name: str, known: Collection[str]) -> TypeError:
+    """The error for a keyword that `function` does not have."""
+    if name in _ELSEWHERE:
+        return TypeError(f"{function}() takes no argument {name!r}: {_ELSEWHERE[name]}")
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [*known, *TARGET, "model", "messages", "stream"], n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "a provider's own fields go into extra_body"
+    return TypeError(f"{function}() got an unexpected keyword argument {name!r}; {hint}")
+
+
+def split(function: str, options: Mapping[str, Any], known: frozenset[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(fields of the request, those of TARGET), without the ones that are None. Raises TypeError for others."""
+    fields: dict[str, Any] = {}
+    target: dict[str, Any] = {}
+    for name, value in options.items():
+        if name in known:
+            if value is not None:
+                fields[name] = value
+        elif name not in TARGET:
+            raise unknown_option(function, name, known)
+        elif value is not None:
+            target[name] = value
+    if "client_args" in target:
+        _spread(function, target)
+    return fields, target
+
+
+_CLIENT_ARGS = {
+    "timeout": "timeout",
+    "default_headers": "extra_headers",
+    "headers": "extra_headers",
+    "base_url": "api_base",
+}
+
+
+def _spread(function: str, target: dict[str, Any]) -> None:
+    for name, value in target.pop("client_args").items():
+        if name not in _CLIENT_ARGS:
+            known = ", ".join(_CLIENT_ARGS)
+            raise TypeError(f"{function}(): client_args takes {known}, not {name!r}; see Client for the rest")
+        target.setdefault(_CLIENT_ARGS[name], value)

@@ -1,0 +1,82 @@
+"""What happened to one call: the `.tsuji` of every result and stream."""
+
+from typing import TYPE_CHECKING
+
+from tsuji.core.usage import NANO, Usage
+
+if TYPE_CHECKING:
+    from tsuji.config import Config
+    from tsuji.routing import Attempt, Routing
+
+
+class Trace:
+    """dropped: fields that were left out because the target cannot say them (only with drop_params, or hints).
+
+    usage: canonical token counts of the answer; None where the provider gave none. started, first_token, ended:
+    seconds on the monotonic clock; None where it did not come to that. waited: seconds spent waiting for providers.
+    """
+
+    __slots__ = ("_config", "_cost", "_routing", "dropped", "ended", "first_token", "started", "usage", "waited")
+
+    def __init__(self, routing: "Routing", config: "Config", started: float) -> None:
+        self._routing = routing
+        self._config = config
+        self._cost: int | str | None = "unasked"
+        self.started = started
+        self.first_token: float | None = None
+        self.ended: float | None = None
+        self.waited = 0.0
+        self.dropped: list[str] = []
+        self.usage: Usage | None = None
+
+    @property
+    def target(self) -> str:
+        """ "provider:model" of the attempt that answered, or of the last one."""
+        return self._routing.attempts[-1].target.name
+
+    @property
+    def attempts(self) -> "list[Attempt]":
+        """All tries, in order: target, reason, started, ended (monotonic seconds), error."""
+        return self._routing.attempts
+
+    @property
+    def route(self) -> str:
+        return self._routing.route.name
+
+    @property
+    def cost_nano(self) -> int | None:
+        """What the answer cost, in nano-dollars, exactly; None where the price or the usage is not known.
+
+        Prices are loaded when this is first read.
+        """
+        if isinstance(self._cost, str):
+            from tsuji.catalog.prices import cost
+
+            price = self._config.price(self.attempts[-1].target)
+            self._cost = cost(price, self.usage)
+        return self._cost
+
+    @property
+    def cost(self) -> float | None:
+        """The same in US dollars."""
+        nano = self.cost_nano
+        return None if nano is None else nano / NANO
+
+    @property
+    def seconds(self) -> float | None:
+        """From the call to the end of the answer."""
+        return None if self.ended is None else self.ended - self.started
+
+    @property
+    def ttft(self) -> float | None:
+        """Of a stream: seconds from the call to the first content."""
+        return None if self.first_token is None else self.first_token - self.started
+
+    @property
+    def overhead(self) -> float | None:
+        """Seconds that Tsuji itself took."""
+        return None if self.ended is None else self.ended - self.started - self.waited
+
+    def __repr__(self) -> str:
+        tries = ", ".join(f"{a.target.name}{f' ({a.error.kind})' if a.error else ''}" for a in self.attempts)
+        return f"Trace(route={self.route!r}, attempts=[{tries}], seconds={self.seconds}, dropped={self.dropped})"
