@@ -1,5 +1,6 @@
 """Bodies that stay in their dialect: decoded one level deep, everything below kept as the bytes that came."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -55,21 +56,46 @@ def wants_stream(fields: Fields) -> bool:
 def quirky(fields: dict[str, Any], quirks: Quirks, losses: Losses) -> dict[str, Any]:
     """`fields` (one level of a body, values raw or not) as the provider takes them: dropped, renamed, defaulted.
 
-    Raises UnsupportedParameterError for a dropped field, unless losses.drop.
+    A rename never overwrites a field that is there. Raises UnsupportedParameterError for a dropped field, unless
+    losses.drop.
     """
     if not (quirks.drop or quirks.rename or quirks.defaults):
         return fields
+    fields = dict(fields)
     for name in quirks.drop:
         if name in fields:
             losses.refuse(name, "this provider does not take it")
-            fields = {k: v for k, v in fields.items() if k != name}
-    if quirks.rename:
-        fields = {quirks.rename.get(k, k): v for k, v in fields.items()}
+            del fields[name]
+    for name, target in quirks.rename.items():
+        if name in fields and target not in fields:
+            fields[target] = _reshaped(name, target, fields.pop(name))
     for name, value in quirks.defaults.items():
-        if name not in fields:
-            fields = {**fields, name: value}
+        fields.setdefault(name, value)
     return fields
 
 
+def _reshaped(name: str, target: str, value: Any) -> Any:
+    """The value under its new name. An effort changes its shape with its name; other values don't."""
+    shape = _EFFORTS.get(target) if name == "reasoning_effort" else None
+    if shape is None:
+        return value
+    try:
+        word = _strings.decode(value) if type(value) is msgspec.Raw else value
+    except msgspec.DecodeError:
+        return value
+    return shape(word)
+
+
+_EFFORTS: dict[str, Callable[[Any], Any]] = {
+    "reasoning": lambda word: {"effort": word},
+    "thinking": lambda word: {"type": "disabled" if word == "none" else "enabled"},
+    "enable_thinking": lambda word: word != "none",
+}
+
+
 def encode(fields: dict[str, Any]) -> bytes:
-    return _encoder.encode(fields)
+    """Raises InvalidRequestError for what JSON cannot hold: integers beyond 64 bits, half a surrogate pair."""
+    try:
+        return _encoder.encode(fields)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InvalidRequestError(f"the request cannot be written as JSON: {error}") from None

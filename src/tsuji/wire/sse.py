@@ -14,47 +14,68 @@ class SSEOverflow(Exception):
 class SSEParser:
     """Bytes, split anywhere, to (event name, data) pairs. The name is b"" where the stream gave none."""
 
-    __slots__ = ("_buffer", "_data", "_name")
+    __slots__ = ("_data", "_held", "_line", "_name", "_size")
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._line: list[bytes] = []  # A line that has no end yet, in the pieces it came in: joined once.
+        self._size = 0
+        self._held = False  # The last byte was a CR, which a LF may follow.
         self._name = b""
         self._data: list[bytes] = []
 
     def feed(self, chunk: bytes) -> list[tuple[bytes, bytes]]:
         """Raises SSEOverflow if an event has no end within MAX_EVENT bytes."""
-        buffer = self._buffer + chunk if self._buffer else chunk
-        if b"\r" in chunk or b"\r" in buffer[-len(chunk) - 1 :]:
-            # A CR at the very end may be half of a CRLF: hold it back until more is known.
-            held = b"\r" if buffer.endswith(b"\r") else b""
-            body = buffer[:-1] if held else buffer
-            buffer = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n") + held
-        lines = buffer.split(b"\n")
-        self._buffer = lines.pop()
+        if self._held or b"\r" in chunk:
+            chunk = self._line_ends(chunk)
         out: list[tuple[bytes, bytes]] = []
-        for line in lines:
-            if line:
-                self._field(line)
-            elif self._data or self._name:
-                self._dispatch(out)
-        if len(self._buffer) + sum(map(len, self._data)) > MAX_EVENT:
+        lines = chunk.split(b"\n")
+        if len(lines) > 1:
+            if self._line:
+                self._line.append(lines[0])
+                lines[0] = b"".join(self._line)
+                self._line = []
+                self._size = sum(map(len, self._data))
+            rest = lines.pop()
+            for line in lines:
+                if line:
+                    self._field(line)
+                elif self._data or self._name:
+                    self._dispatch(out)
+        else:
+            rest = chunk
+        if rest:
+            self._line.append(rest)
+            self._size += len(rest)
+        if self._size > MAX_EVENT:
             raise SSEOverflow
         return out
 
     def close(self) -> list[tuple[bytes, bytes]]:
         """An event that lacks only its final blank line: real providers end streams so."""
         out: list[tuple[bytes, bytes]] = []
-        rest = self._buffer.rstrip(b"\r")
-        self._buffer = b""
+        rest = b"".join(self._line)
+        self._line = []
         if rest:
             self._field(rest)
         if self._data:
             self._dispatch(out)
         return out
 
+    def _line_ends(self, chunk: bytes) -> bytes:
+        """LF for CR and CRLF. A CR ends its line at once; a LF that then begins the next chunk belongs to it."""
+        if self._held and chunk:
+            self._held = False
+            if chunk[:1] == b"\n":
+                chunk = chunk[1:]
+        if chunk[-1:] == b"\r":
+            self._held = True
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
     def _field(self, line: bytes) -> None:
         if line.startswith(b"data:"):
-            self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+            data = line[6:] if line[5:6] == b" " else line[5:]
+            self._data.append(data)
+            self._size += len(data)
         elif line.startswith(b"event:"):
             self._name = line[6:].strip()
 
@@ -63,3 +84,4 @@ class SSEParser:
             out.append((self._name, b"\n".join(self._data) if len(self._data) > 1 else self._data[0]))
         self._name = b""
         self._data = []
+        self._size = 0

@@ -1,0 +1,167 @@
+"""Embeddings, both ways. Source: https://platform.openai.com/docs/api-reference/embeddings
+
+`input_type` (Voyage, https://docs.voyageai.com/reference/embeddings-api) is what core calls a task. Vectors travel as
+floats or as base64 of little-endian float32, whichever the client asked for.
+"""
+
+import binascii
+import struct
+from typing import Any
+
+from tsuji.core.errors import UpstreamProtocolError
+from tsuji.core.provider import Quirks
+from tsuji.core.request import EmbeddingRequest
+from tsuji.core.response import EmbeddingResponse
+from tsuji.core.usage import Usage
+from tsuji.wire.dialect import Call, Losses
+from tsuji.wire.passthrough import decode_body, encode, quirky
+
+from .errors import body_error, decode_answer
+from .fields import NAME, as_integer, as_list, as_text, ext, is_list, is_object, own, rest, wrong
+from .guard import guarded_request, guarded_response
+from .response_in import text_or
+from .usage import read_usage, write_usage
+
+Vector = tuple[float, ...] | str
+
+_REQUEST = ("model", "input", "dimensions", "encoding_format", "input_type", "user")
+
+
+@guarded_request
+def parse_embedding_request(body: bytes, model: str | None = None) -> EmbeddingRequest:
+    """Raises InvalidRequestError."""
+    fields = decode_body(body)
+    inputs, many = _inputs(fields.get("input"))
+    dimensions, encoding, task, user = (fields.get(n) for n in ("dimensions", "encoding_format", "input_type", "user"))
+    name = model if model is not None else as_text(fields.get("model"), "model")
+    if not name:
+        raise wrong("model", "a non-empty string")
+    if encoding is not None and encoding not in ("float", "base64"):
+        raise wrong("encoding_format", "float or base64")
+    kept = rest(fields, _REQUEST)
+    if task is not None:
+        kept["~task"] = True
+    return EmbeddingRequest(
+        name,
+        inputs,
+        many,
+        None if dimensions is None else as_integer(dimensions, "dimensions"),
+        encoding,
+        None if task is None else as_text(task, "input_type"),
+        user=None if user is None else as_text(user, "user"),
+        ext=ext(kept),
+    )
+
+
+def _inputs(value: Any) -> tuple[tuple[str | tuple[int, ...], ...], bool]:
+    if type(value) is str:
+        return (value,), False
+    inputs = as_list(value, "input")
+    if not inputs:
+        raise wrong("input", "a string or a list with at least one entry")
+    if type(inputs[0]) is int:
+        return (_tokens(inputs, "input"),), False
+    found = [v if type(v) is str else _tokens(as_list(v, f"input[{i}]"), f"input[{i}]") for i, v in enumerate(inputs)]
+    return tuple(found), True
+
+
+def _tokens(value: list[Any], where: str) -> tuple[int, ...]:
+    return tuple([as_integer(token, f"{where}[{i}]") for i, token in enumerate(value)])
+
+
+@guarded_request
+def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: Losses) -> Call:
+    """Raises UnsupportedParameterError for what cannot be said here, unless losses.drop."""
+    body: dict[str, Any] = {"model": request.model, "input": request.inputs if request.many else request.inputs[0]}
+    if request.dimensions is not None:
+        body["dimensions"] = request.dimensions
+    if request.encoding is not None:
+        body["encoding_format"] = request.encoding
+    if request.user is not None:
+        body["user"] = request.user
+    if request.task is not None:
+        if "~task" in own(request.ext) or "input_type" in quirks.accepts:
+            body["input_type"] = request.task
+        else:
+            losses.refuse("task", "it is no field of it")
+    if request.title is not None:
+        losses.refuse("title", "it is no field of it")
+    body.update(losses.ext(request.ext))
+    return Call("/embeddings", encode(quirky(body, quirks, losses)))
+
+
+_RESPONSE = frozenset(("object", "data", "model", "usage", "id"))
+
+
+@guarded_response
+def parse_embedding_response(body: bytes) -> EmbeddingResponse:
+    """Raises UpstreamProtocolError, or the provider's own error where that came with HTTP 200."""
+    answer = decode_answer(body)
+    data: Any = answer.get("data")
+    if not is_list(data):
+        raise body_error(answer) or UpstreamProtocolError("the provider's answer has no embeddings", body=answer)
+    rows = sorted([row for row in data if is_object(row)], key=_row_index)
+    if len(rows) != len(data):
+        raise UpstreamProtocolError("the provider's embeddings are no objects", body=answer)
+    usage: Any = answer.get("usage")
+    name: Any = answer.get("id")
+    return EmbeddingResponse(
+        text_or(answer.get("model"), ""),
+        tuple([_vector(row.get("embedding")) for row in rows]),
+        _usage(usage) if is_object(usage) else None,
+        name if type(name) is str else None,
+        ext(rest(answer, _RESPONSE)),
+    )
+
+
+def _row_index(row: dict[str, Any]) -> int:
+    index = row.get("index")
+    return index if type(index) is int else 0
+
+
+def _usage(usage: dict[str, Any]) -> Usage:
+    """All of it is input, also where the provider (Voyage) gives the total alone."""
+    found = read_usage(usage)
+    if found.input_tokens is not None:
+        return found
+    return Usage(found.total, found.output_tokens, total=found.total, ext=found.ext)
+
+
+def _vector(value: Any) -> Vector:
+    if type(value) is str:
+        return value
+    if not is_list(value):
+        raise UpstreamProtocolError("an embedding of the provider's is neither a list of numbers nor base64")
+    return tuple([float(number) for number in value])
+
+
+def render_embedding_response(response: EmbeddingResponse, request: EmbeddingRequest) -> bytes:
+    """Vectors as the client asked for them. Raises UpstreamProtocolError if a base64 vector is none."""
+    write = _as_base64 if request.encoding == "base64" else _as_floats
+    rows = [{"object": "embedding", "index": i, "embedding": write(v)} for i, v in enumerate(response.vectors)]
+    out: dict[str, Any] = {"object": "list", "data": rows, "model": response.model}
+    if response.id is not None:
+        out["id"] = response.id
+    usage = write_usage(response.usage) if response.usage is not None else {"prompt_tokens": 0, "total_tokens": 0}
+    usage.pop("completion_tokens", None)
+    out["usage"] = usage
+    for name, value in (response.ext or {}).get(NAME, {}).items():
+        if not name.startswith("~"):
+            out[name] = value
+    return encode(out)
+
+
+def _as_base64(vector: Vector) -> str:
+    if type(vector) is str:
+        return vector
+    return binascii.b2a_base64(struct.pack(f"<{len(vector)}f", *vector), newline=False).decode()
+
+
+def _as_floats(vector: Vector) -> tuple[float, ...]:
+    if type(vector) is not str:
+        return vector  # pyright: ignore[reportReturnType]
+    try:
+        data = binascii.a2b_base64(vector)
+        return struct.unpack(f"<{len(data) // 4}f", data)
+    except (ValueError, struct.error) as error:
+        raise UpstreamProtocolError(f"an embedding of the provider's is no base64 of float32: {error}") from None
