@@ -1,5 +1,6 @@
 """Events to a whole response, and back."""
 
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable
 
 import msgspec
@@ -44,12 +45,26 @@ class _Part:
         if type(part) is Refusal:
             return msgspec.structs.replace(part, text=part.text + text)
         if type(part) is Audio:
-            source = msgspec.structs.replace(part.source, data=(part.source.data or "") + "".join(self.audio) or None)
+            source = msgspec.structs.replace(part.source, data=_joined_base64([part.source.data or "", *self.audio]))
             return msgspec.structs.replace(part, transcript=(part.transcript or "") + text or None, source=source)
         return part
 
     def _joined(self, before: str | None) -> str | None:
         return (before or "") + "".join(self.signature) or None
+
+
+def _joined_base64(pieces: list[str]) -> str | None:
+    """One base64 text of several; those that were padded on their own cannot just be put together.
+
+    Text that is no base64 is kept as it came.
+    """
+    joined = "".join(pieces)
+    if "=" not in joined.rstrip("="):
+        return joined or None
+    try:
+        return b2a_base64(b"".join([a2b_base64(p) for p in pieces]), newline=False).decode()
+    except ValueError:
+        return joined
 
 
 class _Choice:
@@ -198,7 +213,7 @@ def replay(response: ChatResponse) -> list[ev.Event]:
             out.append(ev.LogprobsAdded(logprobs=choice.refusal_logprobs, choice=choice.index, refusal=True))
         out.append(
             ev.Finished(
-                stop=choice.stop or "stop",
+                stop=choice.stop or "other",
                 choice=choice.index,
                 stop_raw=choice.stop_raw,
                 stop_sequence=choice.stop_sequence,
