@@ -5,7 +5,7 @@ and regions; a provider row overrides the paths where they differ.
 
 A request that is parsed and rendered comes back as it was, snake_case names and the grouping of tools included, but
 for: key order; null is absent; a lone object in place of a list is a list of one; the body's `model`, which is in the
-path. A stream is always asked for with `alt=sse`; `JsonArray` makes of it the list that other clients expect.
+path. A stream is always asked for with `alt=sse`.
 """
 
 from tsuji.wire.dialect import Dialect
@@ -24,7 +24,7 @@ from .request_out import chat_path, render_request
 from .response_in import parse_response
 from .response_out import render_response
 from .stream_in import Parser
-from .stream_out import JsonArray, Renderer
+from .stream_out import Renderer
 from .tail import Tail
 from .usage import read_usage
 
@@ -52,4 +52,4 @@ DIALECT = Dialect(
     render_models=render_models,
 )
 
-__all__ = ["DIALECT", "JsonArray"]
+__all__ = ["DIALECT"]

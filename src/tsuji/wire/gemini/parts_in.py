@@ -7,6 +7,7 @@ import msgspec
 
 from tsuji.core.parts import Audio, Document, Image, Media, Opaque, Part, Text, Thinking, ToolCall, ToolResult, Video
 
+from .carried import unpack
 from .fields import NAME, Malformed, a_list, a_string, an_object, camel, to_ext
 
 _encode = msgspec.json.Encoder().encode
@@ -67,6 +68,9 @@ def _text(value: Any, rest: _Rest) -> Part:
     text = a_string(value, rest.path + ".text")
     ext = to_ext(rest.fields, rest.snake)
     if rest.thought:
+        carried = unpack(text, rest.signature) if rest.signature is not None else None
+        if carried is not None:
+            return carried
         return Thinking(text=text, signature=rest.signature, origin=NAME, ext=ext)
     return Text(text, signature=rest.signature, ext=ext)
 

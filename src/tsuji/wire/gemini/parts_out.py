@@ -28,6 +28,7 @@ from tsuji.core.parts import (
 )
 from tsuji.wire.dialect import Losses
 
+from .carried import pack
 from .fields import NAME, own, place, respell
 
 Wire = dict[str, Any]
@@ -62,6 +63,15 @@ _DEFAULT_MEDIA: dict[type, str] = {Image: "image/jpeg", Audio: "audio/wav", Vide
 SKIP_VALIDATION = "skip_thought_signature_validator"
 """Stands in for the signature of a call that Gemini did not make
 (https://ai.google.dev/gemini-api/docs/thought-signatures#faqs)."""
+
+
+def foreign_thought(part: Thinking, said: str | None = None) -> list[Wire]:
+    """Thinking of another dialect in an answer. said: its text, where that went out before."""
+    thought: Wire = {"text": part.text, "thought": True}
+    token = pack(part, said)
+    if token is not None:
+        thought["thoughtSignature"] = token
+    return [thought] if part.text or token else []
 
 
 def note(losses: Losses, field: str) -> None:
@@ -154,7 +164,7 @@ class PartWriter:
             if self.losses is not None:
                 self.note("thinking")
                 return []
-            return [{"text": part.text, "thought": True}] if part.text else []
+            return foreign_thought(part)
         fields: Wire = {} if "~bare" in own(part.ext) else {"text": part.text, "thought": True}
         return [self.finish(fields, part.ext, part.signature)]
 

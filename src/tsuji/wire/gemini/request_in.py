@@ -25,12 +25,11 @@ from .fields import (
 from .parts_in import parse_parts
 from .schema import json_schema
 from .thinking import parse_thinking
+from .tiers import TIERS
 from .tools import parse_choice, parse_tools
 
 _ROLES: Final[dict[str, Role]] = {"user": "user", "model": "assistant", "function": "tool"}
 _FORMATS = frozenset(("responseMimeType", "responseSchema", "responseJsonSchema"))
-TIERS = {"standard": "default"}
-"""What this dialect calls the tier that OpenAI calls "default"."""
 
 
 class _Draft:

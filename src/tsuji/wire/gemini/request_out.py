@@ -27,6 +27,7 @@ from tsuji.wire.passthrough import encode, quirky
 from .fields import GENERATION, own, place, respell
 from .parts_out import SKIP_VALIDATION, PartWriter, Wire
 from .thinking import render_thinking, version
+from .tiers import TIER_NAMES
 from .tools import render_choice, render_tools
 
 _SCALARS: Final = (
@@ -42,7 +43,6 @@ _SCALARS: Final = (
     ("top_logprobs", "logprobs"),
 )
 _UNSAID: Final = ("min_p", "logit_bias", "user", "metadata", "verbosity", "prompt_cache_key")
-_TIERS: Final = {"default": "standard", "standard_only": "standard", "flex": "flex", "priority": "priority"}
 _SAFE: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~@/")
 
 
@@ -98,8 +98,8 @@ def _top(request: ChatRequest, body: Wire, losses: Losses) -> None:
     spelled = own(request.ext).get("~serviceTier")
     if spelled is not None:
         body["serviceTier"] = spelled
-    elif tier in _TIERS:
-        body["serviceTier"] = _TIERS[tier]
+    elif tier in TIER_NAMES:
+        body["serviceTier"] = TIER_NAMES[tier]
     elif tier is not None and tier != "auto":
         losses.refuse("service_tier", f"there is no {tier!r}; there are standard, flex and priority")
 

@@ -28,6 +28,7 @@ from .fields import (
 )
 from .finish import stop_of
 from .parts_in import parse_parts
+from .tiers import TIERS
 from .usage import parse_usage
 
 Wire = dict[str, Any]
@@ -105,7 +106,9 @@ def blocked_choice(answer: Wire) -> Choice:
 
 
 def service_tier(answer: Wire) -> str | None:
-    return text_or_none(dict_or_empty(answer.get("usageMetadata")).get("serviceTier"))
+    """In OpenAI's words, which core uses."""
+    tier = (text_or_none(dict_or_empty(answer.get("usageMetadata")).get("serviceTier")) or "").lower()
+    return TIERS.get(tier)
 
 
 def parse_candidate(value: Any, position: int) -> Choice:

@@ -10,11 +10,10 @@ from tsuji.core import events as ev
 from tsuji.core.assemble import Assembler
 from tsuji.core.parts import Audio, Citation, Part, Refusal, Text, Thinking, ToolCall
 from tsuji.core.request import ChatRequest
-from tsuji.wire.sse import SSEParser
 
 from .errors import error_document
-from .fields import own, place
-from .parts_out import PartWriter, Wire
+from .fields import NAME, own, place
+from .parts_out import PartWriter, Wire, foreign_thought
 from .response_out import envelope, render_choice
 from .usage import render_usage
 
@@ -25,7 +24,7 @@ _replace = msgspec.structs.replace
 class _Open:
     """A part being spelled. said: whether some of it went out."""
 
-    __slots__ = ("audio", "part", "pieces", "said", "signature")
+    __slots__ = ("audio", "part", "pieces", "redacted", "said", "signature")
 
     def __init__(self, part: Part) -> None:
         self.part = part
@@ -33,6 +32,7 @@ class _Open:
         self.pieces: list[str] = []
         self.audio: list[str] = []
         self.signature: list[str] = []
+        self.redacted: list[str] = []
 
 
 class Renderer:
@@ -68,8 +68,9 @@ class Renderer:
                 self._open[event.choice, event.index].pieces.append(event.json)
             case ev.AudioDelta():
                 self._open[event.choice, event.index].audio.append(event.data)
-            case ev.SignatureDelta(redacted=False):
-                self._open[event.choice, event.index].signature.append(event.signature)
+            case ev.SignatureDelta():
+                found = self._open[event.choice, event.index]
+                (found.redacted if event.redacted else found.signature).append(event.signature)
             case ev.CitationAdded():
                 self._citations.setdefault(event.choice, []).append(event.citation)
             case ev.Ended():
@@ -78,8 +79,6 @@ class Renderer:
             case ev.StreamFailed():
                 out.append(error_document(event.error))
                 self._ended = True
-            case ev.SignatureDelta():
-                pass
             case _:
                 self._envelope(event)
 
@@ -93,11 +92,12 @@ class Renderer:
         found = self._open[event.choice, event.index]
         part = found.part
         if isinstance(part, Text | Refusal | Thinking):
-            signature = None if isinstance(part, Refusal) else part.signature
-            if not found.said and (part.ext is not None or signature is not None):
+            first = not found.said and _is_own(part)
+            if first and not isinstance(part, Refusal) and (part.ext is not None or part.signature is not None):
                 parts = self._writer.write((_replace(part, text=event.text),))
             elif type(part) is Thinking:
                 parts = [{"text": event.text, "thought": True}]
+                found.pieces.append(event.text)
             else:
                 parts = [{"text": event.text}]
             found.said = True
@@ -111,6 +111,9 @@ class Renderer:
             case ToolCall():
                 arguments = part.arguments if event.part else part.arguments + "".join(found.pieces)
                 part = _replace(part, arguments=arguments, signature=part.signature or signature)
+            case Thinking() if not _is_own(part):
+                out += self._chunks(_foreign(part, found), event.choice)
+                return
             case Text() | Refusal() | Thinking() if found.said:
                 if signature is None or isinstance(part, Refusal):
                     return
@@ -145,28 +148,17 @@ class Renderer:
         return out
 
 
-class JsonArray:
-    """An SSE body of this dialect, as the JSON list that clients get who do not ask for `alt=sse`."""
+def _is_own(part: Part) -> bool:
+    return type(part) is not Thinking or part.origin == NAME
 
-    content_type = "application/json"
-    __slots__ = ("_empty", "_sse")
 
-    def __init__(self) -> None:
-        self._sse = SSEParser()
-        self._empty = True
-
-    def feed(self, data: bytes) -> bytes:
-        """Raises SSEOverflow for an event that does not end."""
-        return self._joined([event for _, event in self._sse.feed(data)])
-
-    def close(self) -> bytes:
-        """The rest of the list. A stream that failed has said so in its last element."""
-        rest = self._joined([event for _, event in self._sse.close()])
-        return rest + (b"[]" if self._empty else b"]")
-
-    def _joined(self, events: list[bytes]) -> bytes:
-        if not events:
-            return b""
-        start = b"[" if self._empty else b",\r\n"
-        self._empty = False
-        return start + b",\r\n".join(events)
+def _foreign(part: Thinking, found: _Open) -> list[Wire]:
+    """What is left to say of another dialect's thinking when it has ended."""
+    said = "".join(found.pieces)
+    whole = _replace(
+        part,
+        text="" if said else part.text,
+        signature=(part.signature or "") + "".join(found.signature) or None,
+        redacted=(part.redacted or "") + "".join(found.redacted) or None,
+    )
+    return foreign_thought(whole, said or None) if whole.origin is not None or not said else []

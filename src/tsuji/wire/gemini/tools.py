@@ -12,14 +12,33 @@ from tsuji.core.request import ChatRequest
 from tsuji.core.tools import ProviderTool, Tool, ToolChoice
 from tsuji.wire.dialect import Losses
 
-from .fields import NAME, a_list, a_string, an_object, camel, camel_name, own, place, respell, strings, to_ext
+from .fields import (
+    NAME,
+    Malformed,
+    a_list,
+    a_string,
+    an_object,
+    camel,
+    camel_name,
+    own,
+    place,
+    respell,
+    strings,
+    to_ext,
+)
 from .parts_out import Wire, note
 from .schema import json_schema
 
 AnyTool = Tool | ProviderTool
 Mode = Literal["auto", "none", "required", "named"]
 _DECLARED = frozenset(("name", "description", "parameters", "parametersJsonSchema"))
-_MODES: dict[str, Mode] = {"AUTO": "auto", "ANY": "required", "NONE": "none", "MODE_UNSPECIFIED": "auto"}
+_MODES: dict[str, Mode] = {
+    "AUTO": "auto",
+    "MODE_UNSPECIFIED": "auto",
+    "VALIDATED": "auto",
+    "ANY": "required",
+    "NONE": "none",
+}
 _MODE_NAMES: dict[Mode, str] = {"auto": "AUTO", "required": "ANY", "named": "ANY", "none": "NONE"}
 
 
@@ -122,7 +141,7 @@ def _render_declaration(tool: Tool, at: str, losses: Losses) -> Wire:
 
 
 def parse_choice(value: Any, path: str) -> ToolChoice:
-    """`functionCallingConfig`. VALIDATED, which no other dialect has, is an ext. Raises Malformed."""
+    """`functionCallingConfig`. VALIDATED is "auto" whose calls fit their schemas. Raises Malformed."""
     raw = an_object(value, path)
     fields = camel(raw, [])
     extra: dict[str, Any] = {"~config": raw}
@@ -132,11 +151,11 @@ def parse_choice(value: Any, path: str) -> ToolChoice:
     given = fields.get("mode")
     mode = _MODES.get(a_string(given, path + ".mode").upper()) if given is not None else "auto"
     if mode is None:
-        extra["mode"] = given
+        raise Malformed(path + ".mode", "AUTO, ANY, NONE or VALIDATED")
     names = strings(fields.get("allowedFunctionNames") or [], path + ".allowedFunctionNames")
     if names and mode == "required":
         mode = "named"
-    return ToolChoice(mode=mode or "auto", names=names, ext=to_ext(extra))
+    return ToolChoice(mode=mode, names=names, ext=to_ext(extra))
 
 
 def render_choice(choice: ToolChoice, losses: Losses) -> Wire:
