@@ -80,8 +80,9 @@ class SSEParser:
             self._name = line[6:].strip()
 
     def _dispatch(self, out: list[tuple[bytes, bytes]]) -> None:
-        if self._data:
-            out.append((self._name, b"\n".join(self._data) if len(self._data) > 1 else self._data[0]))
+        data = b"\n".join(self._data) if len(self._data) > 1 else self._data[0] if self._data else b""
+        if data:  # The standard gives no event for empty data.
+            out.append((self._name, data))
         self._name = b""
         self._data = []
         self._size = 0

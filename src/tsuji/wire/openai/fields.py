@@ -27,6 +27,9 @@ FIELDS = names("""
     """)
 """Chat completions; embeddings; extensions that several providers share."""
 
+TIERS = {"standard": "default", "standard_only": "default"}
+"""Service tiers by other dialects' words -> OpenAI's."""
+
 
 def wrong(param: str, expected: str) -> InvalidRequestError:
     return InvalidRequestError(f"{param!r} must be {expected}", param=param)

@@ -81,6 +81,8 @@ def _assistant(message: dict[str, Any], where: str) -> Message:
     for name in _ECHOED:
         if message.get(name) is not None:
             kept["~" + name] = message[name]
+    if kept.get("prefix") is False:  # Mistral's client says so of every answer.
+        kept["~prefix"] = kept.pop("prefix")
     _add_annotations(message.get("annotations"), parts, kept)
     _add_calls(message, where, parts, kept)
     return Message("assistant", tuple(parts), _name(message, where), ext(kept))

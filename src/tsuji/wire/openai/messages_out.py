@@ -19,7 +19,7 @@ from tsuji.core.provider import Quirks
 from tsuji.wire.dialect import Losses
 
 from .fields import NAME, own
-from .parts_out import add_ext, write_parts
+from .parts_out import add_ext, write_part, write_parts
 from .reasoning import TEXT_FIELDS, add_thinking
 
 
@@ -64,7 +64,7 @@ class _Writer:
     def _plain(self, message: Message, content: tuple[Part, ...], where: str) -> None:
         kept = own(message.ext)
         out: dict[str, Any] = {"role": self._role(message.role)}
-        out["content"] = self._content(list(content), "~list" in kept, where)
+        out["content"] = self._content(content, "~list" in kept, where)
         if message.name:
             out["name"] = message.name
         if "~tool_calls" in kept:
@@ -72,7 +72,7 @@ class _Writer:
         out.update(self.losses.ext(message.ext, where + "."))
         self.out.append(out)
 
-    def _content(self, parts: list[Part], listed: bool, where: str) -> str | list[dict[str, Any]]:
+    def _content(self, parts: tuple[Part, ...], listed: bool, where: str) -> str | list[dict[str, Any]]:
         texts = _plain_texts(parts)
         if texts is not None and (self.quirks.flat_content or (not listed and len(texts) <= 1)):
             return "\n\n".join(texts)
@@ -89,7 +89,7 @@ class _Writer:
             if result.name and "~name" in kept:
                 out["name"] = result.name
             if "~list" in kept:
-                out["content"] = self._content(list(result.content), True, place)
+                out["content"] = self._content(result.content, True, place)
             else:
                 out["content"] = self._result(result, out, attached, place)
             if result.is_error and f"{place}.is_error" not in self.losses.dropped:
@@ -120,20 +120,23 @@ class _Writer:
         out: dict[str, Any] = {"role": "assistant", "content": None}
         if message.name:
             out["name"] = message.name
-        body: list[Part] = []
+        body: list[tuple[int, Part]] = []
         thoughts: list[Thinking] = []
         calls: list[dict[str, Any]] = []
-        for part in content:
+        for index, part in enumerate(content):
             if type(part) is ToolCall:
                 self._call(part, calls, out, where)
             elif type(part) is Thinking:
-                self._thought(part, body, thoughts)
+                if part.text and (self.quirks.reasoning_field or own(part.ext).get("~field")) == "content":
+                    body.append((index, part))
+                else:
+                    thoughts.append(part)
             elif type(part) is Refusal and "~part" not in own(part.ext):
                 out["refusal"] = out.get("refusal", "") + part.text
             elif type(part) is Audio and part.id is not None:
                 out["audio"] = {"id": part.id, **self.losses.ext(part.ext, where + ".audio.")}
             else:
-                body.append(part)
+                body.append((index, part))
         self._assistant_content(out, body, "~list" in kept, where)
         if thoughts:
             add_thinking(out, thoughts, self.quirks, self.losses, where)
@@ -148,25 +151,15 @@ class _Writer:
             out.update(self.losses.ext(message.ext, where + "."))
         self.out.append(out)
 
-    def _thought(self, thought: Thinking, body: list[Part], thoughts: list[Thinking]) -> None:
-        field = self.quirks.reasoning_field or own(thought.ext).get("~field")
-        if field == "content" and thought.text:
-            body.append(thought)
-        else:
-            thoughts.append(thought)
-
-    def _assistant_content(self, out: dict[str, Any], body: list[Part], listed: bool, where: str) -> None:
-        texts = _plain_texts(body)
-        if texts is not None and (not listed or self.quirks.flat_content):
-            out["content"] = "".join(texts) if texts else None
-            annotations = [c for p in body if type(p) is Text for c in p.citations]
-            if annotations:
-                self._annotations(out, annotations, where)
-            return
-        written: list[dict[str, Any]] = []
-        for index, part in enumerate(body):
-            written += self._assistant_part(part, f"{where}.content[{index}]")
-        out["content"] = written
+    def _assistant_content(self, out: dict[str, Any], body: list[tuple[int, Part]], listed: bool, where: str) -> None:
+        texts = _plain_texts([part for _, part in body])
+        if texts is None or (listed and not self.quirks.flat_content):
+            out["content"] = [w for at, part in body for w in self._assistant_part(part, f"{where}.content[{at}]")]
+        elif texts:
+            out["content"] = "".join(texts)
+        annotations = [c for _, p in body if type(p) is Text for c in p.citations]
+        if annotations:
+            self._annotations(out, annotations, where)
 
     def _assistant_part(self, part: Part, place: str) -> list[dict[str, Any]]:
         if type(part) is Refusal:
@@ -176,7 +169,7 @@ class _Writer:
         if type(part) is Thinking:
             verbatim = own(part.ext).get("~part")
             return [verbatim or {"type": "thinking", "thinking": [{"type": "text", "text": part.text}]}]
-        return write_parts([part], self.losses, place)
+        return write_part(part, self.losses, place)
 
     def _annotations(self, out: dict[str, Any], citations: list[Citation], where: str) -> None:
         """Only this dialect's own: to others' citations the model that reads them has no key."""
@@ -222,7 +215,7 @@ class _Writer:
         return result.name or "call_0"
 
 
-_SPELLED = ("tool_calls", "annotations", "extra_content", "thought_signature", *TEXT_FIELDS)
+_SPELLED = ("tool_calls", "prefix", "annotations", "extra_content", "thought_signature", *TEXT_FIELDS)
 
 
 def _plain_texts(parts: Iterable[Part]) -> list[str] | None:

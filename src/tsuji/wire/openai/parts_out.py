@@ -11,7 +11,7 @@
 Everything else is refused by name. A cache mark goes out only as it came in: this dialect caches by itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tsuji.core.parts import Audio, Document, Image, Media, Opaque, Part, Text, Video
@@ -20,16 +20,20 @@ from tsuji.wire.dialect import Losses
 from .fields import NAME, own
 
 
-def write_parts(parts: list[Part], losses: Losses, where: str) -> list[dict[str, Any]]:
+def write_parts(parts: Sequence[Part], losses: Losses, where: str) -> list[dict[str, Any]]:
     """The parts that a message's `content` list can hold, in order. `where` is the content's path."""
     out: list[dict[str, Any]] = []
     for index, part in enumerate(parts):
-        write = _WRITERS.get(type(part))
-        if write is None:
-            losses.refuse(f"{where}[{index}] ({kind_of(part)})", "a message here cannot hold it")
-        else:
-            out += write(part, losses, f"{where}[{index}]")
+        out += write_part(part, losses, f"{where}[{index}]")
     return out
+
+
+def write_part(part: Part, losses: Losses, place: str) -> list[dict[str, Any]]:
+    write = _WRITERS.get(type(part))
+    if write is None:
+        losses.refuse(f"{place} ({kind_of(part)})", "a message here cannot hold it")
+        return []
+    return write(part, losses, place)
 
 
 def kind_of(part: Part) -> str:

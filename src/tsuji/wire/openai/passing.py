@@ -12,6 +12,28 @@ from .guard import MALFORMED
 from .usage import read_usage as usage_of
 
 
+class _Details(msgspec.Struct):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    audio_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class _Counts(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+    prompt_cache_hit_tokens: int | None = None
+    num_cached_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+class _Counted(msgspec.Struct):
+    usage: _Counts | None = None
+
+
 class _Answer(msgspec.Struct):
     usage: dict[str, Any] | None = None
 
@@ -28,12 +50,42 @@ class _ChunkPeek(msgspec.Struct):
     object: str | None = None
 
 
+_NONE = _Details()
+_counted = msgspec.json.Decoder(_Counted).decode
 _answer = msgspec.json.Decoder(_Answer).decode
 _chunk = msgspec.json.Decoder(_ChunkPeek).decode
 
 
 def read_usage(body: bytes) -> Usage | None:
-    """Never raises: an answer that is not understood has no usage."""
+    """Counts alone, without what else a provider says of its usage. Never raises: what is not understood is None."""
+    try:
+        counts = _counted(body).usage
+    except MALFORMED:
+        return _odd_usage(body)
+    if counts is None:
+        return None
+    given, made = counts.prompt_tokens_details or _NONE, counts.completion_tokens_details or _NONE
+    prompt, completion, total = counts.prompt_tokens, counts.completion_tokens, counts.total_tokens
+    if total is not None and prompt is not None and completion is not None and total > prompt + completion:
+        completion = total - prompt  # See usage.read_usage.
+    cached = given.cached_tokens
+    for elsewhere in (counts.prompt_cache_hit_tokens, counts.num_cached_tokens, counts.cached_tokens):
+        cached = elsewhere if cached is None else cached
+    return Usage(
+        prompt,
+        completion,
+        cached,
+        given.cache_write_tokens,
+        None,
+        made.reasoning_tokens,
+        given.audio_tokens,
+        made.audio_tokens,
+        total,
+    )
+
+
+def _odd_usage(body: bytes) -> Usage | None:
+    """Usage where a count is no integer."""
     try:
         found = _answer(body).usage
         return usage_of(found) if found else None

@@ -13,7 +13,7 @@ from tsuji.core.tools import ProviderTool, ResponseFormat, Tool, ToolChoice
 from tsuji.wire.dialect import Call, Losses
 from tsuji.wire.passthrough import encode, quirky
 
-from .fields import NAME, own
+from .fields import NAME, TIERS, own
 from .guard import guarded_request
 from .messages_out import write_messages
 from .reasoning import add_reasoning
@@ -44,7 +44,6 @@ _PLAIN = (
     ("parallel_tools", "parallel_tool_calls"),
     ("user", "user"),
     ("metadata", "metadata"),
-    ("service_tier", "service_tier"),
     ("verbosity", "verbosity"),
     ("store", "store"),
     ("prompt_cache_key", "prompt_cache_key"),
@@ -61,6 +60,8 @@ def write_request(request: ChatRequest, quirks: Quirks, losses: Losses) -> Field
             body[name] = value
     if request.max_tokens is not None:
         body[kept.get("~max_tokens", "max_completion_tokens")] = request.max_tokens
+    if request.service_tier is not None:
+        body["service_tier"] = TIERS.get(request.service_tier, request.service_tier)
     _add_stream(body, request, kept, quirks)
     _add_extensions(body, request, kept, quirks, losses)
     if request.stop or kept.get("~stop") == "empty":

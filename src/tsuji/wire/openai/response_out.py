@@ -17,7 +17,7 @@ from tsuji.core.parts import Audio, Citation, Image, Part, Refusal, Text, Thinki
 from tsuji.core.response import ChatResponse, Choice
 from tsuji.wire.passthrough import encode
 
-from .fields import own
+from .fields import TIERS, own
 from .logprobs import write_logprobs
 from .parts_out import address
 from .reasoning import write_detail
@@ -42,12 +42,22 @@ def write_response(response: ChatResponse) -> Fields:
     }
     if response.usage is not None:
         out["usage"] = write_usage(response.usage)
-    if response.service_tier is not None:
-        out["service_tier"] = response.service_tier
+    tier = write_tier(response.service_tier)
+    if tier is not None:
+        out["service_tier"] = tier
     for name, value in own(response.ext).items():
         if not name.startswith("~"):
             out[name] = value
     return out
+
+
+_TIERS = frozenset(("auto", "default", "flex", "scale", "priority", "fast"))
+
+
+def write_tier(tier: str | None) -> str | None:
+    """One of the client's words for it; what it has no word for is left out."""
+    word = TIERS.get(tier or "", tier)
+    return word if word in _TIERS else None
 
 
 def _choice(choice: Choice) -> Fields:

@@ -22,7 +22,7 @@ from .fields import NAME, own
 from .logprobs import write_logprobs
 from .parts_out import address
 from .reasoning import write_detail
-from .response_out import call_extra, citation, needs_detail, place, text_name
+from .response_out import call_extra, citation, needs_detail, place, text_name, write_tier
 from .stops import write_stop
 from .usage import write_usage
 
@@ -92,8 +92,9 @@ class ChatStreamRenderer:
             "created": event.created or 0,
             "model": event.model,
         }
-        if event.service_tier is not None:
-            head["service_tier"] = event.service_tier
+        tier = write_tier(event.service_tier)
+        if tier is not None:
+            head["service_tier"] = tier
         said = own(event.ext)
         if "system_fingerprint" in said:
             head["system_fingerprint"] = said["system_fingerprint"]
