@@ -77,7 +77,7 @@ def _checked(path: Path) -> "tuple[FileTable | None, Problems]":
         nothing.found.append(Problem(None, "", f"{path} cannot be read: {reason}"))
         return None, nothing
     except tomllib.TOMLDecodeError as error:
-        nothing.found.append(_syntax(str(error)))
+        nothing.found.append(_syntax(str(error), text.count("\n") + 1))
         return None, nothing
     problems = Problems(key_lines(text.replace("\r\n", "\n")))
     file = read(document, problems)
@@ -86,15 +86,14 @@ def _checked(path: Path) -> "tuple[FileTable | None, Problems]":
     return file, problems
 
 
-def _syntax(message: str) -> "Problem":
-    """tomllib's message says where at its end: "... (at line 3, column 7)"."""
+def _syntax(message: str, last: int) -> "Problem":
+    """tomllib's message says where at its end: "... (at line 3, column 7)", or "(at end of document)"."""
     from .problem import Problem
 
     what, _, where = message.partition(" (at ")
-    number = where.removeprefix("line ").partition(",")[0]
-    column = where.partition("column ")[2].rstrip(")")
-    line = int(number) if number.isdigit() else None
-    return Problem(line, "", f"not TOML: {what}{f', at column {column}' if column else ', at the end of the file'}")
+    line, _, column = where.removeprefix("line ").rstrip(")").partition(", column ")
+    at = f"at column {column}" if column else "at the end of the file"
+    return Problem(int(line) if line.isdigit() else last, "", f"not TOML: {what}, {at}")
 
 
 def _build(file: "FileTable", folder: Path) -> Config:

@@ -48,7 +48,8 @@ class QuirksTable(Table, frozen=True):
     rename: Annotated[dict[str, str] | None, Meta(description="Field -> the provider's name for it.")] = None
     defaults: Annotated[dict[str, Any] | None, Meta(description="Fields sent unless the caller set them.")] = None
     reasoning_field: Annotated[
-        Literal["reasoning", "reasoning_content"] | None, Meta(description="Where messages carry thinking text.")
+        Literal["reasoning", "reasoning_content", "reasoning_details"] | None,
+        Meta(description="Where messages carry thinking text."),
     ] = None
     system_role: Annotated[
         Literal["system", "developer"] | None, Meta(description="What the role of a system message is called.")
