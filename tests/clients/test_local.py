@@ -1,4 +1,4 @@
-"""The model on this machine, through the gateway, by the official clients. The model is small: shapes are asserted, not wit."""
+"""The model on this machine, through the gateway, by the official clients. Shapes are asserted, not wit: it is small."""
 
 import json
 import math
