@@ -1,4 +1,4 @@
-"""The model on this machine, through the gateway, by the official clients. Shapes are asserted, not wit: it is small."""
+"""The model on this machine, through the gateway, by the official clients. It is small: shapes count, not wit."""
 
 import json
 import math
