@@ -10,7 +10,7 @@ failed(error)      this target is lost; advance() again
 
 from collections.abc import Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -88,7 +88,7 @@ class Exchange(Generic[Answer]):
         self._timeouts = route.timeouts
         self._upstream: Upstream | None = None
         self._unadapt: Any = None
-        self.target: Target = route.targets[0]
+        self.target: Target = Target("", "")
         self.endpoint: Endpoint | None = None
 
     @property
@@ -100,10 +100,17 @@ class Exchange(Generic[Answer]):
         action = self._routing.next(monotonic())
         if isinstance(action, Fail):
             self.trace.ended = monotonic()
-            raise action.error
+            raise self._told(action.error)
         self.target = action.target
         self._timeouts = timeouts_of(self._settings.get("timeout"), action.timeouts)
         self._upstream = self.endpoint = self._unadapt = None
+
+    def _told(self, error: TsujiError) -> TsujiError:
+        """With what was tried, where that was more than one thing."""
+        tries = [f"{a.target.name} ({a.error.kind})" for a in self.trace.attempts if a.error is not None]
+        if len(tries) > 1:
+            error.add_note(f"Tried in this order: {', '.join(tries)}")
+        return error
 
     def use(self, endpoint: "Endpoint") -> None:
         self.endpoint = endpoint
@@ -224,9 +231,13 @@ def timeouts_of(given: float | Timeouts | None, otherwise: Timeouts) -> Timeouts
         return otherwise
     if isinstance(given, Timeouts):
         return given
-    if isinstance(given, bool) or not isinstance(given, int | float) or not given > 0:
+    if isinstance(given, bool) or not _is_positive(given):
         raise InvalidRequestError(f"timeout must be a positive number of seconds, not {given!r}", param="timeout")
     return Timeouts(connect=min(otherwise.connect, given), first_byte=given, idle=given, total=given)
+
+
+def _is_positive(given: Any) -> bool:
+    return isinstance(given, int | float) and given > 0
 
 
 def _header(headers: Headers, name: bytes) -> bytes:
@@ -253,6 +264,6 @@ def _merged(base: Any, extra: Any) -> Any:
     if not (isinstance(base, dict) and isinstance(extra, Mapping)):
         return extra
     both: dict[str, Any] = {**base}
-    for name, value in extra.items():
+    for name, value in cast("Mapping[str, Any]", extra).items():
         both[name] = _merged(both[name], value) if name in both else value
     return both

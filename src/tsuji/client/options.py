@@ -18,11 +18,10 @@ ChatMessage = Mapping[str, Any] | Dumpable
 Tool = Mapping[str, Any] | Callable[..., Any] | type
 
 
-class Target(TypedDict, total=False):
-    """Which place answers, and how it is called. Every public function takes these.
+class CallOptions(TypedDict, total=False):
+    """How a provider is called. Every public function takes these, and `api_key` and `api_base` as well, which stand in
+    for the configured ones.
 
-    provider: id of a provider; then all of `model` is the model's name there.
-    api_key, api_base: instead of the configured ones.
     timeout: seconds for the whole attempt, or Timeouts for its phases.
     extra_headers: sent with the request, in place of headers of the same name.
     extra_body: merged into the provider's own JSON body, last; objects are merged field by field.
@@ -30,14 +29,19 @@ class Target(TypedDict, total=False):
     client_args: as any-llm has it: `timeout`, `default_headers` or `headers`, `base_url`; others are refused by name.
     """
 
-    provider: str | None
-    api_key: str | None
-    api_base: str | None
     timeout: float | Timeouts | None
     extra_headers: Mapping[str, str] | None
     extra_body: Mapping[str, Any] | None
     drop_params: bool | None
     client_args: Mapping[str, Any] | None
+
+
+class Target(CallOptions, total=False):
+    """provider: id of a provider; then all of `model` is the model's name there."""
+
+    provider: str | None
+    api_key: str | None
+    api_base: str | None
 
 
 class ChatOptions(Target, total=False):
@@ -119,7 +123,7 @@ class EmbeddingOptions(Target, total=False):
     user: str | None
 
 
-TARGET = frozenset(Target.__annotations__)
+TARGET = frozenset(Target.__annotations__)  # those of CallOptions among them
 CHAT = frozenset(ChatOptions.__annotations__) - TARGET
 MESSAGES = frozenset(MessagesOptions.__annotations__) - TARGET
 EMBEDDING = frozenset(EmbeddingOptions.__annotations__) - TARGET

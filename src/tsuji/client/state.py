@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tsuji.core.errors import InvalidRequestError
-from tsuji.core.parts import Message, Part, Refusal, Text, ToolCall
+from tsuji.core.parts import Message, Part, Refusal, Text, Thinking, ToolCall
 from tsuji.core.response import Choice
 
 _SENT_BACK = frozenset(
@@ -31,7 +31,13 @@ def _plain(part: Part) -> bool:
         return part.signature is None and not part.citations and part.ext is None
     if type(part) is ToolCall:
         return part.signature is None and part.ext is None
-    return type(part) is Refusal
+    return type(part) is Refusal or part == _said_in_full(part)
+
+
+def _said_in_full(part: Part) -> Part:
+    """A thought that `reasoning_content` says all of."""
+    text = part.text if type(part) is Thinking else ""
+    return Thinking(text, origin="openai", ext={"openai": {"~field": "reasoning_content"}})
 
 
 def take_state(message: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:

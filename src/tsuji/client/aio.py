@@ -1,0 +1,329 @@
+"""The asyncio client; uvloop's loops work as well."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, overload
+
+from tsuji.config import Config
+from tsuji.core.errors import StreamInterruptedError, TsujiError
+from tsuji.core.timeouts import Timeouts
+from tsuji.http.aio import AsyncPool, AsyncResponse
+from tsuji.http.aio import Exchange as Connected
+
+from .build import Ask, ask_chat, ask_embedding, ask_messages
+from .chat_shape import ChatShape
+from .delivery import Delivery, Shape
+from .dispatch import Dispatch, embeddings, is_local, local_models, models
+from .exchange import Exchange
+from .jobs import ChatJob, EmbeddingJob, ModelsJob
+from .message_shape import Block, Message, MessageShape
+from .options import CallOptions, ChatMessage, ChatOptions, EmbeddingOptions, MessagesOptions, split
+from .results import ChatCompletion, ChatCompletionChunk, CreateEmbeddingResponse, Model
+from .sync import END_WAIT
+from .trace import Trace
+
+if TYPE_CHECKING:
+    from tsuji.http.tls import TlsConfig
+
+Answer = TypeVar("Answer")
+Chunk = TypeVar("Chunk")
+Whole = TypeVar("Whole")
+
+
+class AsyncStream(Generic[Chunk, Whole]):
+    """As Stream, for `async for` and `async with`. Cancelling the task that reads it closes the upstream connection."""
+
+    def __init__(self, delivery: Delivery[Chunk, Whole], response: AsyncResponse, connected: Connected) -> None:
+        self._delivery = delivery
+        self._response = response
+        self._connected = connected
+        self._pieces = response.iter_bytes()
+        self._loop = asyncio.get_running_loop()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Chunk:
+        delivery = self._delivery
+        while not delivery.ready:
+            if delivery.over:
+                await self._finish()
+            await _receive(delivery, self._pieces)
+        return delivery.ready.popleft()
+
+    async def begin(self) -> None:
+        """Wait for the first content. Raises what went wrong before it; then nothing of the stream is left open."""
+        delivery = self._delivery
+        try:
+            while not delivery.begun and not delivery.over:
+                await _receive(delivery, self._pieces)
+            if not delivery.begun and delivery.error is not None:
+                raise delivery.error
+        except BaseException:
+            self._connected.cancel()
+            raise
+
+    async def _finish(self) -> None:
+        if self._delivery.complete:
+            await self._drain()
+            raise StopAsyncIteration
+        self._connected.cancel()
+        error = self._delivery.broken()
+        if error.fault == "caller":  # closed
+            raise StopAsyncIteration
+        raise error
+
+    async def _drain(self) -> None:
+        """Wait a little for the end of the body, so that the connection can be kept."""
+        try:
+            async with asyncio.timeout(END_WAIT):
+                async for _ in self._pieces:
+                    pass
+        except (TimeoutError, TsujiError):
+            self._connected.cancel()
+
+    async def response(self) -> Whole:
+        """The whole answer; what has not been iterated over yet is waited for. Raises as Stream.response."""
+        async for _ in self:
+            pass
+        if not self._delivery.complete:
+            raise self._delivery.error or StreamInterruptedError("the stream was closed before its end")
+        return self._delivery.result()
+
+    @property
+    def tsuji(self) -> Trace:
+        """What happened; cost and timing are there once the stream is over."""
+        return self._delivery.trace
+
+    async def close(self) -> None:
+        self._delivery.abandoned()
+        await self._response.close()
+
+    async def aclose(self) -> None:
+        """As `close`, under the name that asynchronous generators have."""
+        await self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __del__(self) -> None:
+        if not self._delivery.complete and not self._loop.is_closed():
+            # The collector may run in any thread.
+            self._loop.call_soon_threadsafe(self._connected.cancel)
+
+
+async def _receive(delivery: Delivery[Any, Any], pieces: AsyncIterator[bytes]) -> None:
+    """The next piece of the body; a failure becomes the delivery's error."""
+    before = monotonic()
+    try:
+        piece = await anext(pieces, None)
+    except TsujiError as error:
+        delivery.error = error
+        return
+    finally:
+        delivery.trace.waited += monotonic() - before
+    if piece is None:
+        delivery.end()
+    else:
+        delivery.feed(piece)
+
+
+class AsyncClient:
+    """As Client, with awaitable methods. One may be used from several event loops, one after the other."""
+
+    def __init__(
+        self,
+        config: Config | str | Path | None = None,
+        *,
+        provider: str | None = None,
+        api_key: str | None = None,
+        api_base: str | None = None,
+        timeout: float | Timeouts | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        drop_params: bool | None = None,
+        tls: "TlsConfig | None" = None,
+    ) -> None:
+        defaults = {
+            "provider": provider,
+            "api_key": api_key,
+            "api_base": api_base,
+            "timeout": timeout,
+            "extra_headers": extra_headers,
+            "drop_params": drop_params,
+        }
+        self._dispatch = Dispatch(config, defaults)
+        self._pool = AsyncPool(tls=tls)
+
+    @property
+    def config(self) -> Config:
+        return self._dispatch.config
+
+    @overload
+    async def completion(
+        self,
+        model: str,
+        messages: Sequence[ChatMessage],
+        *,
+        stream: Literal[True],
+        **options: Unpack[ChatOptions],
+    ) -> AsyncStream[ChatCompletionChunk, ChatCompletion]: ...
+    @overload
+    async def completion(
+        self,
+        model: str,
+        messages: Sequence[ChatMessage],
+        *,
+        stream: Literal[False] | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> ChatCompletion: ...
+    async def completion(
+        self, model: str, messages: Sequence[ChatMessage], *, stream: bool | None = None, **options: Any
+    ) -> Any:
+        """See tsuji.completion."""
+        ask = ask_chat(model, messages, stream, options)
+        if stream:
+            return await self._stream(ask, ChatShape)
+        exchange = self._dispatch.exchange(ChatJob(ask.request), model, ask.target)
+        response = await self._whole(exchange)
+        exchange.trace.usage = response.usage
+        return ChatShape.whole(ask, response, exchange.trace)
+
+    @overload
+    async def messages(
+        self,
+        model: str,
+        messages: Sequence[Mapping[str, Any]],
+        max_tokens: int,
+        *,
+        stream: Literal[True],
+        **options: Unpack[MessagesOptions],
+    ) -> AsyncStream[Block, Message]: ...
+    @overload
+    async def messages(
+        self,
+        model: str,
+        messages: Sequence[Mapping[str, Any]],
+        max_tokens: int,
+        *,
+        stream: Literal[False] | None = None,
+        **options: Unpack[MessagesOptions],
+    ) -> Message: ...
+    async def messages(
+        self,
+        model: str,
+        messages: Sequence[Mapping[str, Any]],
+        max_tokens: int,
+        *,
+        stream: bool | None = None,
+        **options: Any,
+    ) -> Any:
+        """See tsuji.messages."""
+        ask = ask_messages(model, messages, max_tokens, stream, options)
+        if stream:
+            return await self._stream(ask, MessageShape)
+        exchange = self._dispatch.exchange(ChatJob(ask.request), model, ask.target)
+        response = await self._whole(exchange)
+        exchange.trace.usage = response.usage
+        return MessageShape.whole(ask, response, exchange.trace)
+
+    async def embedding(
+        self, model: str, inputs: Any = None, *, input: Any = None, **options: Unpack[EmbeddingOptions]
+    ) -> CreateEmbeddingResponse:
+        """See tsuji.embedding."""
+        ask = ask_embedding(model, input if inputs is None else inputs, dict(options))
+        exchange = self._dispatch.exchange(EmbeddingJob(ask.request), model, ask.target)
+        response = await self._whole(exchange)
+        exchange.trace.usage = response.usage
+        return embeddings(response, exchange.trace, packed=ask.request.encoding == "base64")
+
+    async def list_models(
+        self, provider: str, api_key: str | None = None, api_base: str | None = None, **options: Unpack[CallOptions]
+    ) -> list[Model]:
+        """See tsuji.list_models."""
+        _, target = split("list_models", {**options, "api_key": api_key, "api_base": api_base}, frozenset())
+        if is_local(provider):
+            return await asyncio.to_thread(local_models)
+        return models(await self._whole(self._dispatch.listing(ModelsJob(), provider, target)))
+
+    async def _whole(self, exchange: Exchange[Answer]) -> Answer:
+        while True:
+            exchange.advance()
+            try:
+                response, _ = await self._begin(exchange)
+                async with response:
+                    return await self._answer(exchange, response)
+            except TsujiError as error:
+                exchange.failed(await _explained(exchange, error))
+
+    async def _answer(self, exchange: Exchange[Answer], response: AsyncResponse) -> Answer:
+        before = monotonic()
+        body = await response.read()
+        exchange.trace.waited += monotonic() - before
+        return exchange.answer(response.status, response.headers, body)
+
+    async def _begin(self, exchange: Exchange[Any]) -> tuple[AsyncResponse, Connected]:
+        if exchange.is_local:
+            from tsuji.engine.local import engine
+
+            exchange.use(await engine().aendpoint(exchange.target.model))
+        send = exchange.send()
+        response = AsyncResponse()
+        before = monotonic()
+        try:
+            connected = self._pool.start(*send, response)
+            await response.begin(connected)
+        finally:
+            exchange.trace.waited += monotonic() - before
+        return response, connected
+
+    async def _stream(self, ask: Ask, shape: "type[ChatShape | MessageShape]") -> AsyncStream[Any, Any]:
+        exchange = self._dispatch.exchange(ChatJob(ask.request), ask.request.model, ask.target)
+        while True:
+            exchange.advance()
+            try:
+                response, connected = await self._begin(exchange)
+                return await self._opened(exchange, response, connected, shape(ask))
+            except TsujiError as error:
+                exchange.failed(await _explained(exchange, error))
+
+    async def _opened(
+        self, exchange: Exchange[Any], response: AsyncResponse, connected: Connected, shape: Shape[Any, Any]
+    ) -> AsyncStream[Any, Any]:
+        """The stream once its content has begun; until then a failure is raised, for another target to be tried."""
+        reading = exchange.stream(response.status)
+        if reading is None:
+            async with response:
+                await self._answer(exchange, response)
+        assert reading is not None, "an error status is raised"
+        stream = AsyncStream(Delivery(exchange, reading, shape), response, connected)
+        await stream.begin()
+        return stream
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._pool.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+async def _explained(exchange: Exchange[Any], error: TsujiError) -> TsujiError:
+    """A lost connection to a local model is told as the crash that it was."""
+    if exchange.endpoint is not None and exchange.may_have_crashed(error):
+        from tsuji.engine.local import engine
+
+        return await asyncio.to_thread(engine().crash, exchange.endpoint) or error
+    return error

@@ -1,0 +1,315 @@
+"""The blocking client: ordinary sockets, no event loop."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, overload
+
+from tsuji.config import Config
+from tsuji.core.errors import StreamInterruptedError, TsujiError
+from tsuji.core.timeouts import Timeouts
+from tsuji.http.blocking import BlockingPool, BlockingResponse
+
+from .build import Ask, ask_chat, ask_embedding, ask_messages
+from .chat_shape import ChatShape
+from .delivery import Delivery, Shape
+from .dispatch import Dispatch, embeddings, is_local, local_models, models
+from .exchange import Exchange
+from .jobs import ChatJob, EmbeddingJob, ModelsJob
+from .message_shape import Block, Message, MessageShape
+from .options import CallOptions, ChatMessage, ChatOptions, EmbeddingOptions, MessagesOptions, split
+from .results import ChatCompletion, ChatCompletionChunk, CreateEmbeddingResponse, Model
+from .trace import Trace
+
+if TYPE_CHECKING:
+    from tsuji.http.tls import TlsConfig
+
+Answer = TypeVar("Answer")
+Chunk = TypeVar("Chunk")
+Whole = TypeVar("Whole")
+
+END_WAIT = 0.2
+"""Seconds that a complete stream may take to end its body; longer, and its connection is not kept."""
+
+
+class Stream(Generic[Chunk, Whole]):
+    """An answer as it comes. Iterate over it once; leaving the `with` block or `close()` ends the upstream connection.
+
+    The iterator raises StreamInterruptedError where the answer breaks off: it never just stops.
+    """
+
+    def __init__(self, delivery: Delivery[Chunk, Whole], response: BlockingResponse) -> None:
+        self._delivery = delivery
+        self._response = response
+        self._pieces = response.iter_bytes()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Chunk:
+        delivery = self._delivery
+        while not delivery.ready:
+            if delivery.over:
+                self._finish()
+            _receive(delivery, self._pieces)
+        return delivery.ready.popleft()
+
+    def begin(self) -> None:
+        """Wait for the first content. Raises what went wrong before it; then nothing of the stream is left open."""
+        delivery = self._delivery
+        try:
+            while not delivery.begun and not delivery.over:
+                _receive(delivery, self._pieces)
+            if not delivery.begun and delivery.error is not None:
+                raise delivery.error
+        except BaseException:
+            self._response.close()
+            raise
+
+    def _finish(self) -> None:
+        if self._delivery.complete:
+            self._response.finish(END_WAIT)
+            raise StopIteration
+        self._response.close()
+        error = self._delivery.broken()
+        if error.fault == "caller":  # closed
+            raise StopIteration
+        raise error
+
+    def response(self) -> Whole:
+        """The whole answer; what has not been iterated over yet is waited for.
+
+        Raises StreamInterruptedError if it broke off, or was closed before its end.
+        """
+        for _ in self:
+            pass
+        if not self._delivery.complete:
+            raise self._delivery.error or StreamInterruptedError("the stream was closed before its end")
+        return self._delivery.result()
+
+    @property
+    def tsuji(self) -> Trace:
+        """What happened; cost and timing are there once the stream is over."""
+        return self._delivery.trace
+
+    def close(self) -> None:
+        self._delivery.abandoned()
+        self._response.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self._response.close()
+
+
+def _receive(delivery: Delivery[Any, Any], pieces: Iterator[bytes]) -> None:
+    """The next piece of the body; a failure becomes the delivery's error."""
+    before = monotonic()
+    try:
+        piece = next(pieces, None)
+    except TsujiError as error:
+        delivery.error = error
+        return
+    finally:
+        delivery.trace.waited += monotonic() - before
+    if piece is None:
+        delivery.end()
+    else:
+        delivery.feed(piece)
+
+
+class Client:
+    """Owns a pool of connections; close it, or use it as a context manager. Threads may share one.
+
+    config: a Config, or the path of a TOML file; by default ./tsuji.toml or the user's, if there is one.
+    provider, api_key, api_base, timeout, extra_headers, drop_params: for every call that does not set them itself.
+    """
+
+    def __init__(
+        self,
+        config: Config | str | Path | None = None,
+        *,
+        provider: str | None = None,
+        api_key: str | None = None,
+        api_base: str | None = None,
+        timeout: float | Timeouts | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        drop_params: bool | None = None,
+        tls: "TlsConfig | None" = None,
+    ) -> None:
+        defaults = {
+            "provider": provider,
+            "api_key": api_key,
+            "api_base": api_base,
+            "timeout": timeout,
+            "extra_headers": extra_headers,
+            "drop_params": drop_params,
+        }
+        self._dispatch = Dispatch(config, defaults)
+        self._pool = BlockingPool(tls=tls)
+
+    @property
+    def config(self) -> Config:
+        return self._dispatch.config
+
+    @overload
+    def completion(
+        self,
+        model: str,
+        messages: Sequence[ChatMessage],
+        *,
+        stream: Literal[True],
+        **options: Unpack[ChatOptions],
+    ) -> Stream[ChatCompletionChunk, ChatCompletion]: ...
+    @overload
+    def completion(
+        self,
+        model: str,
+        messages: Sequence[ChatMessage],
+        *,
+        stream: Literal[False] | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> ChatCompletion: ...
+    def completion(
+        self, model: str, messages: Sequence[ChatMessage], *, stream: bool | None = None, **options: Any
+    ) -> Any:
+        """See tsuji.completion."""
+        ask = ask_chat(model, messages, stream, options)
+        if stream:
+            return self._stream(ask, ChatShape)
+        exchange = self._dispatch.exchange(ChatJob(ask.request), model, ask.target)
+        response = self._whole(exchange)
+        exchange.trace.usage = response.usage
+        return ChatShape.whole(ask, response, exchange.trace)
+
+    @overload
+    def messages(
+        self,
+        model: str,
+        messages: Sequence[Mapping[str, Any]],
+        max_tokens: int,
+        *,
+        stream: Literal[True],
+        **options: Unpack[MessagesOptions],
+    ) -> Stream[Block, Message]: ...
+    @overload
+    def messages(
+        self,
+        model: str,
+        messages: Sequence[Mapping[str, Any]],
+        max_tokens: int,
+        *,
+        stream: Literal[False] | None = None,
+        **options: Unpack[MessagesOptions],
+    ) -> Message: ...
+    def messages(
+        self,
+        model: str,
+        messages: Sequence[Mapping[str, Any]],
+        max_tokens: int,
+        *,
+        stream: bool | None = None,
+        **options: Any,
+    ) -> Any:
+        """See tsuji.messages."""
+        ask = ask_messages(model, messages, max_tokens, stream, options)
+        if stream:
+            return self._stream(ask, MessageShape)
+        exchange = self._dispatch.exchange(ChatJob(ask.request), model, ask.target)
+        response = self._whole(exchange)
+        exchange.trace.usage = response.usage
+        return MessageShape.whole(ask, response, exchange.trace)
+
+    def embedding(
+        self, model: str, inputs: Any = None, *, input: Any = None, **options: Unpack[EmbeddingOptions]
+    ) -> CreateEmbeddingResponse:
+        """See tsuji.embedding."""
+        ask = ask_embedding(model, input if inputs is None else inputs, dict(options))
+        exchange = self._dispatch.exchange(EmbeddingJob(ask.request), model, ask.target)
+        response = self._whole(exchange)
+        exchange.trace.usage = response.usage
+        return embeddings(response, exchange.trace, packed=ask.request.encoding == "base64")
+
+    def list_models(
+        self, provider: str, api_key: str | None = None, api_base: str | None = None, **options: Unpack[CallOptions]
+    ) -> list[Model]:
+        """See tsuji.list_models."""
+        _, target = split("list_models", {**options, "api_key": api_key, "api_base": api_base}, frozenset())
+        if is_local(provider):
+            return local_models()
+        return models(self._whole(self._dispatch.listing(ModelsJob(), provider, target)))
+
+    def _whole(self, exchange: Exchange[Answer]) -> Answer:
+        while True:
+            exchange.advance()
+            try:
+                with self._begin(exchange) as response:
+                    return self._answer(exchange, response)
+            except TsujiError as error:
+                exchange.failed(_explained(exchange, error))
+
+    def _answer(self, exchange: Exchange[Answer], response: BlockingResponse) -> Answer:
+        before = monotonic()
+        body = response.read()
+        exchange.trace.waited += monotonic() - before
+        return exchange.answer(response.status, response.headers, body)
+
+    def _begin(self, exchange: Exchange[Any]) -> BlockingResponse:
+        if exchange.is_local:
+            from tsuji.engine.local import engine
+
+            exchange.use(engine().endpoint(exchange.target.model))
+        send = exchange.send()
+        before = monotonic()
+        try:
+            return self._pool.request(*send)
+        finally:
+            exchange.trace.waited += monotonic() - before
+
+    def _stream(self, ask: Ask, shape: "type[ChatShape | MessageShape]") -> Stream[Any, Any]:
+        exchange = self._dispatch.exchange(ChatJob(ask.request), ask.request.model, ask.target)
+        while True:
+            exchange.advance()
+            try:
+                return self._opened(exchange, self._begin(exchange), shape(ask))
+            except TsujiError as error:
+                exchange.failed(_explained(exchange, error))
+
+    def _opened(self, exchange: Exchange[Any], response: BlockingResponse, shape: Shape[Any, Any]) -> Stream[Any, Any]:
+        """The stream once its content has begun; until then a failure is raised, for another target to be tried."""
+        reading = exchange.stream(response.status)
+        if reading is None:
+            with response:
+                self._answer(exchange, response)
+        assert reading is not None, "an error status is raised"
+        stream = Stream(Delivery(exchange, reading, shape), response)
+        stream.begin()
+        return stream
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _explained(exchange: Exchange[Any], error: TsujiError) -> TsujiError:
+    """A lost connection to a local model is told as the crash that it was."""
+    if exchange.endpoint is not None and exchange.may_have_crashed(error):
+        from tsuji.engine.local import engine
+
+        return engine().crash(exchange.endpoint) or error
+    return error
