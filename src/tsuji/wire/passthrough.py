@@ -94,7 +94,7 @@ _EFFORTS: dict[str, Callable[[Any], Any]] = {
 
 
 def encode(fields: dict[str, Any]) -> bytes:
-    """Raises InvalidRequestError for what JSON cannot hold: integers beyond 64 bits, half a surrogate pair."""
+    """Raises InvalidRequestError for what JSON cannot hold, such as half a surrogate pair."""
     try:
         return _encoder.encode(fields)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:

@@ -7,7 +7,6 @@ import msgspec
 from tsuji.core.usage import Usage
 from tsuji.wire.sse import SSEOverflow, SSEParser
 
-from .fields import is_object
 from .guard import MALFORMED
 from .usage import read_usage as usage_of
 
@@ -103,6 +102,7 @@ class ChatStreamTail:
         self._sse = SSEParser()
         self._open: set[int] = set()
         self._finished: set[int] = set()
+        self._closing = False  # As in stream_in: what an answer without a reason to finish may end with.
 
     def feed(self, data: bytes) -> None:
         try:
@@ -113,7 +113,8 @@ class ChatStreamTail:
 
     def _event(self, name: bytes, payload: bytes) -> None:
         if payload.startswith(b"[DONE]"):
-            self.complete = not self.failed and not self._open - self._finished
+            done = self._closing or not self._open - self._finished
+            self.complete = not self.failed and bool(self._open) and done
             return
         try:
             chunk = _chunk(payload)
@@ -128,5 +129,6 @@ class ChatStreamTail:
             if choice.finish_reason is not None:
                 self._finished.add(choice.index)
                 self.complete = self._open == self._finished
-        if chunk.usage and is_object(chunk.usage):
+        if chunk.usage:
             self.usage = usage_of(chunk.usage)
+            self._closing = self._closing or not chunk.choices

@@ -1,0 +1,73 @@
+"""Framing of server-sent events."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsuji.wire.sse import MAX_EVENT, SSEOverflow, SSEParser
+
+
+def events(*chunks: bytes) -> list[tuple[bytes, bytes]]:
+    parser = SSEParser()
+    out = [event for chunk in chunks for event in parser.feed(chunk)]
+    return out + parser.close()
+
+
+@pytest.mark.parametrize(
+    ("stream", "expected"),
+    [
+        (b"data: a\n\n", [(b"", b"a")]),
+        (b"data:a\n\ndata: b\n\n", [(b"", b"a"), (b"", b"b")]),
+        (b"event: ping\ndata: {}\n\n", [(b"ping", b"{}")]),
+        (b": comment\n\ndata: a\n: another\ndata: b\n\n", [(b"", b"a\nb")]),
+        (b"data: a\r\n\r\ndata: b\r\n\r\n", [(b"", b"a"), (b"", b"b")]),
+        (b"data: a\r\rdata: b\r\r", [(b"", b"a"), (b"", b"b")]),
+        (b"id: 7\nretry: 10\ndata: a\n\n", [(b"", b"a")]),
+        (b"event: lost\n\ndata: a\n\n", [(b"", b"a")]),
+        (b"data:\n\ndata: a\n\n", [(b"", b"a")]),
+        (b"data:  two spaces\n\n", [(b"", b" two spaces")]),
+        (b"data: no end", [(b"", b"no end")]),
+        (b"<html>\n<body>\n</html>\n", []),
+    ],
+)
+def test_events(stream: bytes, expected: list[tuple[bytes, bytes]]) -> None:
+    assert events(stream) == expected
+    assert events(*[stream[i : i + 1] for i in range(len(stream))]) == expected
+
+
+LINES = st.lists(
+    st.sampled_from([b"data: x", b"data:y z", b"event: e", b": c", b"", b"", b"data: \xe2\x82\xac", b"junk"]),
+    max_size=12,
+)
+
+
+@given(LINES, st.sampled_from([b"\n", b"\r\n", b"\r"]), st.lists(st.integers(0, 200), max_size=8))
+def test_any_split_gives_the_same_events(lines: list[bytes], end: bytes, cuts: list[int]) -> None:
+    stream = end.join(lines) + end
+    at = sorted({c for c in cuts if c < len(stream)})
+    pieces = [stream[a:b] for a, b in zip([0, *at], [*at, len(stream)], strict=True)]
+    assert events(*pieces) == events(stream)
+
+
+def test_a_carriage_return_ends_an_event_at_once() -> None:
+    parser = SSEParser()
+    assert parser.feed(b"data: a\r\r") == [(b"", b"a")]
+    assert parser.feed(b"\ndata: b\n\n") == [(b"", b"b")]
+
+
+def test_an_event_without_end_is_stopped() -> None:
+    parser = SSEParser()
+    piece = b"x" * (1 << 20)
+    with pytest.raises(SSEOverflow):
+        for _ in range(MAX_EVENT // len(piece) + 2):
+            parser.feed(piece)
+    parser = SSEParser()
+    with pytest.raises(SSEOverflow):
+        for _ in range(MAX_EVENT // len(piece) + 2):
+            parser.feed(b"data: " + piece + b"\n")
+
+
+def test_size_is_counted_per_event() -> None:
+    parser = SSEParser()
+    piece = b"data: " + b"x" * (1 << 20) + b"\n\n"
+    assert sum([len(parser.feed(piece)) for _ in range(20)]) == 20
