@@ -1,0 +1,38 @@
+"""The table of commands, and what becomes of an error that none of them handled."""
+
+import os
+import sys
+
+import typer
+
+from tsuji.core.errors import ConfigError, InvalidRequestError, TsujiError
+
+from . import chat, config, models, providers, serve, version
+
+app = typer.Typer(
+    name="tsuji",
+    help="One router for every language model: hosted providers and the model on your own machine.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(serve.serve)
+app.command("chat")(chat.chat)
+app.command("providers")(providers.providers)
+app.command("models")(models.models)
+app.command("version")(version.version)
+app.add_typer(config.app, name="config")
+
+
+def run() -> int:
+    """The exit code: 2 where the command line or the configuration is wrong, 1 where what was asked for failed."""
+    try:
+        app()
+    except TsujiError as error:
+        sys.stderr.write(f"tsuji: {error}\n")
+        return 2 if isinstance(error, ConfigError | InvalidRequestError) else 1
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0

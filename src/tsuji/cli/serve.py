@@ -1,0 +1,81 @@
+"""`tsuji serve`: the gateway, and with --ask a first question to it."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import ConfigFile
+
+if TYPE_CHECKING:
+    from tsuji.config import Config
+
+
+def serve(
+    config: ConfigFile = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.", show_default=False)
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; 0 takes any. Default: 4141.", show_default=False)
+    ] = None,
+    ask: Annotated[
+        str | None,
+        typer.Option(help="Once it listens, ask it this through its own OpenAI endpoint.", show_default=False),
+    ] = None,
+    model: Annotated[str, typer.Option("--model", "-m", help="The model that --ask asks for.")] = "local:default",
+    once: Annotated[bool, typer.Option("--once", help="Stop after the answer to --ask.")] = False,
+) -> None:
+    """Start the gateway: OpenAI, Anthropic and Gemini wire formats in front of every provider."""
+    from tsuji.config import load_config
+    from tsuji.core.errors import ConfigError
+
+    if once and ask is None:
+        raise typer.BadParameter("--once needs --ask", param_hint="--once")
+    settings = load_config(config)
+    settings.server.host = host if host is not None else settings.server.host
+    settings.server.port = port if port is not None else settings.server.port
+    try:
+        code = _run(settings) if ask is None else _run_and_ask(settings, ask, model, once)
+    except ConfigError as error:
+        if error.param == "server.port":
+            raise ConfigError(f"{error.message}, or pass --port NUMBER", param=error.param) from error
+        raise
+    raise typer.Exit(code)
+
+
+def _run(settings: "Config") -> int:
+    from tsuji.gateway import serve
+
+    return serve(settings, on_ready=lambda url: announce(settings, url))
+
+
+def _run_and_ask(settings: "Config", question: str, model: str, once: bool) -> int:
+    from tsuji.gateway import serve
+
+    from .ask import Asking
+
+    asking = Asking(settings, question, model, once)
+
+    def ready(url: str) -> None:
+        announce(settings, url)
+        asking.start(url)
+
+    with asking:
+        code = serve(settings, on_ready=ready)
+    return code or asking.code
+
+
+def announce(settings: "Config", url: str) -> None:
+    """Where it listens, and who may ask."""
+    from tsuji import __version__
+
+    from .terminal import console
+
+    out = console(error=True)
+    out.print(f"[bold]Tsuji {__version__}[/] listens on [bold cyan]{url}[/]")
+    if settings.server.keys:
+        out.print(f"Clients need one of {len(settings.server.keys)} keys.")
+    else:
+        out.print("No keys are configured: whoever is on this machine may use it, nobody else can.")
+    if settings.routes:
+        out.print(f"Routes: {', '.join(settings.routes)}", markup=False)
