@@ -220,6 +220,20 @@ class BlockingResponse:
         finally:
             self.close()
 
+    def finish(self, within: float) -> None:
+        """Nothing more of the body is of interest: wait for its end, so that the connection can be kept.
+
+        After `within` seconds the connection is closed instead. Raises nothing.
+        """
+        self._total_at = min(self._total_at, monotonic() + within)
+        try:
+            while self._receive():
+                self._parts.clear()
+        except UpstreamError:
+            pass
+        finally:
+            self.close()
+
     def close(self) -> None:
         """An unfinished body ends its connection, at once and even if another thread is waiting for it."""
         connection = self._connection

@@ -23,11 +23,11 @@ class BodyDecoder:
     packs 5 to 20 times, a decompression bomb about a thousand times.
     """
 
-    __slots__ = ("_deflate", "_gzip", "_held", "_in", "_out", "_peer")
+    __slots__ = ("_gzip", "_held", "_in", "_out", "_peer", "_stream")
 
     def __init__(self, coding: bytes, peer: str) -> None:
         self._gzip = coding != b"deflate"
-        self._deflate: _Stream | None = zlib.decompressobj(31) if self._gzip else None
+        self._stream: _Stream | None = None
         self._held: bytes = b""
         self._in = 0
         self._out = 0
@@ -36,23 +36,37 @@ class BodyDecoder:
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Decoded pieces. Raises UpstreamProtocolError for a malformed body or a bomb."""
         self._in += len(data)
-        if self._deflate is None:
-            data = self._held + data
-            if len(data) < 2:  # the zlib header that tells it from raw deflate is two bytes
-                self._held = data
-                return
-            is_zlib = data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
-            self._deflate = zlib.decompressobj(15 if is_zlib else -15)
-        while data:
-            piece, data = self._decode(self._deflate, data)
+        if self._held:
+            data, self._held = self._held + data, b""
+        more = False
+        while data or more:
+            stream = self._stream
+            if stream is None or stream.eof:
+                if len(data) < 2:  # what comes next can be told from two bytes
+                    self._held = data
+                    return
+                stream = self._begin(data)
+                if stream is None:
+                    return
+            piece, data = self._decode(stream, data)
+            more = len(piece) == PIECE and not stream.eof  # zlib may hold output although it has taken all input
             if piece:
                 yield piece
 
+    def _begin(self, data: bytes) -> "_Stream | None":
+        """A stream for what begins here; None if it is padding after the end."""
+        if self._gzip:
+            if self._stream is not None and not data.startswith(_GZIP_MAGIC):
+                return None
+            bits = 31
+        elif self._stream is not None:
+            return None
+        else:  # the zlib header tells it from raw deflate
+            bits = 15 if data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0 else -15
+        self._stream = zlib.decompressobj(bits)
+        return self._stream
+
     def _decode(self, stream: "_Stream", data: bytes) -> tuple[bytes, bytes]:
-        if stream.eof:  # a gzip body may have several members; anything else after the end is padding
-            if not self._gzip or not data.startswith(_GZIP_MAGIC):
-                return b"", b""
-            stream = self._deflate = zlib.decompressobj(31)
         try:
             piece = stream.decompress(data, PIECE)
         except zlib.error as error:
@@ -66,5 +80,5 @@ class BodyDecoder:
 
     def finish(self) -> None:
         """The body is over. Raises StreamInterruptedError if the compressed data were not."""
-        if self._in and not (self._deflate and self._deflate.eof):
+        if self._in and not (self._stream and self._stream.eof):
             raise StreamInterruptedError(f"the compressed body from {self._peer} is cut short")

@@ -68,9 +68,15 @@ def _origin(url: str, scheme: str, authority: str) -> Origin:
             raise _nonsense(url, "the host must be the percent-encoded path of a socket")
         return Origin(scheme, unquote(authority), 0)
     if authority.startswith("["):
-        host, _, port = authority[1:].partition("]")
+        host, bracket, port = authority[1:].partition("]")
         address, percent, zone = host.partition("%25")
-        if not address or not _IPV6.issuperset(address) or not _NAME.issuperset(zone) or (port and port[0] != ":"):
+        if (
+            not bracket
+            or not address
+            or not _IPV6.issuperset(address)
+            or not _NAME.issuperset(zone)
+            or (port and port[0] != ":")
+        ):
             raise _nonsense(url, "the host is not an IPv6 address in brackets")
         host, port = address + ("%" + zone if percent else ""), port[1:]
     else:
