@@ -79,6 +79,7 @@ class Driver:
             raise InternalError("a request without an endpoint reached the driver")
         self.dialect: Dialect = dialect(endpoint.dialect)
         self.operation = endpoint.operation
+        _check_utf8(request.body)
         self.fields: Fields = decode_fields(request.body)
         self.model = model = model_of(self.fields) if request.model is None else request.model
         if len(model) > _MAX_MODEL or not model.isprintable():
@@ -245,3 +246,12 @@ class Driver:
         target = b"x-tsuji-target: %b\r\n" % reply.value(tried[-1].target.name) if tried else b""
         counted = b"x-tsuji-attempts: %d\r\n" % len(tried)
         connection.whole(head + reply.error_lines(error) + target + counted, body)
+
+
+def _check_utf8(body: bytes) -> None:
+    """What is decoded one level deep only has its texts passed on unread."""
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidRequestError(f"the body is not UTF-8, at byte {error.start}") from None

@@ -102,7 +102,7 @@ def _names(endpoint: Endpoint, path: bytes) -> bool:
 
 def _model(endpoint: Endpoint, path: bytes) -> str:
     name = path[len(endpoint.path) : len(path) - len(endpoint.suffix or b"")]
-    return unquote(name.decode("ascii", "replace"), errors="replace")
+    return unquote(name.decode("ascii", "replace"), errors="replace").removeprefix("models/")
 
 
 def _nothing(method: bytes, path: bytes) -> TsujiError:

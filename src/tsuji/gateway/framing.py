@@ -11,7 +11,8 @@ _ENDS = (b"\n\n", b"\r\n\r\n")
 class Framing(Protocol):
     """probe: bytes between two pieces that mean nothing to the client. comments: a comment may stand there as well.
 
-    feed: server-sent events, split anywhere, to a piece of the answer. close: what is left, and the end.
+    feed: server-sent events, split anywhere, to a piece of the answer. drop: what has come of an event is not passed
+    on, because the rest will not come. close: what is left, and the end.
     Raises UpstreamProtocolError if an event has no end.
     """
 
@@ -20,6 +21,8 @@ class Framing(Protocol):
     comments: bool
 
     def feed(self, data: bytes) -> bytes: ...
+
+    def drop(self) -> None: ...
 
     def close(self) -> bytes: ...
 
@@ -47,6 +50,9 @@ class WholeEvents:
             raise _endless()
         return data[:cut]
 
+    def drop(self) -> None:
+        self._held = b""
+
     def close(self) -> bytes:
         held, self._held = self._held, b""
         return held + b"\n\n" if held.strip() else b""
@@ -72,6 +78,9 @@ class JsonArray:
             return self._elements(self._events.feed(data))
         except SSEOverflow:
             raise _endless() from None
+
+    def drop(self) -> None:
+        self._events = SSEParser()
 
     def close(self) -> bytes:
         last = self._elements(self._events.close())

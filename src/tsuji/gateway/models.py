@@ -36,7 +36,7 @@ def _models(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
 
 
 def _model(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
-    name = (request.model or "").removeprefix("models/")
+    name = request.model or ""
     for model in available(gateway):
         if model.id == name:
             break

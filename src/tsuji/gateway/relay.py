@@ -173,5 +173,8 @@ class Relay(Sink):
         return self.interrupted()
 
     def failure(self, error: TsujiError) -> bytes:
-        rendered = super().failure(error)
-        return self._framing.feed(rendered) if self._framing is not None else b""
+        framing = self._framing
+        if framing is None:
+            return b""
+        framing.drop()
+        return framing.feed(super().failure(error))

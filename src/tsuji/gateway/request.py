@@ -24,7 +24,8 @@ class Request:
     headers: by lower-case name; repeated ones joined by commas. length: Content-Length, None if chunked or absent.
     complete: the whole body is in `body`. keep_alive: the connection may carry another request after this one.
     refusal: why it will not be served. model: the one that the path names. due: when the body should be here, before
-    what its size adds. lines: header lines of its answer that are known when it is let in.
+    what its size adds. lines: header lines of its answer that are known when it is let in. upgrading: it offers another
+    protocol, and its body is still to be told from that.
     """
 
     __slots__ = (
@@ -46,6 +47,7 @@ class Request:
         "query",
         "refusal",
         "size",
+        "upgrading",
     )
 
     def __init__(self, method: bytes, path: bytes, query: bytes, headers: dict[bytes, bytes]) -> None:
@@ -61,6 +63,7 @@ class Request:
         self.body = b""
         self.pieces: list[bytes] | None = None
         self.size = 0
+        self.upgrading = False
         self.refusal: TsujiError | None = None
         self.endpoint: Endpoint | None = None
         self.model: str | None = None

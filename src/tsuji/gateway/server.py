@@ -196,11 +196,16 @@ class Connection(asyncio.Protocol):
         parser, headers = self._parser, self._headers
         if parser is None or self._over:
             raise _Stop
+        if self._receiving is not None:  # the head that we made up to read on after an upgrade
+            self._url = b""
+            return
         path, _, query = self._url.partition(b"?")
         request = self._receiving = Request(parser.get_method(), path, query, headers)
         self._url, self._headers, self._headers_bytes, self._head_bytes = b"", {}, 0, 0
-        request.keep_alive = parser.should_keep_alive() and b"upgrade" not in headers and path[:1] == b"/"
+        request.keep_alive = parser.should_keep_alive()
         wrong = heads.wrong(request, parser.get_http_version())
+        if b"upgrade" in headers:
+            request.upgrading = request.has_body and parser.should_upgrade()
         if wrong is not None:
             request.keep_alive = False
             request.refusal = wrong
@@ -221,35 +226,49 @@ class Connection(asyncio.Protocol):
             self._stop(self._gateway.too_large())
 
     def on_message_complete(self) -> None:
-        request, self._receiving = self._receiving, None
+        request = self._receiving
         if request is None:
             return
+        if request.upgrading:
+            request.upgrading = False  # llhttp takes the body for another protocol
+            return
+        self._receiving = None
         request.end()
         if request is self._turn:
             self._answer(request)
 
     # Receiving.
 
-    def _feed(self, data: bytes) -> None:
-        parser = self._parser
-        if parser is None:
-            return
-        mid_head = self._receiving is None and (self._url or self._headers)
+    def _feed(self, data: bytes | memoryview) -> None:
+        mid_head = self._receiving is None and bool(self._url or self._headers)
         if mid_head:
             self._head_bytes += len(data)
-        try:
-            parser.feed_data(data)
-        except HttpParserUpgrade:
-            self._over = True  # not done here: the request is answered as HTTP/1.1, and what follows is dropped
+        while self._parser is not None:
+            try:
+                self._parser.feed_data(data)
+            except HttpParserUpgrade as upgrade:
+                data = memoryview(data)[upgrade.args[0] :]
+                self._decline_upgrade()
+                continue
+            except HttpParserCallbackError as error:
+                if not isinstance(error.__context__, _Stop):
+                    raise
+            except HttpParserError as error:
+                self._malformed(InvalidRequestError(f"this is not HTTP: {error}"))
+            else:
+                self._limit_time(mid_head)
             return
-        except HttpParserCallbackError as error:
-            if not isinstance(error.__context__, _Stop):
-                raise
-            return
-        except HttpParserError as error:
-            self._malformed(InvalidRequestError(f"this is not HTTP: {error}"))
-            return
-        self._limit_time(bool(mid_head))
+
+    def _decline_upgrade(self) -> None:
+        """The request is answered as HTTP/1.1: some clients offer HTTP/2 in every first request, body or not.
+
+        llhttp has stopped; a new one reads on, behind a head that says of the body what the real one did.
+        """
+        request = self._receiving
+        self._parser = None if self._over else HttpRequestParser(self)
+        if self._parser is not None and request is not None:
+            framing = b"transfer-encoding: chunked" if request.chunked else b"content-length: %d" % (request.length or 0)
+            self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
 
     def _limit_time(self, was_mid_head: bool) -> None:
         """After a feed: a head and a body have their time to arrive; an answer has none from here."""
@@ -323,10 +342,11 @@ class Connection(asyncio.Protocol):
             return
         self._advancing = True
         try:
-            while self._turn is None and not self._lagging:
-                if self._queue:
+            while not self._lagging:
+                turn = self._turn
+                if turn is None and self._queue:
                     self._open(self._queue.popleft())
-                elif self._ahead and not self._over:
+                elif self._ahead and not self._over and (turn is None or not turn.complete):
                     data = bytes(self._ahead)
                     self._ahead.clear()
                     self._feed(data)

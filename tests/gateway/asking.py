@@ -1,0 +1,82 @@
+"""Chat requests in every dialect, and how each dialect's answers are read, independently of the code under test."""
+
+import json
+from typing import Any
+
+from tests.gateway.serving import Answer
+
+DIALECTS = ("openai", "anthropic", "gemini")
+_HI = [{"role": "user", "content": "hi"}]
+
+
+def chat(dialect: str, model: str = "up:m", stream: bool = False, **more: Any) -> tuple[str, dict[str, Any]]:
+    """Path and body. Gemini's stream is asked for as server-sent events."""
+    if dialect == "gemini":
+        operation = "streamGenerateContent?alt=sse" if stream else "generateContent"
+        return f"/v1beta/models/{model}:{operation}", {
+            "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
+            **more,
+        }
+    path = "/v1/messages" if dialect == "anthropic" else "/v1/chat/completions"
+    body = {"model": model, "messages": _HI, **({"max_tokens": 20} if dialect == "anthropic" else {}), **more}
+    return path, body | ({"stream": True} if stream else {})
+
+
+def text(dialect: str, answer: Answer) -> str:
+    """Of a whole answer."""
+    body = answer.json()
+    if dialect == "openai":
+        return body["choices"][0]["message"]["content"]
+    if dialect == "anthropic":
+        return "".join([block["text"] for block in body["content"] if block["type"] == "text"])
+    return "".join([part.get("text", "") for part in body["candidates"][0]["content"]["parts"]])
+
+
+def usage(dialect: str, answer: Answer) -> tuple[int, int]:
+    body = answer.json()
+    if dialect == "openai":
+        return body["usage"]["prompt_tokens"], body["usage"]["completion_tokens"]
+    if dialect == "anthropic":
+        return body["usage"]["input_tokens"], body["usage"]["output_tokens"]
+    return body["usageMetadata"]["promptTokenCount"], body["usageMetadata"]["candidatesTokenCount"]
+
+
+def streamed(dialect: str, answer: Answer) -> str:
+    """The text of a stream."""
+    out = ""
+    for event in answer.events():
+        if event == "[DONE]":
+            continue
+        if dialect == "openai":
+            out += "".join([choice["delta"].get("content") or "" for choice in event.get("choices", ())])
+        elif dialect == "anthropic":
+            out += event["delta"].get("text", "") if event["type"] == "content_block_delta" else ""
+        else:
+            parts = [
+                part for candidate in event.get("candidates", ()) for part in candidate["content"].get("parts", ())
+            ]
+            out += "".join([part.get("text", "") for part in parts])
+    return out
+
+
+def ended(dialect: str, answer: Answer) -> bool:
+    """A client would take the stream for complete."""
+    events = answer.events()
+    if dialect == "openai":
+        return events[-1:] == ["[DONE]"]
+    if dialect == "anthropic":
+        return any(event["type"] == "message_stop" for event in events)
+    return any(c.get("finishReason") for event in events for c in event.get("candidates", ()))
+
+
+def error(dialect: str, body: bytes) -> tuple[str, str]:
+    """Type (or status) and message of an error document; fails if it is none of this dialect's."""
+    document = json.loads(body)
+    if dialect == "openai":
+        assert set(document) == {"error"}
+        return document["error"]["type"], document["error"]["message"]
+    if dialect == "anthropic":
+        assert document["type"] == "error"
+        return document["error"]["type"], document["error"]["message"]
+    assert isinstance(document["error"]["code"], int)
+    return document["error"]["status"], document["error"]["message"]

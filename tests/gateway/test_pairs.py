@@ -1,0 +1,151 @@
+"""Every dialect reaches every provider: plain, streaming, tools."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests import answers
+from tests.gateway import asking
+
+PAIRS = [(client, upstream) for client in asking.DIALECTS for upstream in asking.DIALECTS]
+UP_PATH = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages", "gemini": "/v1beta/models/m:generateContent"}
+TOOLS: dict[str, dict[str, Any]] = {
+    "openai": {"tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]},
+    "anthropic": {"tools": [{"name": "weather", "input_schema": {"type": "object"}}]},
+    "gemini": {"tools": [{"functionDeclarations": [{"name": "weather", "parametersJsonSchema": {"type": "object"}}]}]},
+}
+
+
+@pytest.mark.parametrize(("client", "upstream"), PAIRS)
+def test_a_whole_answer(client: str, upstream: str, behind: Any) -> None:
+    gateway, provider = behind(upstream, answers.chat(upstream, "konnichiwa", prompt=12, output=7))
+    path, body = asking.chat(client)
+    answer = gateway.ask(path, body)
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert asking.text(client, answer) == "konnichiwa"
+    assert asking.usage(client, answer) == (12, 7)
+    assert answer.headers["x-tsuji-target"] == "up:m"
+    assert answer.headers["x-tsuji-attempts"] == "1"
+    assert answer.headers["x-tsuji-cost"] == "unknown"
+    assert int(answer.headers["x-tsuji-overhead-us"]) > 0
+    assert len(answer.headers["x-tsuji-request-id"]) == 20
+    sent = provider.last
+    assert sent.path == UP_PATH[upstream]
+    assert sent.headers["authorization"] == "Bearer upstream-key"
+    assert "x-tsuji" not in "".join(sent.headers)
+    if upstream != "gemini":
+        assert sent.json()["model"] == "m"
+
+
+@pytest.mark.parametrize(("client", "upstream"), PAIRS)
+def test_a_stream(client: str, upstream: str, behind: Any) -> None:
+    gateway, provider = behind(upstream, answers.stream(upstream, ["kon", "nichi", "wa"], prompt=12, output=7))
+    path, body = asking.chat(client, stream=True)
+    answer = gateway.ask(path, body)
+    assert answer.status == 200
+    assert answer.whole
+    assert answer.headers["content-type"] == "text/event-stream"
+    assert asking.streamed(client, answer) == "konnichiwa"
+    assert asking.ended(client, answer)
+    facts = answer.summary()
+    assert facts == {"target": "up:m", "attempts": 1, "cost": "unknown", "input_tokens": 12, "output_tokens": 7}
+    if upstream == "gemini":
+        assert provider.last.target == "/v1beta/models/m:streamGenerateContent?alt=sse"
+    else:
+        assert provider.last.json()["stream"] is True
+
+
+@pytest.mark.parametrize(("client", "upstream"), PAIRS)
+def test_a_tool_call(client: str, upstream: str, behind: Any) -> None:
+    gateway, _ = behind(upstream, answers.chat(upstream, "", calls=[answers.Call()]))
+    path, body = asking.chat(client, **TOOLS[client])
+    answer = gateway.ask(path, body).json()
+    if client == "openai":
+        function = answer["choices"][0]["message"]["tool_calls"][0]["function"]
+        assert (function["name"], json.loads(function["arguments"])) == ("weather", {"city": "Kyoto"})
+    elif client == "anthropic":
+        block = answer["content"][-1]
+        assert (block["name"], block["input"]) == ("weather", {"city": "Kyoto"})
+    else:
+        call = answer["candidates"][0]["content"]["parts"][-1]["functionCall"]
+        assert (call["name"], call["args"]) == ("weather", {"city": "Kyoto"})
+
+
+@pytest.mark.parametrize("upstream", asking.DIALECTS)
+def test_gemini_without_alt_sse_streams_a_json_array(upstream: str, behind: Any) -> None:
+    gateway, _ = behind(upstream, answers.stream(upstream, ["a", "b"]))
+    path, body = asking.chat("gemini", stream=True)
+    answer = gateway.ask(path.removesuffix("?alt=sse"), body)
+    assert answer.headers["content-type"] == "application/json"
+    elements = answer.json()
+    parts = [part for e in elements for part in e["candidates"][0]["content"].get("parts", ())]
+    assert "".join([part.get("text", "") for part in parts]) == "ab"
+    assert elements[-1]["candidates"][0]["finishReason"] == "STOP"
+
+
+def test_same_dialect_bytes_are_not_touched_below_the_top_level(behind: Any) -> None:
+    gateway, provider = behind("openai", answers.chat("openai"))
+    body = (
+        b'{ "model" : "up:m", "messages":[ {"role":"user","content":"h\\u00e9",  "x":1.50} ],"unheard_of": {"a" : 1e2}}'
+    )
+    assert gateway.ask("/v1/chat/completions", body).status == 200
+    sent = provider.last.body
+    assert b'[ {"role":"user","content":"h\\u00e9",  "x":1.50} ]' in sent
+    assert b'"unheard_of":{"a" : 1e2}' in sent
+    assert b'"model":"m"' in sent
+
+
+def test_a_model_named_twice_is_sent_once(behind: Any) -> None:
+    gateway, provider = behind("openai", answers.chat("openai"))
+    gateway.ask("/v1/chat/completions", b'{"model":"dear","messages":[],"model":"up:m"}')
+    assert provider.last.body.count(b'"model"') == 1
+
+
+def test_anthropic_beta_reaches_anthropic_only(behind: Any) -> None:
+    path, body = asking.chat("anthropic")
+    for upstream, expected in (("anthropic", "one-2025,two-2026"), ("openai", None)):
+        gateway, provider = behind(upstream, answers.chat(upstream))
+        gateway.ask(path, body, {"anthropic-beta": "one-2025,two-2026"})
+        assert provider.last.headers.get("anthropic-beta") == expected
+
+
+def test_the_providers_limits_pass_and_its_other_headers_do_not(behind: Any) -> None:
+    reply = answers.chat("openai")
+    reply.headers = {"x-ratelimit-remaining-requests": "7", "x-request-id": "req_1", "set-cookie": "a=b", "server": "x"}
+    gateway, _ = behind("openai", reply)
+    headers = gateway.ask(*asking.chat("openai")).headers
+    assert headers["x-ratelimit-remaining-requests"] == "7"
+    assert headers["x-request-id"] == "req_1"
+    assert not {"set-cookie", "server"} & set(headers)
+
+
+@pytest.mark.parametrize("model", ["models/up:m", "up%3Am", "models%2Fup:m", "up/m"])
+def test_gemini_paths_name_models_in_many_ways(model: str, behind: Any) -> None:
+    gateway, provider = behind("openai", answers.chat("openai"))
+    path, body = asking.chat("gemini", model=model)
+    assert gateway.ask(path, body).status == 200
+    assert provider.last.json()["model"] == "m"
+
+
+@pytest.mark.parametrize(("client", "upstream"), [(c, u) for c in ("openai", "gemini") for u in ("openai", "gemini")])
+def test_embeddings(client: str, upstream: str, behind: Any) -> None:
+    gateway, _ = behind(upstream, answers.embeddings(upstream, [(0.5, -0.25), (1.0, 2.0)]))
+    if client == "openai":
+        answer = gateway.ask("/v1/embeddings", {"model": "up:m", "input": ["a", "b"]})
+        found = [row["embedding"] for row in answer.json()["data"]]
+    else:
+        content = [{"model": "models/up:m", "content": {"parts": [{"text": t}]}} for t in "ab"]
+        answer = gateway.ask("/v1beta/models/up:m:batchEmbedContents", {"requests": content})
+        found = [row["values"] for row in answer.json()["embeddings"]]
+    assert answer.status == 200
+    assert found == [[0.5, -0.25], [1.0, 2.0]]
+
+
+def test_embeddings_from_a_dialect_that_has_none(behind: Any) -> None:
+    gateway, provider = behind("anthropic", answers.chat("anthropic"))
+    answer = gateway.ask("/v1/embeddings", {"model": "up:m", "input": "a"})
+    assert answer.status == 400
+    assert "no embeddings" in asking.error("openai", answer.body)[1]
+    assert not provider.requests
