@@ -88,12 +88,8 @@ def _contents(draft: _Draft, value: Any, path: str) -> None:
         at = f"{path}[{i}]"
         fields = an_object(content, at)
         raw = fields.get("role")
-        if raw is None:
-            raw = "user"
-            extra: dict[str, Any] = {"~role": None}
-        else:
-            extra = {}
-        role = _ROLES.get(a_string(raw, at + ".role"))
+        role = _ROLES.get(a_string(raw, at + ".role")) if raw is not None else "user"
+        extra = {} if raw == "user" or raw == "model" else {"~role": raw}
         if role is None:
             raise Malformed(at + ".role", "'user' or 'model'")
         draft.contents.append(_message(role, fields, at, extra))
@@ -103,6 +99,8 @@ def _message(role: Role, fields: dict[str, Any], at: str, extra: dict[str, Any])
     for name, item in fields.items():
         if name != "role" and name != "parts" and item is not None:
             extra[name] = item
+    if fields.get("parts") is None:
+        extra["~parts"] = None
     return Message(role, tuple(parse_parts(fields.get("parts"), at + ".parts")), ext=to_ext(extra))
 
 

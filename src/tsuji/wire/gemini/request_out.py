@@ -192,7 +192,7 @@ class _Conversation:
         mine = own(message.ext)
         if self.sign and message.role == "assistant":
             _sign(message, parts)
-        content: Wire = {"parts": parts}
+        content: Wire = {} if "~parts" in mine and not parts else {"parts": parts}
         role = mine["~role"] if "~role" in mine else _ROLES.get(message.role)
         if role is not None:
             content["role"] = role
@@ -204,16 +204,16 @@ class _Conversation:
 
     def hoist(self, content: Wire) -> None:
         if self.system is None:
-            self.system = content if content["parts"] or self.native else None
+            self.system = content if content.get("parts") or self.native else None
         else:
-            self.system["parts"] += content["parts"]
+            self.system.setdefault("parts", []).extend(content.get("parts", ()))
 
     def append(self, content: Wire) -> None:
         if self.native:
             self.contents.append(content)
             return
         content.setdefault("role", "user")
-        if not content["parts"]:
+        if not content.get("parts"):
             return
         if self.contents and self.contents[-1]["role"] == content["role"]:
             self.contents[-1]["parts"] += content["parts"]

@@ -1,5 +1,7 @@
 """Reads a stream that is passed through: its usage, and whether it came to its end."""
 
+from typing import Any
+
 import msgspec
 
 from tsuji.core.usage import Usage
@@ -19,7 +21,7 @@ class _Feedback(msgspec.Struct):
 
 class _Chunk(msgspec.Struct):
     candidates: list[_Candidate] | None = None
-    usageMetadata: dict[str, int | msgspec.Raw] | None = None
+    usageMetadata: dict[str, Any] | None = None
     promptFeedback: _Feedback | None = None
     error: msgspec.Raw | None = None
 
@@ -48,6 +50,7 @@ class Tail:
                 self._read(_chunks.decode(event))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, SSEOverflow):
             self._over = True
+            self.complete = False
 
     def _read(self, chunk: _Chunk) -> None:
         if chunk.error is not None:
