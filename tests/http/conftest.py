@@ -1,6 +1,7 @@
 """Servers to talk to: scripted ones on threads, and a real nginx; and the drivers under one face."""
 
 import asyncio
+import os
 import shutil
 import socket
 import ssl
@@ -126,6 +127,9 @@ class Server:
                 self.errors.append(error)
 
     def stop(self) -> None:
+        """Accept no more, and wait until all connections are done."""
+        if self._listener.fileno() < 0:
+            return
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._acceptor.join()
@@ -289,7 +293,7 @@ http {{
   server {{
     listen 127.0.0.1:{plain}; listen 127.0.0.1:{secure} ssl; listen unix:{root}/sock;
     ssl_certificate {root}/cert.pem; ssl_certificate_key {root}/key.pem;
-    root {root}/www;
+    ssl_protocols TLSv1.2 TLSv1.3; root {root}/www;
     location /who {{ return 200 '$connection $connection_requests $http_host $ssl_protocol $ssl_alpn_protocol'; }}
     location /echo {{ add_header x-length $content_length; proxy_pass http://127.0.0.1:{plain}/who; }}
     location /moved {{ return 302 /who; }}
@@ -318,7 +322,8 @@ def nginx(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> It
     (root / "www").mkdir()
     (root / "www" / "big.json").write_text('{"n": [' + ", ".join(map(str, range(100_000))) + "]}")
     plain, secure = free_port(), free_port()
-    (root / "nginx.conf").write_text(NGINX_CONF.format(root=root, plain=plain, secure=secure))
+    user = "user root;" if os.geteuid() == 0 else ""  # else its workers could not read our temporary folder
+    (root / "nginx.conf").write_text(user + NGINX_CONF.format(root=root, plain=plain, secure=secure))
     process = subprocess.Popen([binary, "-c", str(root / "nginx.conf"), "-e", str(root / "error.log")])
     try:
         _wait_for(plain, process)

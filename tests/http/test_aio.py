@@ -1,0 +1,451 @@
+import asyncio
+import gc
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import uvloop
+
+from tests.http.conftest import OK, PATIENCE, Peer, Server, answering
+from tsuji.core.errors import InternalError, InvalidRequestError, TsujiError, UpstreamConnectionError
+from tsuji.core.timeouts import Timeouts
+from tsuji.http.aio import AsyncPool, Exchange
+from tsuji.http.message import ResponseHead
+from tsuji.http.proxy import Proxies
+from tsuji.http.url import Origin
+
+Run = Callable[[Awaitable[Any]], Any]
+Serve = Callable[..., Server]
+HEAD = b"HTTP/1.1 200 OK\r\n"
+UNFINISHED = HEAD + b"Content-Length: 9\r\n\r\nsome"
+DEFAULTS = Timeouts()
+
+
+class Recorder:
+    """A sink that writes down what it is told. `over`: told that the exchange is over."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.over = asyncio.Event()
+        self.begun = asyncio.Event()
+
+    def on_head(self, head: ResponseHead) -> None:
+        self.events.append(head.status)
+
+    def on_body(self, data: bytes) -> None:
+        self.events.append(data)
+        self.begun.set()
+
+    def on_end(self) -> None:
+        self.events.append("end")
+        self.over.set()
+
+    def on_failure(self, error: TsujiError) -> None:
+        self.events.append(error)
+        self.over.set()
+
+
+def new_pool(**settings: Any) -> AsyncPool:
+    return AsyncPool(proxies=Proxies(), **settings)
+
+
+def start(pool: AsyncPool, origin: Origin, sink: Any, body: bytes = b"{}", timeouts: Timeouts = DEFAULTS) -> Exchange:
+    return pool.start(b"POST", origin, b"/", b"", body, timeouts, sink)
+
+
+def unfinished(peer: Peer) -> None:
+    peer.request()
+    peer.send(UNFINISHED)
+    assert peer.sees_close()
+
+
+def test_a_sink_hears_all_in_order(run: Run, serve: Serve) -> None:
+    server = serve(answering(OK, OK))
+
+    async def main() -> None:
+        pool = new_pool()
+        for _ in range(2):
+            sink = Recorder()
+            start(pool, server.origin, sink)
+            assert sink.events == []
+            await sink.over.wait()
+            assert sink.events == [200, b"ok", "end"]
+        await pool.close()
+
+    run(main())
+    assert server.connections == 1
+
+
+def test_the_connection_is_free_when_the_end_is_told(run: Run, serve: Serve) -> None:
+    server = serve(answering(*[OK] * 5))
+
+    async def main() -> None:
+        pool = new_pool()
+        last = Recorder()
+
+        class Again(Recorder):
+            def __init__(self, left: int) -> None:
+                super().__init__()
+                self.left = left
+
+            def on_end(self) -> None:
+                start(pool, server.origin, Again(self.left - 1) if self.left else last)
+
+        start(pool, server.origin, Again(3))
+        await last.over.wait()
+        assert last.events == [200, b"ok", "end"]
+        await pool.close()
+
+    run(main())
+    assert server.connections == 1
+
+
+def test_no_task_and_no_timer_for_a_request_on_a_kept_connection(run: Run, serve: Serve) -> None:
+    server = serve(answering(OK, OK))
+
+    async def main() -> None:
+        pool = new_pool()
+        for _ in range(2):
+            sink = Recorder()
+            start(pool, server.origin, sink)
+            before = len(asyncio.all_tasks())
+            await sink.over.wait()
+        assert before == 1
+        await pool.close()
+
+    run(main())
+
+
+def test_without_decoding_nothing_is_asked_for(run: Run, serve: Serve) -> None:
+    requests: list[bytes] = []
+    answer = HEAD + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope"
+    server = serve(lambda peer: (requests.append(peer.request()), peer.send(answer), peer.sees_close()))
+
+    async def main() -> bytes:
+        pool = new_pool(decode=False)
+        response = await pool.request(b"GET", server.origin, b"/", b"", b"", DEFAULTS)
+        body = await response.read()
+        await pool.close()
+        return body
+
+    assert run(main()) == b"nope"
+    assert b"accept-encoding" not in requests[0].lower()
+
+
+@pytest.mark.parametrize("when", ["connecting", "waiting", "streaming"])
+def test_cancel_closes_the_upstream_connection_and_silences_the_sink(run: Run, serve: Serve, when: str) -> None:
+    server = serve(unfinished if when == "streaming" else lambda peer: peer.sees_close())
+
+    async def main() -> None:
+        pool = new_pool()
+        sink = Recorder()
+        exchange = start(pool, server.origin, sink)
+        if when == "streaming":
+            await sink.begun.wait()
+        elif when == "waiting":
+            await asyncio.sleep(0.1)
+        exchange.cancel()
+        exchange.cancel()
+        await asyncio.to_thread(server.stop)
+        assert sink.events == ([200, b"some"] if when == "streaming" else [])
+        await pool.close()
+
+    run(main())
+
+
+def test_cancel_from_within_a_callback(run: Run, serve: Serve) -> None:
+    chunks = HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n"
+    server = serve(answering(chunks))
+
+    async def main() -> None:
+        pool = new_pool()
+
+        class Impatient(Recorder):
+            def on_body(self, data: bytes) -> None:
+                super().on_body(data)
+                exchange.cancel()
+
+        sink = Impatient()
+        exchange = start(pool, server.origin, sink)
+        await sink.begun.wait()
+        await asyncio.to_thread(server.stop)
+        assert sink.events == [200, b"a"]
+        await pool.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("failing", ["on_head", "on_body"])
+def test_a_sink_that_raises_ends_its_exchange_alone(run: Run, serve: Serve, failing: str) -> None:
+    server = serve(answering(OK))
+    reports: list[dict[str, Any]] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(context))
+        pool = new_pool()
+        sink = Recorder()
+
+        def fail(_: object) -> None:
+            raise ZeroDivisionError
+
+        setattr(sink, failing, fail)
+        start(pool, server.origin, sink)
+        await sink.over.wait()
+        assert isinstance(sink.events[-1], InternalError)
+        healthy = Recorder()
+        start(pool, server.origin, healthy)
+        await healthy.over.wait()
+        assert healthy.events[-1] == "end"
+        await pool.close()
+
+    run(main())
+    assert [type(report["exception"]) for report in reports] == [ZeroDivisionError]
+
+
+def test_pause_stops_reading_and_rests_the_idle_limit(run: Run, serve: Serve) -> None:
+    size = 30_000_000
+    sent: list[int] = []
+
+    def handle(peer: Peer) -> None:
+        peer.request()
+        peer.send(HEAD + b"Content-Length: %d\r\n\r\n" % size)
+        for at in range(0, size, 1_000_000):
+            peer.send(bytes(1_000_000))
+            sent.append(at)
+        peer.sees_close()
+
+    server = serve(handle)
+
+    async def main() -> None:
+        pool = new_pool()
+        sink = Recorder()
+        exchange = start(pool, server.origin, sink, timeouts=Timeouts(idle=0.2))
+        await sink.begun.wait()
+        exchange.pause()
+        exchange.pause()
+        await asyncio.sleep(0.6)
+        assert len(sent) < size // 1_000_000
+        assert not sink.over.is_set()
+        exchange.resume()
+        exchange.resume()
+        await sink.over.wait()
+        assert sink.events[-1] == "end"
+        assert sum(map(len, sink.events[1:-1])) == size
+        await pool.close()
+
+    run(main())
+
+
+def test_a_pause_before_the_connection_is_there(run: Run, serve: Serve) -> None:
+    server = serve(answering(OK, OK))
+
+    async def main() -> None:
+        pool = new_pool()
+        for _ in range(2):
+            sink = Recorder()
+            exchange = start(pool, server.origin, sink, timeouts=Timeouts(first_byte=0.2))
+            exchange.pause()
+            await asyncio.sleep(0.4)
+            assert sink.events == []
+            exchange.resume()
+            await sink.over.wait()
+            assert sink.events == [200, b"ok", "end"]
+        await pool.close()
+
+    run(main())
+
+
+def test_a_slow_reader_holds_the_server_back(run: Run, serve: Serve) -> None:
+    sent: list[int] = []
+
+    def handle(peer: Peer) -> None:
+        peer.request()
+        peer.send(HEAD + b"\r\n")
+        for _ in range(30):
+            peer.send(bytes(1_000_000))
+            sent.append(1)
+
+    server = serve(handle)
+
+    async def main() -> None:
+        pool = new_pool()
+        async with await pool.request(b"POST", server.origin, b"/", b"", b"", DEFAULTS) as response:
+            await asyncio.sleep(0.5)
+            assert len(sent) < 30
+            assert len(await response.read()) == 30_000_000
+        await pool.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("when", ["connecting", "waiting", "streaming"])
+def test_cancelling_a_task_closes_its_connection(run: Run, serve: Serve, when: str) -> None:
+    server = serve(unfinished if when == "streaming" else lambda peer: peer.sees_close())
+
+    async def main() -> None:
+        pool = new_pool()
+
+        async def fetch() -> bytes:
+            response = await pool.request(b"POST", server.origin, b"/", b"", b"", DEFAULTS)
+            return await response.read()
+
+        task = asyncio.create_task(fetch())
+        await asyncio.sleep(0 if when == "connecting" else 0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.to_thread(server.stop)
+        await pool.close()
+
+    run(main())
+
+
+def test_leaving_an_iteration(run: Run, serve: Serve) -> None:
+    server = serve(unfinished)
+
+    async def main() -> None:
+        pool = new_pool()
+        async with await pool.request(b"POST", server.origin, b"/", b"", b"", DEFAULTS) as response:
+            async for piece in response.iter_bytes():
+                assert piece == b"some"
+                break
+        await asyncio.to_thread(server.stop)
+        await pool.close()
+
+    run(main())
+
+
+def test_a_response_can_be_read_again(run: Run, serve: Serve) -> None:
+    server = serve(answering(OK))
+
+    async def main() -> None:
+        pool = new_pool()
+        response = await pool.request(b"POST", server.origin, b"/", b"", b"", DEFAULTS)
+        assert response.get(b"content-length") == b"2"
+        assert (await response.read(), await response.read()) == (b"ok", b"ok")
+        await pool.close()
+
+    run(main())
+
+
+def test_a_pool_serves_one_loop_after_another(serve: Serve) -> None:
+    server = serve(answering(*[OK] * 4))
+    pool = new_pool()
+
+    async def main() -> None:
+        for _ in range(2):
+            response = await pool.request(b"POST", server.origin, b"/", b"", b"", DEFAULTS)
+            assert await response.read() == b"ok"
+
+    for run in (asyncio.run, uvloop.run, asyncio.run):
+        run(main())
+        gc.collect()
+    assert server.connections == 3
+
+
+def test_a_pool_serves_loops_in_two_threads(serve: Serve) -> None:
+    server = serve(answering(*[OK] * 50))
+    pool = new_pool()
+    done: list[bytes] = []
+
+    async def main() -> None:
+        for _ in range(20):
+            response = await pool.request(b"POST", server.origin, b"/", b"", b"", DEFAULTS)
+            done.append(await response.read())
+
+    threads = [threading.Thread(target=asyncio.run, args=(main(),)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert done == [b"ok"] * 40
+    assert server.connections == 2
+
+
+def test_what_is_under_way_when_the_loop_ends(run: Run, serve: Serve) -> None:
+    server = serve(unfinished)
+    sinks: list[Recorder] = []
+
+    async def main() -> None:
+        pool = new_pool()
+        sinks.extend((Recorder(), Recorder()))
+        start(pool, server.origin, sinks[0])
+        await sinks[0].begun.wait()
+        start(pool, server.origin, sinks[1])
+
+    run(main())
+    assert [type(sink.events[-1]) for sink in sinks] == [UpstreamConnectionError] * 2
+
+
+def test_closing_a_pool_fails_what_is_under_way(run: Run, serve: Serve) -> None:
+    server = serve(unfinished)
+
+    async def main() -> None:
+        pool = new_pool()
+        sink = Recorder()
+        start(pool, server.origin, sink)
+        await sink.begun.wait()
+        await pool.close()
+        assert isinstance(sink.events[-1], UpstreamConnectionError)
+        assert sink.events[-1].fault == "gateway"
+        with pytest.raises(InvalidRequestError, match="closed"):
+            start(pool, server.origin, sink)
+
+    run(main())
+
+
+def test_an_idle_connection_that_speaks_is_dropped(run: Run, serve: Serve) -> None:
+    server = serve(lambda peer: (peer.request(), peer.send(OK), threading.Event().wait(0.1), peer.send(b"?")))
+
+    async def main() -> None:
+        pool = new_pool()
+        for _ in range(2):
+            response = await pool.request(b"POST", server.origin, b"/", b"", b"", DEFAULTS)
+            assert await response.read() == b"ok"
+            await asyncio.sleep(0.3)
+        await pool.close()
+
+    run(main())
+    assert server.connections == 2
+
+
+def test_many_at_once(run: Run, serve: Serve) -> None:
+    def echo(peer: Peer) -> None:
+        while request := peer.request():
+            body = request.partition(b"\r\n\r\n")[2]
+            peer.send(HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    server = serve(echo)
+
+    async def main() -> None:
+        pool = new_pool(max_idle_per_origin=8)
+
+        async def work(worker: int) -> None:
+            for number in range(50):
+                body = b"%d-%d" % (worker, number)
+                response = await pool.request(b"POST", server.origin, b"/", b"", body, DEFAULTS)
+                assert await response.read() == body
+
+        await asyncio.gather(*map(work, range(16)))
+        await pool.close()
+
+    run(main())
+    assert server.connections >= 16
+
+
+def test_limits_are_watched_after_a_rest(run: Run, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tsuji.http.aio_lanes.REST", 1)
+    server = serve(lambda peer: (peer.request(), peer.send(OK), peer.sees_close()))
+
+    async def main() -> None:
+        pool = new_pool()
+        for timeouts in (DEFAULTS, Timeouts(first_byte=0.2)):
+            sink = Recorder()
+            start(pool, server.origin, sink, timeouts=timeouts)
+            await sink.over.wait()
+            await asyncio.sleep(0.3)
+        assert sink.events[0].timeout == "first_byte"
+        await pool.close()
+
+    run(main())
