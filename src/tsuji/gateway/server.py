@@ -267,7 +267,8 @@ class Connection(asyncio.Protocol):
         request = self._receiving
         self._parser = None if self._over else HttpRequestParser(self)
         if self._parser is not None and request is not None:
-            framing = b"transfer-encoding: chunked" if request.chunked else b"content-length: %d" % (request.length or 0)
+            length = b"content-length: %d" % (request.length or 0)
+            framing = b"transfer-encoding: chunked" if request.chunked else length
             self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
 
     def _limit_time(self, was_mid_head: bool) -> None:
