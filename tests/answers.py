@@ -56,9 +56,19 @@ def error(dialect: str, status: int, message: str = "no", *, type: str = "", cod
     bodies: dict[str, Any] = {
         "openai": {"error": {"message": message, "type": type or "server_error", "param": None, "code": code}},
         "anthropic": {"type": "error", "error": {"type": type or "api_error", "message": message}},
-        "gemini": {"error": {"code": status, "message": message, "status": type or "INTERNAL"}},
+        "gemini": {"error": {"code": status, "message": message, "status": type or _GOOGLE.get(status, "INTERNAL")}},
     }
     return Reply(json.dumps(bodies[dialect]).encode(), status)
+
+
+_GOOGLE = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    503: "UNAVAILABLE",
+}
 
 
 def embeddings(dialect: str, vectors: Sequence[Sequence[float]] = ((0.5, -0.25),), *, packed: bool = False) -> Reply:

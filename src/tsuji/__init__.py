@@ -6,7 +6,7 @@
 The package owns the public names below and loads what is behind them on first use; importing it loads nothing else.
 """
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # typing's own costs as much to import as everything else here; checkers take this for it
 
 if TYPE_CHECKING:
     from .client.aio import AsyncClient, AsyncStream
@@ -81,7 +81,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

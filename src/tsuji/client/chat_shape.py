@@ -15,7 +15,7 @@ from tsuji.wire.openai.response_out import write_response
 from tsuji.wire.sse import SSEParser
 
 from .build import Ask
-from .record import read_extras
+from .record import read
 from .results import ChatCompletion, ChatCompletionChunk, CompletionUsage
 from .state import state_of
 from .trace import Trace
@@ -35,9 +35,7 @@ class ChatShape:
 
     @staticmethod
     def whole(ask: Ask, response: ChatResponse, trace: Trace) -> ChatCompletion:
-        document = write_response(response)
-        result = msgspec.convert(document, ChatCompletion)
-        read_extras(result, document)
+        result = read(ChatCompletion, write_response(response))
         result.created = result.created or int(time())
         if response.usage is not None and result.usage is not None:
             _unknown_is_none(result.usage, response.usage)
@@ -58,9 +56,7 @@ class ChatShape:
         for _, payload in self._sse.feed(self._renderer.render(events)):
             if payload.startswith(b"[DONE]"):
                 continue
-            document = _decode(payload)
-            chunk = msgspec.convert(document, ChatCompletionChunk)
-            read_extras(chunk, document)
+            chunk = read(ChatCompletionChunk, _decode(payload))
             chunk.created = chunk.created or self._now()
             if chunk.usage is not None and so_far.usage is not None:
                 _unknown_is_none(chunk.usage, so_far.usage)

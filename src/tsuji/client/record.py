@@ -1,8 +1,10 @@
 """The base of result objects: light Structs that read like Pydantic models of the official clients."""
 
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast, get_args
 
 import msgspec
+
+from tsuji.core.errors import UpstreamProtocolError
 
 
 class Result(msgspec.Struct, kw_only=True, dict=True):
@@ -61,17 +63,51 @@ def _plain(value: Any, without_none: bool) -> Any:
     return str(value) if isinstance(value, str) else value
 
 
+Kind = TypeVar("Kind", bound=Result)
+
+
+def read(kind: type[Kind], document: dict[str, Any]) -> Kind:
+    """A result from its JSON document, with all that the document has.
+
+    Raises UpstreamProtocolError, whose body is the document, where a provider's own field has a type of its own.
+    """
+    try:
+        result = msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        raise UpstreamProtocolError(f"the answer is not an OpenAI-style one: {error}", body=document) from None
+    read_extras(result, document)
+    return result
+
+
 def read_extras(result: Result, document: dict[str, Any]) -> None:
-    """Fills model_extra, at every level, with what `document`, which `result` was decoded from, has beyond it."""
-    known = result.__struct_fields__
-    extra = {name: value for name, value in document.items() if name not in known}
-    if extra:
-        vars(result)["_extra"] = extra
-    for name in known:
-        value, source = getattr(result, name), document.get(name)
-        if isinstance(value, Result) and type(source) is dict:
-            read_extras(value, cast("dict[str, Any]", source))
-        elif type(value) is list and type(source) is list:
-            for item, original in zip(cast("list[Any]", value), cast("list[Any]", source), strict=False):
-                if isinstance(item, Result):
-                    read_extras(item, original)
+    """Keeps, at every level, what `document`, which `result` was converted from, has beyond the fields of `result`."""
+    known, nested = _shape_of(type(result))
+    if not document.keys() <= known:
+        vars(result)["_extra"] = {name: value for name, value in document.items() if name not in known}
+    for name in nested:
+        source = document.get(name)
+        if type(source) is dict:
+            read_extras(getattr(result, name), cast("dict[str, Any]", source))
+        elif type(source) is list:
+            for item, original in zip(getattr(result, name), cast("list[Any]", source), strict=True):
+                read_extras(item, original)
+
+
+_shapes: dict[type[Result], tuple[frozenset[str], tuple[str, ...]]] = {}
+
+
+def _shape_of(kind: type[Result]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """(names of the fields, those that hold further results)."""
+    found = _shapes.get(kind)
+    if found is None:
+        fields = msgspec.structs.fields(kind)
+        nested = tuple([f.name for f in fields if _holds_results(f.type)])
+        found = _shapes[kind] = frozenset([f.name for f in fields]), nested
+    return found
+
+
+def _holds_results(type_: Any) -> bool:
+    """A Result, a list of them, or either or None."""
+    if isinstance(type_, type) and issubclass(type_, Result):
+        return True
+    return any(map(_holds_results, get_args(type_)))
