@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tsuji.core.errors import UpstreamProtocolError
 from tsuji.core.parts import Citation, Text
 from tsuji.core.response import ChatResponse, Choice, TokenLogprob
 
@@ -31,7 +32,14 @@ def render_response(response: ChatResponse) -> bytes:
         out["usageMetadata"] = render_usage(response.usage)
     envelope(out, response.model, response.id)
     place(out, own(response.ext))
-    return _encode(out)
+    return encode_answer(out)
+
+
+def encode_answer(out: Wire) -> bytes:
+    try:
+        return _encode(out)
+    except RecursionError:
+        raise UpstreamProtocolError("the provider's answer is nested too deeply") from None
 
 
 def envelope(out: Wire, model: str, id: str) -> None:

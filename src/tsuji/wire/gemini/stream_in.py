@@ -147,6 +147,8 @@ class Parser:
                 self._blocked(answer, out)
         except Malformed as error:
             raise protocol_error(error, answer) from None
+        except RecursionError:
+            raise UpstreamProtocolError("the provider's answer is nested too deeply") from None
         usage = answer.get("usageMetadata")
         if usage is not None and usage != self._usage:
             self._usage = usage

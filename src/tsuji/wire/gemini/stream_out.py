@@ -14,10 +14,9 @@ from tsuji.core.request import ChatRequest
 from .errors import error_document
 from .fields import NAME, own, place
 from .parts_out import PartWriter, Wire, foreign_thought
-from .response_out import envelope, render_choice
+from .response_out import encode_answer, envelope, render_choice
 from .usage import render_usage
 
-_encode = msgspec.json.Encoder().encode
 _replace = msgspec.structs.replace
 
 
@@ -54,7 +53,7 @@ class Renderer:
         for event in events:
             if not self._ended:
                 self._event(event, out)
-        return b"".join([b"data: " + _encode(chunk) + b"\r\n\r\n" for chunk in out])
+        return b"".join([b"data: " + encode_answer(chunk) + b"\r\n\r\n" for chunk in out])
 
     def _event(self, event: ev.Event, out: list[Wire]) -> None:
         match event:

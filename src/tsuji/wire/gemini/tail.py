@@ -23,7 +23,7 @@ class _Chunk(msgspec.Struct):
     candidates: list[_Candidate] | None = None
     usageMetadata: dict[str, Any] | None = None
     promptFeedback: _Feedback | None = None
-    error: msgspec.Raw | None = None
+    error: Any = None
 
 
 _chunks = msgspec.json.Decoder(_Chunk)

@@ -66,9 +66,8 @@ def render_usage(usage: Usage) -> dict[str, Any]:
         out["thoughtsTokenCount"] = usage.reasoning_tokens
     if usage.cached_tokens is not None:
         out["cachedContentTokenCount"] = usage.cached_tokens
-    total = usage.total_tokens
-    if total is not None:
-        out["totalTokenCount"] = total
+    if usage.total is not None or (usage.input_tokens is not None and usage.output_tokens is not None):
+        out["totalTokenCount"] = usage.total_tokens
     out.update(mine)
     return out
 
