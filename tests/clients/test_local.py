@@ -115,7 +115,7 @@ def test_two_answers_at_once(client: openai.OpenAI) -> None:
 
 def test_anthropic_client(gateway: Gateway) -> None:
     with anthropic.Anthropic(base_url=gateway.url, api_key="unused", max_retries=0) as client:
-        ask = {"model": "local:default", "max_tokens": 20, "temperature": 0, "messages": ASK}
+        ask = {"model": "local:default", "max_tokens": 20, "extra_body": {"temperature": 0}, "messages": ASK}
         with client.messages.stream(**ask) as stream:
             streamed = stream.get_final_message()
         whole = client.messages.create(**ask)

@@ -49,8 +49,11 @@ def test_a_stream(client: str, upstream: str, behind: Any) -> None:
     assert answer.headers["content-type"] == "text/event-stream"
     assert asking.streamed(client, answer) == "konnichiwa"
     assert asking.ended(client, answer)
-    facts = answer.summary()
-    assert facts == {"target": "up:m", "attempts": 1, "cost": "unknown", "input_tokens": 12, "output_tokens": 7}
+    if client == "gemini":  # its official client takes every line for data
+        assert b": tsuji" not in answer.body
+    else:
+        facts = answer.summary()
+        assert facts == {"target": "up:m", "attempts": 1, "cost": "unknown", "input_tokens": 12, "output_tokens": 7}
     if upstream == "gemini":
         assert provider.last.target == "/v1beta/models/m:streamGenerateContent?alt=sse"
     else:

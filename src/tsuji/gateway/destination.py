@@ -15,7 +15,7 @@ from . import reply
 if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
     from tsuji.config import Config
-    from tsuji.engine.endpoint import Endpoint, LoadedModel
+    from tsuji.engine.endpoint import Endpoint
 
 LOCAL = "local"
 _REMEMBERED = 1024
@@ -30,7 +30,7 @@ class Destination(msgspec.Struct):
 
     headers: rendered lines for the provider. lines: header lines for the client. paths: request targets by
     (operation, stream), filled as they are first used. price: as of `priced`, on the driver's clock; None is unknown.
-    loaded: what is known of a model of the local engine.
+    endpoint: of a model of the local engine.
     """
 
     target: Target
@@ -42,7 +42,7 @@ class Destination(msgspec.Struct):
     price: "Price | None" = None
     priced: float = float("-inf")
     paths: dict[tuple[str, bool], bytes] = {}
-    loaded: "LoadedModel | None" = None
+    endpoint: "Endpoint | None" = None
 
 
 class Destinations:
@@ -91,7 +91,7 @@ class Destinations:
 
     async def local(self, target: Target) -> Destination:
         """The same for a model of the local engine, which is loaded first where it must be."""
-        from tsuji.engine import engine
+        from tsuji.engine.local import engine
 
         endpoint = await engine().aendpoint(target.model)
         known = self._local.get(target)
@@ -99,7 +99,7 @@ class Destinations:
             return known[1]
         provider = msgspec.structs.replace(self._config.provider(LOCAL), base_url=endpoint.base_url)
         found = self._make(target, upstream(provider, None, endpoint.headers), endpoint.model)
-        found.loaded = endpoint.info
+        found.endpoint = endpoint
         self._local[target] = (endpoint, found)
         return found
 

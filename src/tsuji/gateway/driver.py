@@ -18,13 +18,14 @@ from tsuji.wire.passthrough import Fields, decode_fields, model_of, wants_stream
 from . import reply
 from .destination import LOCAL, Destination
 from .faults import ours
-from .framing import Framing, JsonArray, WholeEvents
+from .framing import BareEvents, Framing, JsonArray, WholeEvents
 from .relay import Relay
 from .request import Request
 from .translate import EmbeddingTranslation, Translation
 
 if TYPE_CHECKING:
     from tsuji.core.timeouts import Timeouts
+    from tsuji.engine.endpoint import Endpoint
 
     from .gateway import Gateway
     from .server import Connection
@@ -135,7 +136,7 @@ class Driver:
         if self.operation == "embeddings":
             relayed = same and self.dialect.name == "openai"
             sink = Relay(self, destination) if relayed else EmbeddingTranslation(self, destination)
-        elif same and not (destination.loaded is not None and "tools" in self.fields):
+        elif same and not (destination.endpoint is not None and "tools" in self.fields):
             sink = Relay(self, destination)
         else:
             sink = Translation(self, destination)
@@ -151,6 +152,15 @@ class Driver:
         sent = self.connection.begun
         self.routing.failed(error, self.mark, sent=sent)
         self._advance()
+
+    def lost(self, endpoint: "Endpoint", error: TsujiError) -> None:
+        """The local engine may know why: a process that died can say what of."""
+        self._task = asyncio.get_running_loop().create_task(self._ask_engine(endpoint, error))
+
+    async def _ask_engine(self, endpoint: "Endpoint", error: TsujiError) -> None:
+        from tsuji.engine.local import engine
+
+        self.failed(await asyncio.to_thread(engine().crash, endpoint) or error)
 
     def answered(self) -> None:
         """The provider's answer, or the first part of it, is here: from now it is our time again."""
@@ -188,8 +198,8 @@ class Driver:
 
     def framing(self) -> Framing:
         """How the client wants its stream."""
-        if self.dialect.name == "gemini" and b"alt=sse" not in self.request.query.split(b"&"):
-            return JsonArray()
+        if self.dialect.name == "gemini":
+            return BareEvents() if b"alt=sse" in self.request.query.split(b"&") else JsonArray()
         return WholeEvents()
 
     def lines(self, destination: Destination, cost: bytes | None) -> bytes:

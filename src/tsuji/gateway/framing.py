@@ -58,6 +58,16 @@ class WholeEvents:
         return held + b"\n\n" if held.strip() else b""
 
 
+class BareEvents(WholeEvents):
+    """Without comments: google-genai reads every line as data
+    (https://github.com/googleapis/python-genai/blob/main/google/genai/_api_client.py).
+    """
+
+    __slots__ = ()
+    probe = b"\n"
+    comments = False
+
+
 class JsonArray:
     """Gemini's stream without `alt=sse`: one JSON array, an element an event.
 

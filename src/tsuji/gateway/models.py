@@ -23,7 +23,7 @@ def available(gateway: "Gateway") -> list[ModelInfo]:
     """The config's routes, then the models of the local engine. Any other model is asked for as provider:model."""
     found = [ModelInfo(id=name, owned_by=_OWNER) for name in gateway.config.routes]
     try:
-        from tsuji.engine import engine
+        from tsuji.engine.local import engine
 
         found += [ModelInfo(id=f"local:{model.name}", owned_by="local") for model in engine().models()]
     except (ImportError, TsujiError):
