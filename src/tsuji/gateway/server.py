@@ -483,7 +483,7 @@ class Connection(asyncio.Protocol):
 
     def retire(self) -> None:
         """The gateway is draining: a connection between two requests closes now, others after their answer."""
-        if self._turn is None and not self._over:
+        if self._turn is None and not self._over and not (self._url or self._headers):
             self._leave(lingering=False)
 
     def abort(self) -> None:

@@ -152,8 +152,13 @@ class Sink(ABC):
             self.fail(ours(error))
 
     def on_failure(self, error: TsujiError) -> None:
-        if not self._done:
-            self._done = True
+        if self._done:
+            return
+        self._done = True
+        endpoint = self.destination.endpoint
+        if endpoint is not None:
+            self.driver.lost(endpoint, self._here(error))
+        else:
             self.driver.failed(self._here(error))
 
     # Steps for subclasses.

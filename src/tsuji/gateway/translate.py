@@ -48,10 +48,10 @@ class Translation(Sink):
         driver, destination = self.driver, self.destination
         upstream = destination.upstream
         asked = self._as_asked()
-        if destination.loaded is not None:
+        if destination.endpoint is not None:
             from tsuji.engine.adapt import adapt_request
 
-            asked, self._unadapt = adapt_request(asked, destination.loaded)
+            asked, self._unadapt = adapt_request(asked, destination.endpoint.info)
         losses = driver.losses(upstream.dialect.name)
         self._call(upstream.dialect.render_request(asked, upstream.provider.quirks, losses), "chat")
 

@@ -1,0 +1,63 @@
+"""Streams as pieces: whole events, and Gemini's JSON array."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tsuji.core.errors import UpstreamProtocolError
+from tsuji.gateway import framing
+from tsuji.gateway.framing import Framing, JsonArray, WholeEvents
+
+
+def _fed(into: Framing, data: bytes, cuts: list[int]) -> list[bytes]:
+    at, out = 0, []
+    for cut in [*sorted(cut % (len(data) + 1) for cut in cuts), len(data)]:
+        out.append(into.feed(data[at:cut]))
+        at = cut
+    return out
+
+
+CUTS = st.lists(st.integers(0, 500), max_size=6)
+ELEMENTS = st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=5), max_size=2), max_size=5)
+
+
+@given(elements=ELEMENTS, cuts=CUTS, end=st.sampled_from(["\n", "\r\n"]))
+def test_every_piece_ends_with_an_event(elements: list[object], cuts: list[int], end: str) -> None:
+    data = "".join([f"data: {json.dumps(e)}{end}{end}" for e in elements]).encode()
+    whole = WholeEvents()
+    pieces = _fed(whole, data, cuts)
+    assert all(piece == b"" or piece.endswith((b"\n\n", b"\r\n\r\n")) for piece in pieces)
+    assert b"".join(pieces) == data
+    assert whole.close() == b""
+
+
+def test_a_last_event_without_its_blank_line_is_completed() -> None:
+    whole = WholeEvents()
+    assert whole.feed(b"data: 1\n\ndata: 2") == b"data: 1\n\n"
+    assert whole.close() == b"data: 2\n\n"
+
+
+def test_half_an_event_can_be_dropped() -> None:
+    for kind in (WholeEvents(), JsonArray()):
+        kind.feed(b"data: [1]\n\ndata: [2")
+        kind.drop()
+        assert b"2" not in kind.feed(b"data: [3]\n\n")
+
+
+@given(elements=ELEMENTS, cuts=CUTS)
+def test_an_array_of_all_events(elements: list[object], cuts: list[int]) -> None:
+    data = "".join([f"data: {json.dumps(e)}\n\n" for e in elements]).encode()
+    array = JsonArray()
+    assert json.loads(b"".join(_fed(array, data, cuts)) + array.close()) == elements
+
+
+@pytest.mark.parametrize("kind", [WholeEvents, JsonArray])
+def test_an_event_without_an_end_is_no_reason_to_hold_everything(
+    kind: type[Framing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(framing, "MAX_EVENT", 1000)
+    monkeypatch.setattr("tsuji.wire.sse.MAX_EVENT", 1000)
+    with pytest.raises(UpstreamProtocolError):
+        kind().feed(b"data: " + b"x" * 2000)
