@@ -219,6 +219,17 @@ def test_usage_that_nobody_reported() -> None:
     assert render(ChatResponse("r", "m", (Choice(stop="stop"),)))["usage"] == {"input_tokens": 0, "output_tokens": 0}
 
 
+def test_parts_of_the_prompt_never_add_up_to_more_than_it_was() -> None:
+    usage = Usage(input_tokens=100, output_tokens=1, cached_tokens=90, cache_write_tokens=90)
+    rendered = render(ChatResponse("r", "m", (Choice(stop="stop"),), usage=usage))["usage"]
+    assert rendered == {
+        "input_tokens": 0,
+        "cache_creation_input_tokens": 10,
+        "cache_read_input_tokens": 90,
+        "output_tokens": 1,
+    }
+
+
 def test_an_answer_without_choices() -> None:
     assert render(ChatResponse("r", "m", ()))["content"] == []
 

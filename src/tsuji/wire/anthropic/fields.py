@@ -49,7 +49,7 @@ FIELDS = frozenset(
 
 
 UNEXPECTED = (TypeError, ValueError, RecursionError, msgspec.MsgspecError)
-"""What a hostile body can still provoke behind the checks: endless depth, numbers and strings that cannot be written."""
+"""What a hostile body can still provoke behind the checks: endless depth, strings that cannot be written."""
 
 
 class Wrong(Exception):

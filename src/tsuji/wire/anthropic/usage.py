@@ -58,11 +58,20 @@ def merge_usage(before: Object, after: Object) -> Object:
 
 
 def render_usage(usage: Usage | None, service_tier: str | None = None) -> Object:
-    """The two counts that the dialect requires are 0 where they are unknown."""
+    """The two counts that the dialect requires are 0 where they are unknown.
+
+    A client adds the parts of the prompt up, so they are kept from adding up to more than it was: some providers
+    count tokens as read and as written at once.
+    """
     if usage is None:
         return {"input_tokens": 0, "output_tokens": 0}
     read, written, long_lived = usage.cached_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens
-    fields: Object = {"input_tokens": max(0, (usage.input_tokens or 0) - (read or 0) - (written or 0))}
+    fresh = usage.input_tokens or 0
+    if usage.input_tokens is not None:
+        read = None if read is None else min(read, fresh)
+        written = None if written is None else min(written, fresh - (read or 0))
+        fresh -= (read or 0) + (written or 0)
+    fields: Object = {"input_tokens": fresh}
     if written is not None:
         fields["cache_creation_input_tokens"] = written
     if read is not None:
