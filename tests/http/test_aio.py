@@ -203,6 +203,49 @@ def test_a_sink_that_raises_ends_its_exchange_alone(run: Run, serve: Serve, fail
     assert [type(report["exception"]) for report in reports] == [ZeroDivisionError]
 
 
+def test_a_sink_that_raises_at_a_failure_does_not_stop_the_watch(run: Run, serve: Serve) -> None:
+    server = serve(lambda peer: peer.sees_close())
+    reports: list[dict[str, Any]] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(context))
+        pool = new_pool()
+        broken, healthy = Recorder(), Recorder()
+
+        def fail(_: object) -> None:
+            raise ZeroDivisionError
+
+        broken.on_failure = fail  # type: ignore[method-assign]
+        start(pool, server.origin, broken, timeouts=Timeouts(total=0.1))
+        start(pool, server.origin, healthy, timeouts=Timeouts(total=0.3))
+        await healthy.over.wait()
+        assert [error.timeout for error in healthy.events] == ["total"]
+        await pool.close()
+
+    run(main())
+    assert [type(report["exception"]) for report in reports] == [ZeroDivisionError]
+
+
+def test_an_exchange_leaves_no_garbage_behind(run: Run, serve: Serve) -> None:
+    server = serve(answering(*[OK] * 30))
+
+    async def main() -> None:
+        pool = new_pool()
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(30):
+                sink = Recorder()
+                start(pool, server.origin, sink)
+                await sink.over.wait()
+            assert sum(isinstance(left, Exchange) for left in gc.get_objects()) == 0
+        finally:
+            gc.enable()
+        await pool.close()
+
+    run(main())
+
+
 def test_pause_stops_reading_and_rests_the_idle_limit(run: Run, serve: Serve) -> None:
     size = 30_000_000
     sent: list[int] = []

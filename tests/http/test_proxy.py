@@ -49,6 +49,14 @@ def test_no_proxy(entry: str, excepted: bool) -> None:
     assert (proxies.choose(HTTPS) is None) is excepted
 
 
+@pytest.mark.parametrize(
+    ("host", "excepted"), [("10.1.2.3", True), ("11.1.2.3", False), ("fd00::1", True), ("ten.example", False)]
+)
+def test_no_proxy_for_a_network(host: str, excepted: bool) -> None:
+    proxies = Proxies(http="http://p:1", no_proxy=("nonsense/8", "10.0.0.0/8", "fd00::/8"))
+    assert (proxies.choose(Origin("http", host, 80)) is None) is excepted
+
+
 @pytest.mark.parametrize("entry", ["::1", "[::1]", "[::1]:11434"])
 def test_no_proxy_for_an_ipv6_address(entry: str) -> None:
     assert Proxies(http="http://p:1", no_proxy=(entry,)).choose(Origin("http", "::1", 11434)) is None

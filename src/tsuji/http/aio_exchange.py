@@ -106,7 +106,10 @@ class Exchange:
         sink = self._sink
         if sink is not None:
             self._close()
-            sink.on_failure(error)
+            try:
+                sink.on_failure(error)
+            except Exception as bug:  # must not take the sweep down, and other exchanges with it
+                self._lanes.report(bug)
 
     def finish(self) -> bool:
         """The response is complete; True if the connection may carry another request."""
@@ -250,7 +253,10 @@ class Connection(asyncio.Protocol):
         except TsujiError as error:
             exchange.fail(error)
         except Exception as error:
-            self._lanes.report(exchange, error)
+            self._lanes.report(error)
+            failure = InternalError(f"the receiver of a response failed: {error!r}")
+            failure.__cause__ = error
+            exchange.fail(failure)
         else:
             if parser.complete and self.exchange is not None:
                 self._finish(exchange)

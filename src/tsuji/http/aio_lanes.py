@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
-from tsuji.core.errors import InternalError, UpstreamConnectionError
+from tsuji.core.errors import UpstreamConnectionError
 
 from .aio_dial import dial
 from .aio_exchange import Connection, Exchange
@@ -97,12 +97,9 @@ class Lanes:
         self._quiet = 0
         self._timer = self.loop.call_later(SWEEP, self._sweep)
 
-    def report(self, exchange: Exchange, error: Exception) -> None:
-        """A sink raised: our own mistake, which must neither hang the exchange nor pass unseen."""
-        failure = InternalError(f"the receiver of a response failed: {error!r}")
-        failure.__cause__ = error
-        self.loop.call_exception_handler({"message": str(failure), "exception": error})
-        exchange.fail(failure)
+    def report(self, bug: Exception) -> None:
+        """A sink raised, which is a mistake of ours that must not pass unseen."""
+        self.loop.call_exception_handler({"message": "the receiver of a response failed", "exception": bug})
 
     def shut(self) -> None:
         """Close everything; exchanges under way fail."""

@@ -157,7 +157,7 @@ class BlockingResponse:
     status, headers: see ResponseHead. Leaving the `with` block closes it.
     """
 
-    __slots__ = ("_connection", "_failure", "_lane", "_parts", "_timeouts", "_total_at", "headers", "status")
+    __slots__ = ("_connection", "_failure", "_head", "_lane", "_parts", "_timeouts", "_total_at", "headers", "status")
 
     def __init__(
         self,
@@ -170,6 +170,7 @@ class BlockingResponse:
     ) -> None:
         head = connection.parser.head
         assert head is not None
+        self._head = head
         self.status: int = head.status
         self.headers: Headers = head.headers
         self._lane = lane
@@ -183,10 +184,7 @@ class BlockingResponse:
 
     def get(self, name: bytes) -> bytes | None:
         """Value of the first header of that lower-case name."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return None
+        return self._head.get(name)
 
     def read(self) -> bytes:
         """What is left of the body, decoded; the same again when called again.

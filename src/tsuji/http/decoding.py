@@ -78,7 +78,7 @@ class BodyDecoder:
             )
         return piece, stream.unused_data if stream.eof else stream.unconsumed_tail
 
-    def finish(self) -> None:
+    def finish(self, *, may_be_empty: bool) -> None:
         """The body is over. Raises StreamInterruptedError if the compressed data were not."""
-        if self._in and not (self._stream and self._stream.eof):
+        if not (self._stream and self._stream.eof) and not (may_be_empty and not self._in):
             raise StreamInterruptedError(f"the compressed body from {self._peer} is cut short")

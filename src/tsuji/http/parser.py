@@ -110,7 +110,7 @@ class ResponseParser:
             raise UpstreamConnectionError(f"{self._peer} closed the connection before it answered")
         if head.get(b"content-length") is not None or head.get(b"transfer-encoding") is not None:
             raise StreamInterruptedError(f"{self._peer} closed the connection in the middle of its answer")
-        self._complete()
+        self._complete(framed=False)
 
     # What follows is called by httptools.
 
@@ -131,7 +131,8 @@ class ResponseParser:
             if status == 101:
                 self._refuse("101 Switching Protocols, which was not asked for")
             return
-        self._check_size(headers)
+        if len(headers) > MAX_HEADERS or self._unproductive > MAX_HEAD:
+            self._check_size(headers)
         self._unproductive = 0
         for name, value in headers:
             if name == b"content-encoding":
@@ -160,11 +161,11 @@ class ResponseParser:
         if self.head is not None and not self.complete:
             llhttp = self._llhttp
             self.keep_alive = llhttp is not None and llhttp.should_keep_alive()
-            self._complete()
+            self._complete(framed=True)
 
-    def _complete(self) -> None:
+    def _complete(self, *, framed: bool) -> None:
         if self._decoder is not None:
-            self._decoder.finish()
+            self._decoder.finish(may_be_empty=framed)
         if self._headers:  # trailers
             self._headers = []
         self.complete = True
@@ -172,7 +173,7 @@ class ResponseParser:
     def _check_size(self, headers: Headers) -> None:
         if len(headers) > MAX_HEADERS:
             self._refuse(f"more than {MAX_HEADERS} headers")
-        if self._unproductive > MAX_HEAD and sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEAD:
+        if sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEAD:  # the rest may have been body
             self._refuse(f"more than {MAX_HEAD} bytes of headers")
 
     def _set_coding(self, coding: bytes) -> None:

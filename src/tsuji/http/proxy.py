@@ -24,8 +24,8 @@ class Proxy(msgspec.Struct, frozen=True):
 class Proxies(msgspec.Struct, frozen=True):
     """Proxy URLs (`http://user:password@host:port`) by the scheme of the request, and hosts that need none.
 
-    no_proxy: host names (which cover their subdomains, with or without a leading dot), addresses, either with `:port`,
-    or `*`. `Proxies()` is: no proxy at all.
+    no_proxy: host names (which cover their subdomains, with or without a leading dot) and addresses, both with or
+    without `:port`; networks (10.0.0.0/8); `*`. `Proxies()` is: no proxy at all.
     """
 
     http: str | None = None
@@ -64,8 +64,17 @@ class Proxies(msgspec.Struct, frozen=True):
             host = host.removeprefix("*").removeprefix(".").rstrip(".")
             if port and port != str(origin.port):
                 continue
-            if origin.host == host or origin.host.endswith("." + host):
+            if origin.host == host or origin.host.endswith("." + host) or ("/" in host and _in_network(origin, host)):
                 return True
+        return False
+
+
+def _in_network(origin: Origin, network: str) -> bool:
+    from ipaddress import ip_address, ip_network
+
+    try:
+        return ip_address(origin.host) in ip_network(network, strict=False)
+    except ValueError:  # a name, or no network at all
         return False
 
 
