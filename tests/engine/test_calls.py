@@ -1,6 +1,7 @@
 """Calls written as text: found at any split of the stream, and nothing else taken for one."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -58,6 +59,11 @@ FORMS = {
         ("call", "get", "{}"),
         ("call", "get", '{"x": 1}'),
     ],
+    '```json\n{"name": "get", "arguments": {}}\n```\n```json\n{"name": "add", "arguments": {}}\n```': [
+        ("call", "get", "{}"),
+        ("call", "add", "{}"),
+    ],
+    '{"name": "get", "arguments": {}}</tool': [("call", "get", "{}"), ("text", "</tool")],
     '{"name": "get", "arguments": {"x": "cut he': [("call", "get", '{"x": "cut he')],
     '{"name": "get", "arguments": "{\\"x\\": ': [("call", "get", '"{\\"x\\": ')],
     '{"name": "ge': [("text", '{"name": "ge')],
@@ -81,7 +87,7 @@ def test_forms(text: str) -> None:
 @given(st.sampled_from(list(FORMS)), st.lists(st.integers(0, 120)))
 def test_any_split_gives_the_same(text: str, cuts: list[int]) -> None:
     at = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    assert read([text[a:b] for a, b in zip(at, at[1:], strict=False)]) == FORMS[text]
+    assert read([text[a:b] for a, b in pairwise(at)]) == FORMS[text]
 
 
 @given(st.text(alphabet='{}[]"`\\:, \nnameargut<>_cl', max_size=60), st.integers(0, 60))

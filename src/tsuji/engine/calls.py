@@ -15,7 +15,7 @@ import msgspec
 
 _SPACE = " \t\r\n"
 _OPENERS = ("<tool_call>", "```json", "```")
-_BETWEEN = ("</tool_call>", "```", "]", ",", ";")
+_BETWEEN = ("</tool_call>", "```json", "```", "]", ",", ";")
 _MORE, _NO = -1, -2  # in place of a position: the text ends before it is known; something else stands there
 
 
@@ -48,7 +48,7 @@ class CallReader:
         held, self._held = self._held, ""
         if self._state == self._undecided:
             text = held[_separators(held) :] if self._called else held
-            return [Piece("text", text)] if text else []
+            return [Piece("text", text)] if text and not (self._called and text.strip() in _BETWEEN) else []
         if self._state == self._quoted_arguments:
             return [Piece("arguments", held), Piece("end")]
         return [Piece("end")] if self._state == self._arguments else []
@@ -57,6 +57,8 @@ class CallReader:
 
     def _undecided(self, out: list[Piece]) -> bool:
         start = _separators(self._held) if self._called else 0
+        if self._called and _expect(self._held, start, _BETWEEN) == _MORE:
+            return False
         name, at = self._head(start)
         if at == _MORE:
             return False

@@ -28,7 +28,7 @@ def call_schema(tools: Sequence[Tool], *, parallel: bool, bound: int | None, oth
     calls: list[Schema] = []
     for number, tool in enumerate(tools):
         arguments: Schema = {"const": {}}
-        if tool.parameters and tool.parameters.get("properties", True):
+        if tool.parameters and (tool.parameters.get("properties", True) or tool.parameters.get("additionalProperties")):
             key = f"t{number}"
             definitions[key] = _moved(enforceable(tool.parameters, bound), f"#/$defs/{key}")
             arguments = {"$ref": f"#/$defs/{key}"}
@@ -100,9 +100,11 @@ def plain_pattern(pattern: str) -> str:
         out.append(char)
         at += 1
     plain = "".join(out)
-    start = "" if plain.startswith("^") else "^.*"
-    end = "" if plain.endswith("$") and not plain.endswith("\\$") else ".*$"
-    return start + plain + end
+    open_start, open_end = not plain.startswith("^"), not plain.endswith("$") or plain.endswith("\\$")
+    if not open_start and not open_end:
+        return plain
+    inner = plain[not open_start : len(plain) - (not open_end)]
+    return ("^.*" if open_start else "^") + f"({inner})" + (".*$" if open_end else "$")
 
 
 def _moved(node: Any, place: str) -> Any:
