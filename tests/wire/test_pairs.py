@@ -1,145 +1,178 @@
-"""Recorded traffic of each dialect, told in every other: valid requests, answers that the official clients take.
-
-A client's type is asked strictly (pydantic) where what it gets is ours alone.
-"""
+"""Every recorded exchange, from its dialect into each other: the official types accept it, and nothing is lost."""
 
 import json
+import re
+from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
 from anthropic.types.beta import BetaMessage, BetaRawMessageStreamEvent
-from anthropic.types.beta.message_create_params import MessageCreateParamsNonStreaming
-from google.genai.types import GenerateContentResponse
+from anthropic.types.beta.message_create_params import (
+    MessageCreateParamsNonStreaming,
+    MessageCreateParamsStreaming,
+)
+from google.genai.types import Content, GenerateContentResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.chat.completion_create_params import (
+    CompletionCreateParamsNonStreaming,
+    CompletionCreateParamsStreaming,
+)
 from pydantic import TypeAdapter
 
 from tests.wire.recordings import MISSING, Exchange, exchanges
 from tsuji.core import events as ev
 from tsuji.core.assemble import assemble
 from tsuji.core.errors import TsujiError
+from tsuji.core.parts import Text
 from tsuji.core.request import ChatRequest
 from tsuji.core.response import ChatResponse
-from tsuji.wire import Dialect, dialect
+from tsuji.wire import dialect
 from tsuji.wire.dialect import NO_QUIRKS, Losses
+from tsuji.wire.sse import SSEParser
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
-
-NAMES = ("openai", "anthropic", "gemini")
-ANSWERS: dict[str, TypeAdapter[Any]] = {
-    "openai": TypeAdapter(ChatCompletion),
-    "anthropic": TypeAdapter(BetaMessage),
-    "gemini": TypeAdapter(GenerateContentResponse),
-}
-EVENTS: dict[str, TypeAdapter[Any]] = {
-    "openai": TypeAdapter(ChatCompletionChunk),
-    "anthropic": TypeAdapter(BetaRawMessageStreamEvent),
-    "gemini": TypeAdapter(GenerateContentResponse),
-}
-ANTHROPIC_REQUEST: TypeAdapter[Any] = TypeAdapter(MessageCreateParamsNonStreaming)
+_GEMINI = re.compile(r"/models/([^:/]+):(generateContent|streamGenerateContent)$")
 
 
-class Recorded(NamedTuple):
-    source: Dialect
-    model: str | None
-    stream: bool | None
+class Case(NamedTuple):
+    source: str
+    target: str
     exchange: Exchange
-
-    def request(self) -> ChatRequest:
-        return self.source.parse_request(self.exchange.raw_request, self.model, self.stream)
-
-    def events(self) -> list[ev.Event]:
-        parser = self.source.stream_parser(NO_QUIRKS)
-        return parser.feed(self.exchange.raw_response) + parser.close()
-
-    def targets(self) -> list[Dialect]:
-        return [dialect(name) for name in NAMES if name != self.source.name]
+    model: str | None = None
+    stream: bool | None = None
 
 
-def recorded(exchange: Exchange) -> Recorded | None:
-    if exchange.path.endswith("/chat/completions"):
-        return Recorded(dialect("openai"), None, None, exchange)
-    if exchange.path == "/v1/messages":
-        return Recorded(dialect("anthropic"), None, None, exchange)
-    model, _, operation = exchange.path.rpartition("/")[2].partition(":")
-    if operation in ("generateContent", "streamGenerateContent"):
-        return Recorded(dialect("gemini"), model, operation == "streamGenerateContent", exchange)
-    return None
-
-
-FOUND = [r for r in map(recorded, exchanges()) if r is not None]
-PLAIN = [r for r in FOUND if r.exchange.status == 200 and not r.exchange.streamed]
-STREAMED = [r for r in FOUND if r.exchange.status == 200 and r.exchange.streamed]
-
-
-def each(found: list[Recorded]) -> Any:
-    return pytest.mark.parametrize("one", found, ids=lambda r: f"{r.source.name}-{r.exchange.id}")
-
-
-def told(response: ChatResponse) -> tuple[Any, ...]:
-    """What must survive in every dialect. Tool arguments as data: their spacing is nobody's."""
-    choice = response.choices[0]
-    calls = [(call.name, json.loads(call.arguments)) for call in choice.tool_calls]
-    usage = response.usage
-    counts = (usage.input_tokens, usage.output_tokens) if usage and usage.input_tokens is not None else None
-    return choice.text, calls, counts
-
-
-def lines(body: bytes) -> list[str]:
-    found = [line[6:] for line in body.decode().split("\n") if line.startswith("data: ")]
-    return [line for line in found if line != "[DONE]"]
-
-
-@each(FOUND)
-def test_requests_can_be_told_or_are_refused_by_name(one: Recorded) -> None:
-    request = one.request()
-    for target in one.targets():
-        losses = Losses(target.name, drop=True)
-        call = target.render_request(request, NO_QUIRKS, losses)
-        again = target.parse_request(call.body, request.model, request.stream)
-        assert len(again.messages) > 0
-        if target.name == "anthropic":
-            ANTHROPIC_REQUEST.validate_python({k: v for k, v in json.loads(call.body).items() if k != "stream"})
-        if losses.dropped:
-            check_refusal(target, request)
-
-
-def check_refusal(target: Dialect, request: ChatRequest) -> None:
-    """Without leave to drop it is refused, unless all that was dropped are hints."""
-    try:
-        target.render_request(request, NO_QUIRKS, Losses(target.name))
-    except TsujiError as error:
-        assert error.param
-        assert error.param in error.message
-
-
-@each(PLAIN)
-def test_answers_can_be_told(one: Recorded) -> None:
-    try:
-        response = one.source.parse_response(one.exchange.raw_response, NO_QUIRKS)
-    except TsujiError:
-        pytest.skip("an error inside HTTP 200")
-    for target in one.targets():
-        body = target.render_response(response)
-        ANSWERS[target.name].validate_json(body)
-        if response.choices:
-            found = told(target.parse_response(body, NO_QUIRKS))
-            assert found[1] == told(response)[1]
-            assert found[2] == told(response)[2] or told(response)[2] is None
-            assert told(response)[0] in found[0]
-
-
-@each(STREAMED)
-def test_streams_can_be_told(one: Recorded) -> None:
-    events = one.events()
-    failed = isinstance(events[-1], ev.StreamFailed)
-    for target in one.targets():
-        body = target.stream_renderer(one.request()).render(events)
-        parser = target.stream_parser(NO_QUIRKS)
-        back = parser.feed(body) + parser.close()
-        assert isinstance(back[-1], ev.StreamFailed) == failed
-        if failed:
+def _cases() -> list[Case]:
+    found: list[tuple[str, Exchange, str | None, bool | None]] = []
+    for e in exchanges():
+        if e.request_kind != "json":
             continue
-        for line in lines(body):
-            EVENTS[target.name].validate_json(line)
-        found, expected = told(assemble(back)), told(assemble(events))
-        assert found[:2] == expected[:2]
+        if e.path.endswith("/chat/completions"):
+            found.append(("openai", e, None, None))
+        elif e.path == "/v1/messages":
+            found.append(("anthropic", e, None, None))
+        elif gemini := _GEMINI.search(e.path):
+            found.append(("gemini", e, gemini[1], gemini[2].startswith("stream")))
+    names = ("openai", "anthropic", "gemini")
+    return [Case(source, to, e, m, s) for source, e, m, s in found for to in names if to != source]
+
+
+CASES = _cases()
+
+
+def each(cases: list[Case]) -> Any:
+    return pytest.mark.parametrize("case", cases, ids=[f"{c.source}-{c.target}:{c.exchange.id}" for c in cases])
+
+
+@cache
+def _type(form: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(form)
+
+
+def _openai_request(body: Any) -> None:
+    form = CompletionCreateParamsStreaming if body.get("stream") else CompletionCreateParamsNonStreaming
+    _type(form).validate_python(body)
+
+
+def _anthropic_request(body: Any) -> None:
+    form = MessageCreateParamsStreaming if body.get("stream") else MessageCreateParamsNonStreaming
+    _type(form).validate_python(body)
+
+
+def _gemini_request(body: Any) -> None:
+    for content in [*body["contents"], *([body["systemInstruction"]] if "systemInstruction" in body else [])]:
+        Content.model_validate(content)
+
+
+REQUEST: dict[str, Callable[[Any], None]] = {
+    "openai": _openai_request,
+    "anthropic": _anthropic_request,
+    "gemini": _gemini_request,
+}
+RESPONSE: dict[str, Any] = {
+    "openai": ChatCompletion,
+    "anthropic": BetaMessage,
+    "gemini": GenerateContentResponse,
+}
+EVENT: dict[str, Any] = {
+    "openai": ChatCompletionChunk,
+    "anthropic": BetaRawMessageStreamEvent,
+    "gemini": GenerateContentResponse,
+}
+
+
+def parsed(case: Case) -> ChatRequest:
+    return dialect(case.source).parse_request(case.exchange.raw_request, case.model, case.stream)
+
+
+def texts(request: ChatRequest) -> list[str]:
+    """What is said, by whom, in order, however it is cut into messages."""
+    out: list[str] = []
+    for message in request.messages:
+        role = "system" if message.role == "developer" else message.role
+        out += [f"{role}: {p.text}" for p in message.content if type(p) is Text and p.text.strip()]
+    return out
+
+
+@each(CASES)
+def test_requests(case: Case) -> None:
+    target = dialect(case.target)
+    request = parsed(case)
+    call = target.render_request(request, NO_QUIRKS, Losses(case.target, drop=True))
+    body = json.loads(call.body)
+    REQUEST[case.target](body)
+    back = target.parse_request(call.body, request.model, request.stream)
+    assert (back.model, back.stream) == (request.model, request.stream)
+    said = "".join(texts(back))
+    assert [t for t in texts(request) if t.partition(": ")[2] not in said] == []
+
+
+def content(response: ChatResponse) -> list[Any]:
+    return [
+        (c.text, [(call.name, json.loads(call.arguments)) for call in c.tool_calls], bool(c.tool_calls))
+        for c in response.choices
+    ]
+
+
+def usage(response: ChatResponse) -> Any:
+    told = response.usage
+    return told and (told.input_tokens or 0, told.output_tokens or 0, told.cached_tokens or 0)
+
+
+ANSWERS = [c for c in CASES if c.exchange.status == 200]
+
+
+@each([c for c in ANSWERS if not c.exchange.streamed])
+def test_answers(case: Case) -> None:
+    source, target = dialect(case.source), dialect(case.target)
+    response = source.parse_response(case.exchange.raw_response, NO_QUIRKS)
+    body = target.render_response(response)
+    _type(RESPONSE[case.target]).validate_json(body)
+    back = target.parse_response(body, NO_QUIRKS)
+    assert content(back) == content(response)
+    assert usage(back) == usage(response)
+
+
+@each([c for c in ANSWERS if c.exchange.streamed])
+def test_streams(case: Case) -> None:
+    source, target = dialect(case.source), dialect(case.target)
+    parser = source.stream_parser(NO_QUIRKS)
+    events = parser.feed(case.exchange.raw_response) + parser.close()
+    asked = parsed(case)
+    renderer = target.stream_renderer(asked)
+    stream = b"".join([renderer.render([event]) for event in events])
+    failed = isinstance(events[-1], ev.StreamFailed)
+    for _, data in SSEParser().feed(stream):
+        if data != b"[DONE]" and not (failed and "error" in json.loads(data)):
+            _type(EVENT[case.target]).validate_json(data)
+    back = target.stream_parser(NO_QUIRKS)
+    again = back.feed(stream) + back.close()
+    if failed:
+        assert isinstance(again[-1], ev.StreamFailed)
+        assert isinstance(again[-1].error, TsujiError)
+        return
+    whole = assemble(events)
+    assert content(assemble(again)) == content(whole)
+    if case.target != "openai" or asked.stream_usage:
+        assert usage(assemble(again)) == usage(whole)
