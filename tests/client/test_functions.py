@@ -189,7 +189,7 @@ def test_functions_and_dicts_on_the_wire(connect, dialect):
         ("", ("", {})),
         ("One line.", ("One line.", {})),
         ("A: b.\n\nArgs:\n    x: y: z\n", ("A: b.", {"x": "y: z"})),
-        ("A.\n\nArgs:\n    *args: many\n    k (int, None): key\n\nRaises:\n    E: x\n", ("A.", {"args": "many", "k": "key"})),
+        ("A.\n\nArgs:\n    *a: many\n    k (int, None): key\n\nRaises:\n    E: x\n", ("A.", {"a": "many", "k": "key"})),
         ("A.\n\nArgs:\n", ("A.", {})),
         ("A.\n\nParameters\n----------\n", ("A.", {})),
     ],

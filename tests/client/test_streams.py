@@ -12,6 +12,7 @@ from tests.scripted import CUT, RESET, STALL, Reply
 from tsuji import (
     RateLimitError,
     StreamInterruptedError,
+    TsujiError,
     UpstreamError,
     UpstreamProtocolError,
     UpstreamTimeoutError,
@@ -119,15 +120,16 @@ def test_cut_stream_never_looks_finished(connect, dialect, how):
     assert caught.value.provider == "mock"
 
 
-def test_error_inside_a_stream(connect):
+@pytest.mark.parametrize("kind", ["overloaded_error", "invalid_request_error"])
+def test_error_inside_a_stream(connect, kind):
     reply = answers.stream("anthropic", ["a", "b"])
-    oops = {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}
+    oops = {"type": "error", "error": {"type": kind, "message": "busy"}}
     reply.body = [*reply.body[:4], f"event: error\ndata: {json.dumps(oops)}\n\n".encode()]
     client, _ = connect(reply, "anthropic")
     stream = client.completion("mock:m", HI, stream=True)
     with pytest.raises(StreamInterruptedError, match="busy") as caught:
         list(stream)
-    assert isinstance(caught.value.__cause__, UpstreamError)
+    assert isinstance(caught.value.__cause__, TsujiError)
     assert stream.tsuji.attempts[-1].error.kind == caught.value.__cause__.kind
     with pytest.raises(StreamInterruptedError):
         stream.response()
@@ -210,3 +212,15 @@ def test_thinking_state_comes_with_the_last_chunk(connect):
     with_state = [c.choices[0].delta.provider_state for c in chunks if c.choices[0].delta.provider_state]
     assert len(with_state) == 1
     assert chunks[-1].choices[0].delta.provider_state["content"][0]["signature"] == "c2ln"
+
+
+def test_overhead_does_not_count_the_callers_time(connect):
+    pause = threading.Event()
+    reply = answers.stream("openai", ["a", "b"])
+    client, _ = connect(Reply([*reply.body[:2], pause, *reply.body[2:]], content_type=answers.SSE))
+    stream = client.completion("mock:m", HI, stream=True)
+    next(stream)
+    threading.Timer(0.1, pause.set).start()
+    pause.wait(5)
+    list(stream)
+    assert 0 < stream.tsuji.overhead < stream.tsuji.seconds - 0.05

@@ -158,3 +158,69 @@ def test_nonsense_is_refused(connect, form):
         client.completion("mock:m", HI, response_format=form)
     assert caught.value.param == "response_format"
     assert not server.requests
+
+
+REFERRING = {
+    "type": "object",
+    "properties": {"tree": {"$ref": "#/$defs/node"}, "n": {"type": ["integer", "null"], "minimum": 0}},
+    "required": ["tree"],
+    "additionalProperties": False,
+    "$defs": {
+        "node": {
+            "type": "object",
+            "properties": {
+                "label": {"type": "string", "pattern": "^[a-z]+$", "maxLength": 3},
+                "kids": {"type": "array", "items": {"$ref": "#/$defs/node"}, "maxItems": 2},
+                "kind": {"enum": ["leaf", "twig"]},
+                "extra": {"anyOf": [{"type": "boolean"}, {"const": 7}]},
+            },
+            "required": ["label"],
+        }
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"tree": {"label": "a", "kids": [{"label": "b", "kids": []}], "kind": "leaf", "extra": 7}, "n": None},
+        {"tree": {"label": "a", "extra": True, "unknown": [1]}, "n": 3},
+        {},
+        [],
+        {"tree": {"label": "a"}, "more": 1},
+        {"tree": {"label": "A"}},
+        {"tree": {"label": "abcd"}},
+        {"tree": {"label": "a", "kids": [{"kids": []}]}},
+        {"tree": {"label": "a", "kids": [{"label": "b"}] * 3}},
+        {"tree": {"label": "a", "kind": "root"}},
+        {"tree": {"label": "a", "extra": 8}},
+        {"tree": {"label": "a"}, "n": -1},
+        {"tree": {"label": "a"}, "n": 1.5},
+        {"tree": {"label": "a"}, "n": True},
+    ],
+)
+def test_schema_check_agrees_with_jsonschema(value):
+    from tsuji.client.schema_check import check
+
+    if Draft202012Validator(REFERRING).is_valid(value):
+        check(value, REFERRING)
+    else:
+        with pytest.raises(ValueError, match=r"\$"):
+            check(value, REFERRING)
+
+
+def test_a_schema_that_is_endless_or_odd():
+    from tsuji.client.schema_check import check
+
+    with pytest.raises(ValueError, match="without end"):
+        check(1, {"$ref": "#"})
+    check({"a": 1}, {"properties": {"a": True}})
+    check(1, {"$ref": "elsewhere.json"})
+
+
+@pytest.mark.parametrize("form", [SCHEMA, {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}])
+def test_a_dict_is_validated(connect, form):
+    client, _ = connect(answers.chat("openai", '{"a":"1"}'))
+    message = client.completion("mock:m", HI, response_format=form).choices[0].message
+    with pytest.raises(UpstreamProtocolError, match=r"\$\.a should be of type integer"):
+        _ = message.parsed

@@ -62,19 +62,20 @@ class AsyncStream(Generic[Chunk, Whole]):
                 await _receive(delivery, self._pieces)
             if not delivery.begun and delivery.error is not None:
                 raise delivery.error
+            delivery.opened()
         except BaseException:
             self._connected.cancel()
             raise
 
     async def _finish(self) -> None:
-        if self._delivery.complete:
+        error = self._delivery.error
+        if error is None:
             await self._drain()
             raise StopAsyncIteration
         self._connected.cancel()
-        error = self._delivery.broken()
-        if error.fault == "caller":  # closed
+        if self._delivery.closed:
             raise StopAsyncIteration
-        raise error
+        raise self._delivery.broken(await _explained(self._delivery.exchange, error))
 
     async def _drain(self) -> None:
         """Wait a little for the end of the body, so that the connection can be kept."""

@@ -44,10 +44,10 @@ def _is_content(event: ev.Event) -> bool:
 class Delivery(Generic[Chunk, Whole]):
     """ready: chunks that wait for the caller. begun: something of the answer is there. complete: all of it is.
 
-    error: why the rest will not come; it is to be raised once `ready` is empty.
+    error: why the rest will not come; it is to be raised once `ready` is empty. closed: the caller wants no more.
     """
 
-    __slots__ = ("_exchange", "_reading", "_shape", "_so_far", "begun", "complete", "error", "ready")
+    __slots__ = ("_exchange", "_reading", "_shape", "_so_far", "begun", "closed", "complete", "error", "ready")
 
     def __init__(self, exchange: Exchange[Any], reading: Reading, shape: Shape[Chunk, Whole]) -> None:
         self._exchange = exchange
@@ -56,6 +56,7 @@ class Delivery(Generic[Chunk, Whole]):
         self._so_far = Assembler()
         self.ready: deque[Chunk] = deque()
         self.begun = False
+        self.closed = False
         self.complete = False
         self.error: TsujiError | None = None
 
@@ -68,8 +69,20 @@ class Delivery(Generic[Chunk, Whole]):
     def trace(self) -> Trace:
         return self._exchange.trace
 
+    @property
+    def exchange(self) -> Exchange[Any]:
+        return self._exchange
+
+    def opened(self) -> None:
+        """The caller gets the stream now: from here on only work on it counts as overhead."""
+        trace = self.trace
+        trace.worked = monotonic() - trace.started - trace.waited
+
     def feed(self, data: bytes) -> None:
+        before = monotonic()
         self._take(self._reading.feed(data))
+        if self.trace.worked is not None:
+            self.trace.worked += monotonic() - before
 
     def end(self) -> None:
         """The body is over."""
@@ -95,10 +108,8 @@ class Delivery(Generic[Chunk, Whole]):
             self.complete = True
             self._exchange.succeeded()
 
-    def broken(self) -> StreamInterruptedError:
+    def broken(self, error: TsujiError) -> StreamInterruptedError:
         """The error that the caller sees: what was delivered is not the whole."""
-        error = self.error
-        assert error is not None
         self._exchange.failed(error, sent=True)
         self.trace.ended = monotonic()
         if isinstance(error, StreamInterruptedError):
@@ -117,6 +128,7 @@ class Delivery(Generic[Chunk, Whole]):
     def abandoned(self) -> None:
         """The caller wants no more of it."""
         if not self.over:
+            self.closed = True
             self.error = StreamInterruptedError("the stream was closed before its end", fault="caller")
             self.ready.clear()
             self._exchange.succeeded()

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 import msgspec
 
 from tsuji.config import Config
-from tsuji.core.errors import InvalidRequestError, TsujiError, UpstreamError, UpstreamProtocolError
+from tsuji.core.errors import (
+    InvalidRequestError,
+    StreamInterruptedError,
+    TsujiError,
+    UpstreamConnectionError,
+    UpstreamProtocolError,
+)
 from tsuji.core.timeouts import Timeouts
 from tsuji.http.message import Headers, render_headers
 from tsuji.http.url import Origin
@@ -119,6 +125,11 @@ class Exchange(Generic[Answer]):
         """Raises TsujiError where this target cannot be asked this."""
         settings = self._settings
         if self.endpoint is not None:
+            if settings.get("api_base"):
+                raise InvalidRequestError(
+                    "a local model has no address of its own; leave out api_base, or name the server as a provider",
+                    param="api_base",
+                )
             upstream = self._upstreams.local(self._config.provider(LOCAL), self.endpoint)
             model = self.endpoint.model
         else:
@@ -150,7 +161,7 @@ class Exchange(Generic[Answer]):
     def answer(self, status: int, headers: Headers, body: bytes) -> Answer:
         """Raises the provider's error, or UpstreamProtocolError for what is no answer."""
         upstream = self._called()
-        if status != 200:
+        if not _is_answer(status):
             raise self._error(status, headers, body)
         kind = _header(headers, b"content-type")
         if b"json" not in kind and body.lstrip()[:1] not in (b"{", b"["):
@@ -166,7 +177,7 @@ class Exchange(Generic[Answer]):
 
     def stream(self, status: int) -> "Reading | None":
         """What reads the body; None where the status says that it is an error, for `answer` to read."""
-        if status != 200:
+        if not _is_answer(status):
             return None
         upstream = self._called()
         adapter = self._unadapt.events() if self._unadapt is not None else None
@@ -188,7 +199,7 @@ class Exchange(Generic[Answer]):
 
     def may_have_crashed(self, error: TsujiError) -> bool:
         """The driver then asks the engine, for a local model that dies takes its connection with it."""
-        return self.endpoint is not None and isinstance(error, UpstreamError)
+        return self.endpoint is not None and isinstance(error, UpstreamConnectionError | StreamInterruptedError)
 
     def _called(self) -> Upstream:
         assert self._upstream is not None, "send() comes first"
@@ -234,6 +245,10 @@ def timeouts_of(given: float | Timeouts | None, otherwise: Timeouts) -> Timeouts
     if isinstance(given, bool) or not _is_positive(given):
         raise InvalidRequestError(f"timeout must be a positive number of seconds, not {given!r}", param="timeout")
     return Timeouts(connect=min(otherwise.connect, given), first_byte=given, idle=given, total=given)
+
+
+def _is_answer(status: int) -> bool:
+    return 200 <= status < 300
 
 
 def _is_positive(given: Any) -> bool:

@@ -35,8 +35,10 @@ def _of_mapping(form: Mapping[str, Any]) -> tuple[Schema, Parse | None]:
     kind = form.get("type")
     if kind == "text":
         return dict(form), None
-    if kind == "json_object" or (kind == "json_schema" and "json_schema" in form):
+    if kind == "json_object":
         return dict(form), _any_json
+    if kind == "json_schema" and isinstance(form.get("json_schema"), Mapping):
+        return dict(form), _checked(form["json_schema"].get("schema"))
     if kind == "json_schema" or not form.keys() & {"type", "properties", "anyOf", "$ref", "enum"}:
         raise InvalidRequestError(
             "response_format must be a type, a JSON schema, or {'type': 'json_schema', 'json_schema': {'name': ..., "
@@ -44,7 +46,7 @@ def _of_mapping(form: Mapping[str, Any]) -> tuple[Schema, Parse | None]:
             param="response_format",
         )
     name = _name(str(form.get("title", "answer")))
-    return {"type": "json_schema", "json_schema": {"name": name, "schema": dict(form)}}, _any_json
+    return {"type": "json_schema", "json_schema": {"name": name, "schema": dict(form)}}, _checked(form)
 
 
 def _of_type(type_: Any) -> tuple[Schema, Parse]:
@@ -60,6 +62,19 @@ def _name(text: str) -> str:
 
 
 _any_json: Parse = msgspec.json.Decoder().decode
+
+
+def _checked(schema: Any) -> Parse:
+    """JSON that fits the schema."""
+
+    def parse_checked(text: str) -> Any:
+        from .schema_check import check
+
+        value = _any_json(text)
+        check(value, schema)
+        return value
+
+    return parse_checked
 
 
 def parse(text: str, how: Parse, finish_reason: str | None) -> Any:

@@ -63,19 +63,20 @@ class Stream(Generic[Chunk, Whole]):
                 _receive(delivery, self._pieces)
             if not delivery.begun and delivery.error is not None:
                 raise delivery.error
+            delivery.opened()
         except BaseException:
             self._response.close()
             raise
 
     def _finish(self) -> None:
-        if self._delivery.complete:
+        error = self._delivery.error
+        if error is None:
             self._response.finish(END_WAIT)
             raise StopIteration
         self._response.close()
-        error = self._delivery.broken()
-        if error.fault == "caller":  # closed
+        if self._delivery.closed:
             raise StopIteration
-        raise error
+        raise self._delivery.broken(_explained(self._delivery.exchange, error))
 
     def response(self) -> Whole:
         """The whole answer; what has not been iterated over yet is waited for.

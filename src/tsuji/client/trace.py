@@ -14,9 +14,21 @@ class Trace:
 
     usage: canonical token counts of the answer; None where the provider gave none. started, first_token, ended:
     seconds on the monotonic clock; None where it did not come to that. waited: seconds spent waiting for providers.
+    worked: of a stream, seconds spent on it so far, the caller's own time between two chunks not counted.
     """
 
-    __slots__ = ("_config", "_cost", "_routing", "dropped", "ended", "first_token", "started", "usage", "waited")
+    __slots__ = (
+        "_config",
+        "_cost",
+        "_routing",
+        "dropped",
+        "ended",
+        "first_token",
+        "started",
+        "usage",
+        "waited",
+        "worked",
+    )
 
     def __init__(self, routing: "Routing", config: "Config", started: float) -> None:
         self._routing = routing
@@ -26,6 +38,7 @@ class Trace:
         self.first_token: float | None = None
         self.ended: float | None = None
         self.waited = 0.0
+        self.worked: float | None = None
         self.dropped: list[str] = []
         self.usage: Usage | None = None
 
@@ -75,6 +88,8 @@ class Trace:
     @property
     def overhead(self) -> float | None:
         """Seconds that Tsuji itself took."""
+        if self.worked is not None:
+            return self.worked
         return None if self.ended is None else self.ended - self.started - self.waited
 
     def __repr__(self) -> str:

@@ -1,0 +1,112 @@
+"""Code written for other libraries runs after its import has been changed."""
+
+import json
+
+import pytest
+
+from tests import answers
+from tsuji import completion
+
+
+@pytest.fixture
+def server(scripted, monkeypatch):
+    server = scripted()
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url + "/v1")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+    return server
+
+
+def test_first_lines_of_any_llms_readme(server):
+    server.script(answers.chat("anthropic", "Hello!"))
+    response = completion(
+        model="claude-sonnet-4-5", provider="anthropic", messages=[{"role": "user", "content": "Hello!"}]
+    )
+    assert response.choices[0].message.content == "Hello!"
+
+
+def test_any_llms_reasoning(server):
+    server.script(answers.chat("anthropic", "5", thinking="2 and 3", signature="c2ln"))
+    result = completion("anthropic/m", [{"role": "user", "content": "2+3"}], reasoning_effort="high")
+    assert result.choices[0].message.reasoning.content == "2 and 3"
+
+
+def test_a_tool_loop_as_openais_guide_has_it(server):
+    def get_weather(location: str, unit: str = "C") -> str:
+        """Get weather for a location.
+
+        Args:
+            location: The city
+            unit: C or F
+        """
+        return f"22 {unit} in {location}"
+
+    call = answers.Call("get_weather", '{"location":"Paris"}')
+    server.script([answers.chat("openai", "", calls=[call]), answers.chat("openai", "It is 22 C.")])
+    messages = [{"role": "user", "content": "Weather in Paris?"}]
+    response = completion("openai:gpt-4o-mini", messages, tools=[get_weather], tool_choice="auto")
+    assistant = response.choices[0].message
+    messages.append(assistant)
+    for tool_call in assistant.tool_calls:
+        arguments = json.loads(tool_call.function.arguments)
+        content = get_weather(**arguments)
+        messages.append({"role": "tool", "tool_call_id": tool_call.id, "content": content})
+    final = completion("openai:gpt-4o-mini", messages, tools=[get_weather])
+    assert final.choices[0].message.content == "It is 22 C."
+    assert server.last.json()["messages"][1:] == [
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {
+                    "id": "call_1",
+                    "type": "function",
+                    "function": {"name": "get_weather", "arguments": '{"location":"Paris"}'},
+                }
+            ],
+        },
+        {"role": "tool", "tool_call_id": "call_1", "content": "22 C in Paris"},
+    ]
+
+
+def test_printing_a_stream(server):
+    server.script(answers.stream("openai", ["Once ", "upon"]))
+    text = ""
+    for chunk in completion(model="openai:m", messages=[{"role": "user", "content": "story"}], stream=True):
+        text += chunk.choices[0].delta.content or ""
+    assert text == "Once upon"
+
+
+@pytest.mark.parametrize("dialect", ["openai", "anthropic"])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_dumps_are_valid_for_openais_and_any_llms_types(server, dialect, streamed):
+    from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+    what = {"thinking": "hm", "signature": "c2ln", "calls": [answers.Call()], "cached": 3}
+    server.script(answers.stream(dialect, **what) if streamed else answers.chat(dialect, **what))
+    r = completion(f"{dialect}:m", [{"role": "user", "content": "x"}], stream=streamed)
+    for part in r if streamed else [r]:
+        kind = ChatCompletionChunk if streamed else ChatCompletion
+        for dump in (part.model_dump(), part.to_dict(), json.loads(part.model_dump_json())):
+            assert kind.model_validate(dump).choices[0].index == 0
+
+
+ANY_LLM = {
+    "model", "messages", "provider", "tools", "tool_choice", "temperature", "top_p", "max_tokens", "response_format",
+    "stream", "n", "stop", "presence_penalty", "frequency_penalty", "seed", "api_key", "api_base", "user",
+    "parallel_tool_calls", "logprobs", "top_logprobs", "logit_bias", "stream_options", "max_completion_tokens",
+    "reasoning_effort", "service_tier", "prompt_cache_key", "timeout", "client_args",
+}  # fmt: skip
+
+
+def test_keywords_of_any_llm_and_openai_are_known():
+    from openai.types.chat.completion_create_params import CompletionCreateParamsBase
+
+    from tsuji.client.options import CHAT, TARGET
+
+    known = CHAT | TARGET | {"model", "messages", "stream"}
+    assert known >= ANY_LLM
+    # The legacy forms of tools, and beta fields that go into extra_body.
+    gone = {"function_call", "functions", "moderation", "prompt_cache_options"}
+    assert set(CompletionCreateParamsBase.__annotations__) - gone <= known
