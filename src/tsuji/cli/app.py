@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from tsuji.core.errors import ConfigError, InvalidRequestError, TsujiError
+from tsuji.core.errors import ConfigError, InvalidRequestError, MissingApiKeyError, TsujiError
 
 from . import chat, config, models, providers, serve, version
 
@@ -30,9 +30,16 @@ def run() -> int:
         app()
     except TsujiError as error:
         sys.stderr.write(f"tsuji: {error}\n")
-        return 2 if isinstance(error, ConfigError | InvalidRequestError) else 1
+        return _exit_code(error)
     except BrokenPipeError:
         # Whoever read our output has gone; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
+
+
+def _exit_code(error: TsujiError) -> int:
+    if isinstance(error, ConfigError | MissingApiKeyError):
+        return 2
+    # What a provider refuses is a failure; what never left this machine was asked for in a wrong way.
+    return 2 if isinstance(error, InvalidRequestError) and error.provider is None else 1

@@ -164,7 +164,15 @@ class Asked:
             facts.append(f"router's own time {int(told['x-tsuji-overhead-us']) / 1000:.2f} ms")
         cost = str(self.summary.get("cost") or told.get("x-tsuji-cost", "unknown"))
         out.print(f"\n[dim]router[/]  {' · '.join(facts)}")
-        out.print(f"[dim]cost[/]    {'unknown' if cost == 'unknown' else '$' + cost}")
+        out.print(f"[dim]cost[/]    {_dollars(cost)}")
+
+
+def _dollars(cost: str) -> str:
+    """As the gateway says it, "0.000012000" or "unknown"."""
+    if cost == "unknown":
+        return "unknown: there is no price for this model"
+    shown = cost.rstrip("0").rstrip(".") if "." in cost else cost
+    return f"${shown}" if float(cost) else "$0: it ran on this machine, or is free of charge"
 
 
 def print_next(url: str, model: str, keyed: bool) -> None:

@@ -35,8 +35,8 @@ def models(
     if json:
         print_json(sections)
     else:
-        for section in sections:
-            _print(section)
+        for at, section in enumerate(sections):
+            _print(section, first=at == 0)
     if provider is not None and "error" in sections[0]:
         raise typer.Exit(1)
 
@@ -95,13 +95,15 @@ def _section(title: str, rows: Callable[[], list[Section]]) -> Section:
     try:
         return {"title": title, "models": rows()}
     except TsujiError as error:
-        return {"title": title, "models": [], "error": str(error)}
+        return {"title": title, "models": [], "error": error.message}
 
 
-def _print(section: Section) -> None:
+def _print(section: Section, *, first: bool) -> None:
     from .terminal import console, print_table
 
     rows: list[Section] = section["models"]
+    if rows and not first:
+        console().print()
     if "error" in section:
         console(error=True).print(f"{section['title']}: {section['error']}", markup=False)
     elif not rows:
@@ -113,4 +115,3 @@ def _print(section: Section) -> None:
         print_table("", [section["title"], "size", "state", "description", "also called"], cells)
     else:
         print_table("", [section["title"], ""], [[r["id"], r["description"]] for r in rows])
-    console().print()

@@ -42,7 +42,8 @@ class _Bar:
 
     def report(self, stage: str, done: int, total: int | None) -> None:
         with self._lock:
-            self._done, self._total = done, total
+            # A download that ends by a rename reports its file gone.
+            self._done, self._total = max(done, self._done if stage == self._stage else 0), total
             if stage != self._stage:
                 self._hide()
                 self._stage, self._since = stage, monotonic()
@@ -51,7 +52,7 @@ class _Bar:
                     self._timer.daemon = True
                     self._timer.start()
             elif self._bar is not None and self._task is not None:
-                self._bar.update(self._task, completed=done, total=total)
+                self._bar.update(self._task, completed=self._done, total=total)
 
     def stop(self) -> None:
         with self._lock:
@@ -68,10 +69,14 @@ class _Bar:
 
         from .terminal import console
 
+        out = console(error=True)
+        if not out.is_terminal:
+            out.print(f"{self._stage} ...", markup=False)
+            return
         columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn()]
         if self._total is not None:
             columns += [DownloadColumn(), TimeRemainingColumn()]
-        self._bar = Progress(*columns, console=console(error=True), transient=True)
+        self._bar = Progress(*columns, console=out, transient=True)
         self._task = self._bar.add_task(self._stage, completed=self._done, total=self._total)
         self._bar.start()
 

@@ -184,11 +184,12 @@ class Config:
         self._direct[model] = found
         return found
 
-    def price(self, target: Target) -> "Price | None":
-        """What the target costs; None if that is not known."""
+    def price(self, target: Target, service_tier: str | None = None) -> "Price | None":
+        """What the target costs now; None if that is not known. service_tier: what the answer says it was served at."""
         from tsuji.catalog.prices import price
 
-        return price(self.provider(target.provider), target.model, self.prices.get(target.name))
+        own = self.prices.get(target.name)
+        return price(self.provider(target.provider), target.model, own, service_tier=service_tier)
 
     def __repr__(self) -> str:
         return f"Config(server={self.server}, providers={list(self.providers)}, routes={list(self.routes)})"

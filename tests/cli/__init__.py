@@ -1,0 +1,1 @@
+"""The command line's tests: real processes, a real terminal where one is needed."""
