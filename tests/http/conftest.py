@@ -26,7 +26,9 @@ from tsuji.http.url import Origin
 
 PATIENCE = 10.0  # seconds after which a peer that does nothing counts as stuck
 DEFAULTS = Timeouts()
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+HEAD = b"HTTP/1.1 200 OK\r\n"
+OK = HEAD + b"Content-Length: 2\r\n\r\nok"
+UNFINISHED = HEAD + b"Content-Length: 9\r\nX-A: b\r\n\r\nsome"
 
 
 class Peer:
@@ -162,6 +164,17 @@ def answering(*answers: bytes) -> Callable[[Peer], None]:
         assert peer.sees_close()
 
     return handle
+
+
+def unfinished(peer: Peer) -> None:
+    """A handler that answers with half a body, and then waits for the client to close."""
+    peer.request()
+    peer.send(UNFINISHED)
+    assert peer.sees_close()
+
+
+def new_async_pool(**settings: Any) -> AsyncPool:
+    return AsyncPool(proxies=Proxies(), **settings)
 
 
 class Answer(NamedTuple):

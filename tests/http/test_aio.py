@@ -7,19 +7,15 @@ from typing import Any
 import pytest
 import uvloop
 
-from tests.http.conftest import OK, PATIENCE, Peer, Server, answering
+from tests.http.conftest import DEFAULTS, HEAD, OK, PATIENCE, Peer, Server, answering, new_async_pool, unfinished
 from tsuji.core.errors import InternalError, InvalidRequestError, TsujiError, UpstreamConnectionError
 from tsuji.core.timeouts import Timeouts
 from tsuji.http.aio import AsyncPool, Exchange
 from tsuji.http.message import ResponseHead
-from tsuji.http.proxy import Proxies
 from tsuji.http.url import Origin
 
 Run = Callable[[Awaitable[Any]], Any]
 Serve = Callable[..., Server]
-HEAD = b"HTTP/1.1 200 OK\r\n"
-UNFINISHED = HEAD + b"Content-Length: 9\r\n\r\nsome"
-DEFAULTS = Timeouts()
 
 
 class Recorder:
@@ -46,25 +42,15 @@ class Recorder:
         self.over.set()
 
 
-def new_pool(**settings: Any) -> AsyncPool:
-    return AsyncPool(proxies=Proxies(), **settings)
-
-
 def start(pool: AsyncPool, origin: Origin, sink: Any, body: bytes = b"{}", timeouts: Timeouts = DEFAULTS) -> Exchange:
     return pool.start(b"POST", origin, b"/", b"", body, timeouts, sink)
-
-
-def unfinished(peer: Peer) -> None:
-    peer.request()
-    peer.send(UNFINISHED)
-    assert peer.sees_close()
 
 
 def test_a_sink_hears_all_in_order(run: Run, serve: Serve) -> None:
     server = serve(answering(OK, OK))
 
     async def main() -> None:
-        pool = new_pool()
+        pool = new_async_pool()
         for _ in range(2):
             sink = Recorder()
             start(pool, server.origin, sink)
@@ -81,7 +67,7 @@ def test_the_connection_is_free_when_the_end_is_told(run: Run, serve: Serve) -> 
     server = serve(answering(*[OK] * 5))
 
     async def main() -> None:
-        pool = new_pool()
+        pool = new_async_pool()
         last = Recorder()
 
         class Again(Recorder):
@@ -105,7 +91,7 @@ def test_no_task_and_no_timer_for_a_request_on_a_kept_connection(run: Run, serve
     server = serve(answering(OK, OK))
 
     async def main() -> None:
-        pool = new_pool()
+        pool = new_async_pool()
         for _ in range(2):
             sink = Recorder()
             start(pool, server.origin, sink)
@@ -117,28 +103,12 @@ def test_no_task_and_no_timer_for_a_request_on_a_kept_connection(run: Run, serve
     run(main())
 
 
-def test_without_decoding_nothing_is_asked_for(run: Run, serve: Serve) -> None:
-    requests: list[bytes] = []
-    answer = HEAD + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope"
-    server = serve(lambda peer: (requests.append(peer.request()), peer.send(answer), peer.sees_close()))
-
-    async def main() -> bytes:
-        pool = new_pool(decode=False)
-        response = await pool.request(b"GET", server.origin, b"/", b"", b"", DEFAULTS)
-        body = await response.read()
-        await pool.close()
-        return body
-
-    assert run(main()) == b"nope"
-    assert b"accept-encoding" not in requests[0].lower()
-
-
 @pytest.mark.parametrize("when", ["connecting", "waiting", "streaming"])
 def test_cancel_closes_the_upstream_connection_and_silences_the_sink(run: Run, serve: Serve, when: str) -> None:
     server = serve(unfinished if when == "streaming" else lambda peer: peer.sees_close())
 
     async def main() -> None:
-        pool = new_pool()
+        pool = new_async_pool()
         sink = Recorder()
         exchange = start(pool, server.origin, sink)
         if when == "streaming":
@@ -159,7 +129,7 @@ def test_cancel_from_within_a_callback(run: Run, serve: Serve) -> None:
     server = serve(answering(chunks))
 
     async def main() -> None:
-        pool = new_pool()
+        pool = new_async_pool()
 
         class Impatient(Recorder):
             def on_body(self, data: bytes) -> None:
@@ -183,7 +153,7 @@ def test_a_sink_that_raises_ends_its_exchange_alone(run: Run, serve: Serve, fail
 
     async def main() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(context))
-        pool = new_pool()
+        pool = new_async_pool()
         sink = Recorder()
 
         def fail(_: object) -> None:
@@ -209,7 +179,7 @@ def test_a_sink_that_raises_at_a_failure_does_not_stop_the_watch(run: Run, serve
 
     async def main() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(context))
-        pool = new_pool()
+        pool = new_async_pool()
         broken, healthy = Recorder(), Recorder()
 
         def fail(_: object) -> None:
@@ -230,7 +200,7 @@ def test_an_exchange_leaves_no_garbage_behind(run: Run, serve: Serve) -> None:
     server = serve(answering(*[OK] * 30))
 
     async def main() -> None:
-        pool = new_pool()
+        pool = new_async_pool()
         gc.collect()
         gc.disable()
         try:
@@ -261,13 +231,13 @@ def test_pause_stops_reading_and_rests_the_idle_limit(run: Run, serve: Serve) ->
     server = serve(handle)
 
     async def main() -> None:
-        pool = new_pool()
+        pool = new_async_pool()
         sink = Recorder()
-        exchange = start(pool, server.origin, sink, timeouts=Timeouts(idle=0.2))
+        exchange = start(pool, server.origin, sink, timeouts=Timeouts(idle=0.5))
         await sink.begun.wait()
         exchange.pause()
         exchange.pause()
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1.2)
         assert len(sent) < size // 1_000_000
         assert not sink.over.is_set()
         exchange.resume()
@@ -284,12 +254,12 @@ def test_a_pause_before_the_connection_is_there(run: Run, serve: Serve) -> None:
     server = serve(answering(OK, OK))
 
     async def main() -> None:
-        pool = new_pool()
+        pool = new_async_pool()
         for _ in range(2):
             sink = Recorder()
-            exchange = start(pool, server.origin, sink, timeouts=Timeouts(first_byte=0.2))
+            exchange = start(pool, server.origin, sink, timeouts=Timeouts(first_byte=0.5))
             exchange.pause()
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(0.8)
             assert sink.events == []
             exchange.resume()
             await sink.over.wait()
@@ -299,82 +269,9 @@ def test_a_pause_before_the_connection_is_there(run: Run, serve: Serve) -> None:
     run(main())
 
 
-def test_a_slow_reader_holds_the_server_back(run: Run, serve: Serve) -> None:
-    sent: list[int] = []
-
-    def handle(peer: Peer) -> None:
-        peer.request()
-        peer.send(HEAD + b"\r\n")
-        for _ in range(30):
-            peer.send(bytes(1_000_000))
-            sent.append(1)
-
-    server = serve(handle)
-
-    async def main() -> None:
-        pool = new_pool()
-        async with await pool.request(b"POST", server.origin, b"/", b"", b"", DEFAULTS) as response:
-            await asyncio.sleep(0.5)
-            assert len(sent) < 30
-            assert len(await response.read()) == 30_000_000
-        await pool.close()
-
-    run(main())
-
-
-@pytest.mark.parametrize("when", ["connecting", "waiting", "streaming"])
-def test_cancelling_a_task_closes_its_connection(run: Run, serve: Serve, when: str) -> None:
-    server = serve(unfinished if when == "streaming" else lambda peer: peer.sees_close())
-
-    async def main() -> None:
-        pool = new_pool()
-
-        async def fetch() -> bytes:
-            response = await pool.request(b"POST", server.origin, b"/", b"", b"", DEFAULTS)
-            return await response.read()
-
-        task = asyncio.create_task(fetch())
-        await asyncio.sleep(0 if when == "connecting" else 0.2)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await asyncio.to_thread(server.stop)
-        await pool.close()
-
-    run(main())
-
-
-def test_leaving_an_iteration(run: Run, serve: Serve) -> None:
-    server = serve(unfinished)
-
-    async def main() -> None:
-        pool = new_pool()
-        async with await pool.request(b"POST", server.origin, b"/", b"", b"", DEFAULTS) as response:
-            async for piece in response.iter_bytes():
-                assert piece == b"some"
-                break
-        await asyncio.to_thread(server.stop)
-        await pool.close()
-
-    run(main())
-
-
-def test_a_response_can_be_read_again(run: Run, serve: Serve) -> None:
-    server = serve(answering(OK))
-
-    async def main() -> None:
-        pool = new_pool()
-        response = await pool.request(b"POST", server.origin, b"/", b"", b"", DEFAULTS)
-        assert response.get(b"content-length") == b"2"
-        assert (await response.read(), await response.read()) == (b"ok", b"ok")
-        await pool.close()
-
-    run(main())
-
-
 def test_a_pool_serves_one_loop_after_another(serve: Serve) -> None:
     server = serve(answering(*[OK] * 4))
-    pool = new_pool()
+    pool = new_async_pool()
 
     async def main() -> None:
         for _ in range(2):
@@ -389,7 +286,7 @@ def test_a_pool_serves_one_loop_after_another(serve: Serve) -> None:
 
 def test_a_pool_serves_loops_in_two_threads(serve: Serve) -> None:
     server = serve(answering(*[OK] * 50))
-    pool = new_pool()
+    pool = new_async_pool()
     done: list[bytes] = []
 
     async def main() -> None:
@@ -411,7 +308,7 @@ def test_what_is_under_way_when_the_loop_ends(run: Run, serve: Serve) -> None:
     sinks: list[Recorder] = []
 
     async def main() -> None:
-        pool = new_pool()
+        pool = new_async_pool()
         sinks.extend((Recorder(), Recorder()))
         start(pool, server.origin, sinks[0])
         await sinks[0].begun.wait()
@@ -425,7 +322,7 @@ def test_closing_a_pool_fails_what_is_under_way(run: Run, serve: Serve) -> None:
     server = serve(unfinished)
 
     async def main() -> None:
-        pool = new_pool()
+        pool = new_async_pool()
         sink = Recorder()
         start(pool, server.origin, sink)
         await sink.begun.wait()
@@ -442,7 +339,7 @@ def test_an_idle_connection_that_speaks_is_dropped(run: Run, serve: Serve) -> No
     server = serve(lambda peer: (peer.request(), peer.send(OK), threading.Event().wait(0.1), peer.send(b"?")))
 
     async def main() -> None:
-        pool = new_pool()
+        pool = new_async_pool()
         for _ in range(2):
             response = await pool.request(b"POST", server.origin, b"/", b"", b"", DEFAULTS)
             assert await response.read() == b"ok"
@@ -462,7 +359,7 @@ def test_many_at_once(run: Run, serve: Serve) -> None:
     server = serve(echo)
 
     async def main() -> None:
-        pool = new_pool(max_idle_per_origin=8)
+        pool = new_async_pool(max_idle_per_origin=8)
 
         async def work(worker: int) -> None:
             for number in range(50):
@@ -482,7 +379,7 @@ def test_limits_are_watched_after_a_rest(run: Run, serve: Serve, monkeypatch: py
     server = serve(lambda peer: (peer.request(), peer.send(OK), peer.sees_close()))
 
     async def main() -> None:
-        pool = new_pool()
+        pool = new_async_pool()
         for timeouts in (DEFAULTS, Timeouts(first_byte=0.2)):
             sink = Recorder()
             start(pool, server.origin, sink, timeouts=timeouts)

@@ -7,16 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.http.conftest import OK, PATIENCE, Peer, Server, answering
+from tests.http.conftest import HEAD, OK, PATIENCE, UNFINISHED, Peer, Server, answering, unfinished
 from tsuji.core.errors import StreamInterruptedError, UpstreamProtocolError
 from tsuji.core.timeouts import Timeouts
 from tsuji.http.blocking import BlockingPool, BlockingResponse
 from tsuji.http.proxy import Proxies
 from tsuji.http.tls import TlsConfig
 from tsuji.http.url import Origin
-
-HEAD = b"HTTP/1.1 200 OK\r\n"
-UNFINISHED = HEAD + b"Content-Length: 9\r\nX-A: b\r\n\r\nsome"
 
 
 @pytest.fixture
@@ -56,12 +53,6 @@ def test_the_body_is_not_awaited(pool: BlockingPool, serve: Callable[..., Server
     assert next(pieces) == b"some"
     going.set()
     assert list(pieces) == [b" more"]
-
-
-def unfinished(peer: Peer) -> None:
-    peer.request()
-    peer.send(UNFINISHED)
-    assert peer.sees_close()
 
 
 def test_closing_an_unfinished_response_closes_the_connection(pool: BlockingPool, serve: Callable[..., Server]) -> None:

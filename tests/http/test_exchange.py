@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.http.conftest import OK, Driver, Peer, Server, answering
+from tests.http.conftest import HEAD, OK, Driver, Peer, Server, answering
 from tsuji.core.errors import (
     InvalidRequestError,
     StreamInterruptedError,
@@ -22,7 +22,6 @@ from tsuji.http.url import Origin
 
 Make = Callable[..., Driver]
 Serve = Callable[..., Server]
-HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
 def test_a_connection_is_kept(driver: Driver, serve: Serve) -> None:
@@ -300,11 +299,11 @@ def test_steady_drops_are_not_idle(driver: Driver, serve: Serve) -> None:
         peer.request()
         peer.send(HEAD + b"Content-Length: 8\r\n\r\n")
         for _ in range(8):
-            threading.Event().wait(0.1)
+            threading.Event().wait(0.2)
             peer.send(b"x")
         peer.sees_close()
 
-    assert driver.fetch(serve(handle).origin, timeouts=Timeouts(idle=0.5)).body == b"x" * 8
+    assert driver.fetch(serve(handle).origin, timeouts=Timeouts(idle=1)).body == b"x" * 8
 
 
 def full_listener() -> tuple[socket.socket, list[socket.socket]]:
