@@ -126,6 +126,8 @@ class Dialect(msgspec.Struct, frozen=True):
     read_usage: the usage in a whole answer that is passed through, without decoding the rest; None if there is none.
     stream_tail: the same for a stream.
     *_embedding*, *_models: as above; None where the dialect has no such operation.
+    foreign_mark: bytes that are in a request body wherever it carries what another dialect made (its thinking, its
+    signatures): such a body goes through core even to its own dialect, whose API would refuse it. b"": there is none.
     """
 
     name: str
@@ -149,3 +151,4 @@ class Dialect(msgspec.Struct, frozen=True):
     models_path: str | None = None
     parse_models: Callable[[bytes], list[ModelInfo]] | None = None
     render_models: Callable[[list[ModelInfo]], bytes] | None = None
+    foreign_mark: bytes = b""

@@ -86,6 +86,12 @@ def test_leading_system_messages_are_hoisted() -> None:
     assert render(ChatRequest("m", (system("a"), user("hi"))))["system"] == "a"
 
 
+def test_a_system_message_alone_is_the_user_turn_that_the_api_requires() -> None:
+    assert asked(system("say hello"), model=NEW) == [{"role": "user", "content": "say hello"}]
+    rendered = render(ChatRequest(OLD, (system("be brief"), system("say hello"))))
+    assert (rendered["system"], rendered["messages"]) == ("be brief", [{"role": "user", "content": "say hello"}])
+
+
 def test_a_later_system_message_stays_where_the_model_takes_it() -> None:
     turns = asked(user("a"), system("now in French"), says("oui"), user("b"), model=NEW)
     assert [t["role"] for t in turns] == ["user", "system", "assistant", "user"]
@@ -197,7 +203,7 @@ def test_words_of_others_become_text() -> None:
 def test_citations_of_others_are_left_out_and_noted() -> None:
     losses = Losses("anthropic")
     own = {"type": "page_location", "cited_text": "c"}
-    made = {"type": "web_search_result_location", "cited_text": "", "encrypted_index": "", "url": "u"}
+    made = {"type": "web_search_result_location", "cited_text": "", "encrypted_index": "tsuji.", "url": "u"}
     cited = Text(
         "x",
         citations=(Citation(url="u"), Citation(ext={"anthropic": own}), Citation(ext={"anthropic": made})),

@@ -213,6 +213,7 @@ def test_calls_without_ids_get_one_of_their_own() -> None:
 def test_web_citations_of_others_are_shown() -> None:
     block = content(Text("x", citations=(Citation("c", "https://x", "T"), Citation("nowhere"))))[0]
     assert [c["url"] for c in block["citations"]] == ["https://x"]
+    assert DIALECT.foreign_mark in json.dumps(block).encode()
 
 
 def test_usage_that_nobody_reported() -> None:
@@ -250,6 +251,7 @@ CARRIED: list[Part] = [
 def test_what_another_dialect_needs_back_comes_back(part: Part) -> None:
     turn = {"role": "assistant", "content": [*content(part), {"type": "text", "text": "more"}]}
     body = json.dumps({"model": "m", "messages": [turn]}).encode()
+    assert (DIALECT.foreign_mark in body) == (getattr(part, "origin", None) != "anthropic")
     assert DIALECT.parse_request(body, None, None).messages[0].content == (part, Text("more"))
 
 

@@ -8,6 +8,7 @@ in; an empty text block in an assistant turn, which is left out; tool results, w
 """
 
 from ..dialect import Dialect
+from .carried import MARK
 from .errors import parse_error, render_error
 from .fields import FIELDS, NAME
 from .models import PATH as MODELS_PATH
@@ -38,6 +39,7 @@ DIALECT = Dialect(
     models_path=MODELS_PATH,
     parse_models=parse_models,
     render_models=render_models,
+    foreign_mark=MARK,
 )
 
 __all__ = ["DIALECT"]

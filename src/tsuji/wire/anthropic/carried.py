@@ -13,7 +13,9 @@ from tsuji.core.parts import Part, Text, Thinking, ToolCall
 
 from .fields import UNEXPECTED
 
-_PREFIX = "tsuji."
+PREFIX = "tsuji."
+MARK = b'"tsuji.'
+"""In a request body where something is carried: the API would refuse it, so it must not get there undecoded."""
 
 
 class _Token(msgspec.Struct, omit_defaults=True):
@@ -31,14 +33,14 @@ _decoder = msgspec.json.Decoder(_Token)
 
 
 def _write(token: _Token) -> str:
-    return _PREFIX + b2a_base64(msgspec.json.encode(token), newline=False).decode()
+    return PREFIX + b2a_base64(msgspec.json.encode(token), newline=False).decode()
 
 
 def _read(data: str) -> _Token | None:
-    if not data.startswith(_PREFIX):
+    if not data.startswith(PREFIX):
         return None
     try:
-        return _decoder.decode(a2b_base64(data[len(_PREFIX) :].encode()))
+        return _decoder.decode(a2b_base64(data[len(PREFIX) :].encode()))
     except UNEXPECTED:
         return None
 

@@ -3,6 +3,7 @@
 Placement, where another dialect's order is not this one's:
 - Leading system and developer messages become `system`. Later ones stay in place as messages of role "system" where the
   model takes them (behind a user turn, before an assistant turn or at the end), else they are text of a user turn.
+- Where there is nothing but system messages, the last of them is the user turn that the API requires.
 - Tool results stand first in one user turn right behind their calls.
 """
 
@@ -47,6 +48,8 @@ def render_conversation(request: ChatRequest, losses: Losses) -> tuple[Any, list
     start = 0
     while start < len(messages) and messages[start].role in _SYSTEM and "~inline" not in own(messages[start].ext):
         start += 1
+    if 0 < start == len(messages):
+        start -= 1
     system = _system(messages[:start], place) if start else None
     turns: list[_Turn] = []
     moved = False

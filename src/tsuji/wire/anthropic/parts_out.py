@@ -27,6 +27,7 @@ from tsuji.core.parts import (
 from ..dialect import Losses
 from .blocks_in import plain
 from .blocks_out import media_type_of, own, own_citation, own_thinking_block, source_of, text_block, tool_use_block
+from .carried import PREFIX
 from .fields import NAME, Object, render_cache
 
 _IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
@@ -137,9 +138,9 @@ def _text(part: Text, place: Place) -> Object | None:
 
 
 def _citation(citation: Citation) -> Object | None:
-    """An encrypted_index of "" marks one that this gateway made of another dialect's: the API would not know it."""
+    """None for one that was made of another dialect's for a client to see: the API would not know it."""
     found = own_citation(citation)
-    return None if found is None or found.get("encrypted_index") == "" else found
+    return None if found is None or found.get("encrypted_index") == PREFIX else found
 
 
 def _mark(block: Object, cache: CacheMark | None) -> Object:

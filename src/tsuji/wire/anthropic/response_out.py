@@ -37,14 +37,14 @@ def call_id(call: ToolCall, response_id: str, index: int) -> str:
 
 
 def citation_fields(citation: Citation) -> Object | None:
-    """Another dialect's web citation as this one's, marked by an empty index so that it is never sent to the API."""
+    """Another dialect's web citation as this one's, marked by its index so that it is never sent to the API."""
     found = own_citation(citation)
     if found is not None or citation.url is None:
         return found
     return {
         "type": "web_search_result_location",
         "cited_text": citation.text or "",
-        "encrypted_index": "",
+        "encrypted_index": carried.PREFIX,
         "title": citation.title,
         "url": citation.url,
     }
