@@ -131,7 +131,8 @@ class Driver:
             self.failed(ours(error))
 
     def _send(self, destination: Destination, timeouts: "Timeouts") -> None:
-        same = destination.upstream.dialect is self.dialect
+        mark = self.dialect.foreign_mark
+        same = destination.upstream.dialect is self.dialect and not (mark and mark in self.request.body)
         sink: Sink
         if self.operation == "embeddings":
             relayed = same and self.dialect.name == "openai"
