@@ -247,6 +247,7 @@ LARGE = {
     "URL": (414, b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n"),
     "header": (431, b"GET /healthz HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 70_000 + b"\r\n\r\n"),
     "unending header": (431, b"GET /healthz HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 300_000),
+    "repeats": (431, b"GET /healthz HTTP/1.1\r\n" + HOST + b"X: 1\r\n" * 20_000 + b"\r\n"),
     "headers": (431, b"GET /healthz HTTP/1.1\r\n" + HOST + b"".join([b"X%d: 1\r\n" % n for n in range(200)]) + b"\r\n"),
 }
 

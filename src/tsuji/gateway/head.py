@@ -6,14 +6,18 @@ from .request import Request
 
 MAX_HEAD = 64 * 1024
 MAX_HEADERS = 128
+MAX_REPEATS = 32
 MAX_URL = 16 * 1024
 
 ONCE = frozenset([b"host", b"content-length", b"authorization", b"x-api-key", b"x-goog-api-key", b"origin", b"expect"])
 """Headers of which two would be two opinions."""
 
 
-def wrong(request: Request, version: str) -> TsujiError | None:
-    """What is wrong with the head as HTTP. Notes what it says of the body and of the version."""
+def wrong(request: Request, version: str, most: int) -> TsujiError | None:
+    """What is wrong with the head as HTTP. Notes what it says of the body and of the version.
+
+    most: bytes that the head can have, at most.
+    """
     headers = request.headers
     if version != "1.1":
         request.http10 = True
@@ -27,6 +31,8 @@ def wrong(request: Request, version: str) -> TsujiError | None:
         request.chunked = True
         if request.http10 or coding.lower() != b"chunked":
             return InvalidRequestError("the only Transfer-Encoding taken here is chunked, in HTTP/1.1")
+    if len(headers) > MAX_HEADERS or (most > MAX_HEAD and _size(headers) > MAX_HEAD):
+        return too_large()
     if b"host" not in headers and not request.http10:
         return InvalidRequestError("an HTTP/1.1 request needs a Host header")
     if request.path[:1] != b"/":
@@ -35,6 +41,11 @@ def wrong(request: Request, version: str) -> TsujiError | None:
     if expected is not None and expected.lower() != b"100-continue":
         return InvalidRequestError("the only expectation met here is 100-continue", status=417)
     return None
+
+
+def _size(headers: dict[bytes, bytes]) -> int:
+    """In bytes, without what stands between names and values."""
+    return sum(len(name) + len(value) for name, value in headers.items())
 
 
 def url_too_long() -> TsujiError:

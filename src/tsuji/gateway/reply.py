@@ -24,6 +24,8 @@ _PASSED = frozenset(
         b"retry-after-ms",
     ]
 )
+_NEVER = frozenset([b"server", b"date", b"connection", b"content-length", b"transfer-encoding", b"vary"])
+"""Of the others, those that every answer has: looked up first."""
 _PASSED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-")
 
 
@@ -49,6 +51,8 @@ def passed(head: ResponseHead, error: TsujiError | None = None, *, but: bytes = 
     """
     out = b""
     for name, content in head.headers:
+        if name in _NEVER:
+            continue
         if (name in _PASSED and name != but) or name.startswith(_PASSED_PREFIXES):
             out += name + b": " + content + b"\r\n"
         elif name == b"retry-after" and error is not None and error.retry_after is None:

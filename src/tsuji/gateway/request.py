@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from tsuji.core.errors import TsujiError
 
 if TYPE_CHECKING:
@@ -18,58 +20,35 @@ class Job(Protocol):
     def resume(self) -> None: ...
 
 
-class Request:
-    """One message of a connection.
+class Request(msgspec.Struct):
+    """One message of a connection. A msgspec Struct, because it is made faster than a class of its own would be.
 
     headers: by lower-case name; repeated ones joined by commas. length: Content-Length, None if chunked or absent.
-    complete: the whole body is in `body`. keep_alive: the connection may carry another request after this one.
-    refusal: why it will not be served. model: the one that the path names. due: when the body should be here, before
-    what its size adds. lines: header lines of its answer that are known when it is let in. upgrading: it offers another
-    protocol, and its body is still to be told from that.
+    keep_alive: the connection may carry another request after this one. refusal: why it will not be served.
+    lines: header lines of its answer that are known when it is let in. model: the one that the path names.
+    size: of the body, so far; complete: all of it is in `body`. due: when the body should be here, before what its size
+    adds. upgrading: it offers another protocol, and its body is still to be told from that.
     """
 
-    __slots__ = (
-        "body",
-        "chunked",
-        "complete",
-        "due",
-        "endpoint",
-        "headers",
-        "http10",
-        "job",
-        "keep_alive",
-        "length",
-        "lines",
-        "method",
-        "model",
-        "path",
-        "pieces",
-        "query",
-        "refusal",
-        "size",
-        "upgrading",
-    )
-
-    def __init__(self, method: bytes, path: bytes, query: bytes, headers: dict[bytes, bytes]) -> None:
-        self.method = method
-        self.path = path
-        self.query = query
-        self.headers = headers
-        self.http10 = False
-        self.keep_alive = True
-        self.length: int | None = None
-        self.chunked = False
-        self.complete = False
-        self.body = b""
-        self.pieces: list[bytes] | None = None
-        self.size = 0
-        self.upgrading = False
-        self.refusal: TsujiError | None = None
-        self.endpoint: Endpoint | None = None
-        self.model: str | None = None
-        self.job: Job | None = None
-        self.due = 0.0
-        self.lines = b""
+    method: bytes
+    path: bytes
+    query: bytes
+    headers: dict[bytes, bytes]
+    http10: bool = False
+    keep_alive: bool = True
+    length: int | None = None
+    chunked: bool = False
+    refusal: TsujiError | None = None
+    endpoint: "Endpoint | None" = None
+    model: str | None = None
+    lines: bytes = b""
+    body: bytes = b""
+    pieces: list[bytes] | None = None
+    size: int = 0
+    complete: bool = False
+    due: float = 0.0
+    upgrading: bool = False
+    job: Job | None = None
 
     @property
     def has_body(self) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -36,6 +37,8 @@ async def _serve(gateway: Gateway, on_ready: Callable[[str], None] | None) -> in
         with contextlib.suppress(NotImplementedError):  # Windows: KeyboardInterrupt ends the runner instead
             loop.add_signal_handler(number, stop.set)
     url = await gateway.start()
+    gc.collect()
+    gc.freeze()  # what is here now stays: the collector need not look at it again
     if on_ready is not None:
         on_ready(url)
     await stop.wait()

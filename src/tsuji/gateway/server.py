@@ -62,10 +62,9 @@ class Connection(asyncio.Protocol):
         "_at_boundary",
         "_begun",
         "_eof",
+        "_fed",
         "_gateway",
-        "_head_bytes",
         "_headers",
-        "_headers_bytes",
         "_lagging",
         "_loop",
         "_over",
@@ -73,6 +72,7 @@ class Connection(asyncio.Protocol):
         "_probe",
         "_queue",
         "_receiving",
+        "_repeats",
         "_transport",
         "_turn",
         "_url",
@@ -95,8 +95,8 @@ class Connection(asyncio.Protocol):
         # of the message that is being received
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
-        self._headers_bytes = 0
-        self._head_bytes = 0
+        self._repeats = 0
+        self._fed = 0  # bytes that its head can have, at most
         self._receiving: Request | None = None
         # of the answer that is being sent
         self._turn: Request | None = None
@@ -121,6 +121,7 @@ class Connection(asyncio.Protocol):
         self._ahead.clear()
         if turn is not None and turn.job is not None:
             turn.job.cancel()
+            turn.job = None
 
     def data_received(self, data: bytes) -> None:
         if self._over:
@@ -182,13 +183,13 @@ class Connection(asyncio.Protocol):
         if self._receiving is not None:
             return  # a trailer
         headers = self._headers
-        self._headers_bytes += len(name) + len(value)
-        if len(headers) >= heads.MAX_HEADERS or self._headers_bytes > heads.MAX_HEAD:
-            self._stop(heads.too_large())
         name = name.lower()
         if name in headers:
             if name in heads.ONCE:
                 self._stop(InvalidRequestError(f"more than one {name.decode('latin-1')} header"))
+            self._repeats += 1
+            if self._repeats > heads.MAX_REPEATS:
+                self._stop(heads.too_large())
             value = headers[name] + b", " + value
         headers[name] = value
 
@@ -201,9 +202,9 @@ class Connection(asyncio.Protocol):
             return
         path, _, query = self._url.partition(b"?")
         request = self._receiving = Request(parser.get_method(), path, query, headers)
-        self._url, self._headers, self._headers_bytes, self._head_bytes = b"", {}, 0, 0
+        self._url, self._headers, self._repeats = b"", {}, 0
         request.keep_alive = parser.should_keep_alive()
-        wrong = heads.wrong(request, parser.get_http_version())
+        wrong = heads.wrong(request, parser.get_http_version(), self._fed)
         if b"upgrade" in headers:
             request.upgrading = request.has_body and parser.should_upgrade()
         if wrong is not None:
@@ -241,8 +242,7 @@ class Connection(asyncio.Protocol):
 
     def _feed(self, data: bytes | memoryview) -> None:
         mid_head = self._receiving is None and bool(self._url or self._headers)
-        if mid_head:
-            self._head_bytes += len(data)
+        self._fed = self._fed + len(data) if mid_head else len(data)
         while self._parser is not None:
             try:
                 self._parser.feed_data(data)
@@ -281,7 +281,7 @@ class Connection(asyncio.Protocol):
         elif self._url or self._headers:
             if not was_mid_head:
                 self.deadline = self._loop.time() + HEAD_SECONDS
-            elif self._head_bytes > heads.MAX_HEAD:
+            elif self._fed > heads.MAX_HEAD:
                 self._malformed(heads.too_large())
 
     def _stop(self, error: TsujiError) -> None:
