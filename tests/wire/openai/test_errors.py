@@ -38,6 +38,7 @@ CASES: list[tuple[int, Any, type[e.TsujiError], str, bool]] = [
     (401, None, e.AuthenticationError, "gateway", False),
     (402, openai(), e.InsufficientFundsError, "gateway", False),
     (403, openai(), e.PermissionDeniedError, "gateway", False),
+    (403, openai(code=403, metadata={"reasons": ["x"], "flagged_input": "y"}), e.ContentFilterError, "caller", False),
     (404, openai(code="model_not_found"), e.ModelNotFoundError, "caller", False),
     (404, openai(param="model"), e.ModelNotFoundError, "caller", False),
     (404, openai(), e.NotFoundError, "caller", False),
@@ -108,6 +109,13 @@ def test_where_providers_put_the_message(body: Any, message: str) -> None:
 )
 def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
     assert parse(429, openai(), **headers).retry_after == seconds
+
+
+def test_retry_info() -> None:
+    details = [{"@type": "x"}, {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}]
+    assert parse(429, [openai(details=details)]).retry_after == 34.5
+    assert parse(429, [openai(details=[{"retryDelay": "soon"}, 5])]).retry_after is None
+    assert parse(429, [openai(details=details)], retry_after="2").retry_after == 2.0
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ PARTS: list[tuple[dict[str, Any], Part | None]] = [
     ({"type": "text", "text": "hi", "cache_control": {"type": "ephemeral", "ttl": "5m"}}, None),
     ({"type": "text", "text": "hi", "prompt_cache_breakpoint": {"mode": "explicit"}}, None),
     ({"type": "text", "text": "hi", "odd": [1]}, None),
+    ({"type": "text", "text": "hi", "text.x": 1, "a.b": {"c.d": 1}}, None),
     ({"type": "unheard_of", "x": 1}, Opaque("openai", "unheard_of", {"type": "unheard_of", "x": 1})),
 ]
 

@@ -129,12 +129,13 @@ def test_what_providers_get_wrong() -> None:
 def test_unknown_fields_stay_at_their_level() -> None:
     body = whole({"content": "hi", "odd": 1}, system_fingerprint="fp", provider="P")
     body["choices"][0]["native_finish_reason"] = "STOP"
+    body["choices"][0]["a.b"] = 2
     found = answer(body)
     assert found.ext == {"openai": {"system_fingerprint": "fp", "provider": "P"}}
-    assert found.choices[0].ext == {"openai": {"native_finish_reason": "STOP", "message.odd": 1}}
+    assert found.choices[0].ext == {"openai": {"native_finish_reason": "STOP", "a.b": 2, "message.odd": 1}}
     back = said(found)
     assert (back["system_fingerprint"], back["provider"]) == ("fp", "P")
-    assert back["choices"][0]["native_finish_reason"] == "STOP"
+    assert (back["choices"][0]["native_finish_reason"], back["choices"][0]["a.b"]) == ("STOP", 2)
     assert back["choices"][0]["message"]["odd"] == 1
 
 
@@ -274,20 +275,22 @@ def test_an_error_in_place_of_an_answer() -> None:
         answer([{"error": {"message": "slow down", "code": 429}}])
 
 
+FOREIGN = (
+    Thinking("hm", "sig", origin="anthropic"),
+    Thinking(redacted="xx", origin="anthropic"),
+    Text("ab", citations=(Citation(url="u", title="t"),)),
+    Text("cd", citations=(Citation(url="v", start=1, end=2), Citation(text="no url"))),
+    ToolCall("", "f", "{}", signature="g"),
+    Opaque("anthropic", "server_tool_use", {}),
+    Audio(Media(data="AA"), transcript="hi"),
+)
+
+
 def test_answers_of_other_dialects() -> None:
-    content = (
-        Thinking("hm", "sig", origin="anthropic"),
-        Thinking(redacted="xx", origin="anthropic"),
-        Text("ab", citations=(Citation(url="u", title="t"),)),
-        Text("cd", citations=(Citation(url="v", start=1, end=2), Citation(text="no url"))),
-        ToolCall("", "f", "{}", signature="g"),
-        Opaque("anthropic", "server_tool_use", {}),
-        Audio(Media(data="AA"), transcript="hi"),
-    )
     response = ChatResponse(
         "x",
         "m",
-        (Choice(0, content, "tool_calls", "tool_use", ext={"anthropic": {"odd": 1}}),),
+        (Choice(0, FOREIGN, "tool_calls", "tool_use", ext={"anthropic": {"odd": 1}}),),
         service_tier="standard",
         ext={"anthropic": {"odd": 1}},
     )

@@ -232,6 +232,13 @@ def test_unknown_fields_are_told_once_per_value() -> None:
     assert whole.choices[0].ext == {"openai": {"message.channel": "y", "odd": 1, "native_finish_reason": "STOP"}}
 
 
+def test_a_message_beside_or_in_place_of_a_delta() -> None:
+    beside = {"choices": [{"index": 0, "delta": {"content": "b"}, "message": {"content": "ab"}}]}
+    instead = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "a"}}]}
+    (choice,) = assemble(read(chunks(instead, beside, finish()))).choices
+    assert (choice.text, choice.ext) == ("ab", None)
+
+
 def test_nothing_follows_the_end() -> None:
     parser_events = read(HELLO + HELLO)
     assert parser_events == read(HELLO)

@@ -16,7 +16,8 @@ from .reasoning import read_detail, text_field
 from .response_in import MESSAGE, arguments_text, read_images, text_or
 from .stops import read_stop
 
-_CHOICE = frozenset(("index", "delta", "finish_reason", "logprobs"))
+# Perplexity repeats all the message so far beside each delta.
+_CHOICE = frozenset(("index", "delta", "message", "finish_reason", "logprobs"))
 _PLAIN = frozenset(("role", "content"))
 
 
@@ -63,7 +64,7 @@ class ChoiceState:
         self.finished = False
 
     def feed(self, choice: dict[str, Any], out: list[Event]) -> None:
-        delta: Any = choice.get("delta")
+        delta: Any = choice.get("delta", choice.get("message"))
         if delta and is_object(delta):
             if delta.keys() <= _PLAIN and type(delta.get("content")) is str:
                 if delta["content"]:

@@ -18,7 +18,7 @@ from tsuji.wire.passthrough import decode_body, encode, quirky
 
 from .errors import body_error, decode_answer
 from .fields import NAME, as_integer, as_list, as_text, ext, is_list, is_object, own, rest, wrong
-from .guard import guarded_request, guarded_response
+from .guard import guarded_render, guarded_request, guarded_response
 from .response_in import text_or
 from .usage import read_usage, write_usage
 
@@ -69,7 +69,7 @@ def _tokens(value: list[Any], where: str) -> tuple[int, ...]:
     return tuple([as_integer(token, f"{where}[{i}]") for i, token in enumerate(value)])
 
 
-@guarded_request
+@guarded_render
 def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: Losses) -> Call:
     """Raises UnsupportedParameterError for what cannot be said here, unless losses.drop."""
     body: dict[str, Any] = {"model": request.model, "input": request.inputs if request.many else request.inputs[0]}

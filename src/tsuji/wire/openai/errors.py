@@ -99,9 +99,14 @@ def retry_after(headers: ResponseHeaders) -> float | None:
     """Seconds. A Retry-After that is a date needs a clock and is not read here."""
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         text = headers.get(name)
-        if text is not None and text.replace(".", "", 1).isdecimal() and text.isascii():
-            return float(text) / unit
+        seconds = None if text is None else _seconds(text)
+        if seconds is not None:
+            return seconds / unit
     return None
+
+
+def _seconds(text: str) -> float | None:
+    return float(text) if text.isascii() and text.replace(".", "", 1).isdecimal() else None
 
 
 def error_of(document: Any, status: int, wait: float | None = None) -> TsujiError:
@@ -113,7 +118,7 @@ def error_of(document: Any, status: int, wait: float | None = None) -> TsujiErro
     message = fields.get("message")
     details: dict[str, Any] = {
         "status": status,
-        "retry_after": wait,
+        "retry_after": _retry_info(fields) if wait is None else wait,
         "code": words[0] if words else None,
         "param": _word(fields.get("param")),
         "body": {} if document is None else document,
@@ -144,6 +149,16 @@ def _fields(document: Any) -> dict[str, Any]:
     if "message" not in document and "detail" in document:
         return {**document, "message": document["detail"]}
     return document
+
+
+def _retry_info(fields: dict[str, Any]) -> float | None:
+    """Seconds, by google.rpc.RetryInfo (Gemini's OpenAI endpoint): {"retryDelay": "34s"}."""
+    details: Any = fields.get("details")
+    for detail in details if is_list(details) else ():
+        delay: Any = detail.get("retryDelay") if is_object(detail) else None
+        if type(delay) is str and (found := _seconds(delay.removesuffix("s"))) is not None:
+            return found
+    return None
 
 
 def _word(value: Any) -> str | None:
@@ -177,6 +192,9 @@ def _kind(status: int, words: list[str], fields: dict[str, Any]) -> Kind:
         # A word that says no more than "bad request" or "our fault" leaves the choice to the status.
         if kind is not None and word not in _BROAD and not (status >= 500 and issubclass(kind, InvalidRequestError)):
             return kind
+    metadata: Any = fields.get("metadata")
+    if is_object(metadata) and "flagged_input" in metadata:  # OpenRouter's moderation, with status 403.
+        return ContentFilterError
     kind = _STATUSES.get(status)
     if kind is NotFoundError and fields.get("param") == "model":
         return ModelNotFoundError

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 import msgspec
 
-from tsuji.core.errors import InvalidRequestError, UpstreamProtocolError
+from tsuji.core.errors import InternalError, InvalidRequestError, UpstreamProtocolError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,6 +36,19 @@ def guarded_request(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except MALFORMED as error:
             raise InvalidRequestError(f"the request is malformed: {_why(error)}") from None
+
+    return call
+
+
+def guarded_render(function: Callable[P, R]) -> Callable[P, R]:
+    """Of functions whose input is core's: what goes wrong there is a bug of ours."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except MALFORMED as error:
+            raise InternalError(f"the request could not be written: {_why(error)}; please report this") from error
 
     return call
 

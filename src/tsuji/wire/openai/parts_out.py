@@ -17,7 +17,7 @@ from typing import Any
 from tsuji.core.parts import Audio, Document, Image, Media, Opaque, Part, Text, Video
 from tsuji.wire.dialect import Losses
 
-from .fields import NAME, own
+from .fields import NAME, is_object, own
 
 
 def write_parts(parts: Sequence[Part], losses: Losses, where: str) -> list[dict[str, Any]]:
@@ -41,18 +41,24 @@ def kind_of(part: Part) -> str:
 
 
 def add_ext(out: dict[str, Any], part: Any, losses: Losses, where: str) -> None:
-    """Adds what this dialect kept of a part beyond core's fields; a dotted name goes one level down."""
+    """Adds what this dialect kept of a part: "image_url.x" goes into `image_url`."""
     if not part.ext:
         return
     for name, value in losses.ext(part.ext, where + ".").items():
-        outer, dot, inner = name.partition(".")
-        if dot:
-            out.setdefault(outer, {})[inner] = value
-        else:
-            out[name] = value
+        put(out, name, value)
     mark = own(part.ext).get("~cache")
     if mark:
         out.update(mark)
+
+
+def put(out: dict[str, Any], name: str, value: Any) -> None:
+    """Sets a field; "a.b" is b of a where a is an object, else a name like any other."""
+    outer, dot, inner = name.partition(".")
+    holder: Any = out.get(outer) if dot else None
+    if is_object(holder):
+        holder[inner] = value
+    else:
+        out[name] = value
 
 
 def address(source: Media) -> str | None:

@@ -14,8 +14,9 @@ from tsuji.wire.dialect import Call, Losses
 from tsuji.wire.passthrough import encode, quirky
 
 from .fields import NAME, TIERS, own
-from .guard import guarded_request
+from .guard import guarded_render
 from .messages_out import write_messages
+from .parts_out import put
 from .reasoning import add_reasoning
 
 Fields = dict[str, Any]
@@ -25,7 +26,7 @@ def chat_path(model: str, stream: bool) -> str:
     return "/chat/completions"
 
 
-@guarded_request
+@guarded_render
 def render_request(request: ChatRequest, quirks: Quirks, losses: Losses) -> Call:
     """Raises UnsupportedParameterError for what cannot be said here, unless losses.drop."""
     return Call("/chat/completions", encode(write_request(request, quirks, losses)))
@@ -134,11 +135,7 @@ def _tool(tool: Tool | ProviderTool, index: int, losses: Losses) -> Fields:
         if "~type" in kept:
             del out["type"]
         for name, value in losses.ext(tool.ext, f"tools[{index}].").items():
-            outer, dot, inner = name.partition(".")
-            if dot:
-                function[inner] = value
-            else:
-                out[outer] = value
+            put(out, name, value)
         out.update(kept.get("~cache", {}))
     return out
 
@@ -168,9 +165,5 @@ def _response_format(form: ResponseFormat, losses: Losses) -> Fields:
                 inner[name] = value
         out = {"type": "json_schema", "json_schema": inner}
     for name, value in losses.ext(form.ext, "response_format.").items():
-        outer, dot, inner_name = name.partition(".")
-        if dot:
-            out.setdefault(outer, {})[inner_name] = value
-        else:
-            out[name] = value
+        put(out, name, value)
     return out

@@ -80,21 +80,12 @@ def _choice(choice: Choice) -> Fields:
 
 
 def place(out: Fields, name: str, value: Any) -> None:
-    """Puts a field at a dotted path: "message.annotations"."""
-    outer, dot, inner = name.partition(".")
-    if not dot:
-        if is_mapping(out.get(name)) and is_mapping(value):
-            out[name].update(value)
-        else:
-            out[name] = value
-        return
-    if not is_mapping(out.get(outer)):
-        out[outer] = {}
-    place(out[outer], inner, value)
-
-
-def is_mapping(value: Any) -> bool:
-    return type(value) is dict
+    """Puts what was kept of a choice to its level: "message.x" into the message, "message.audio.x" into its audio."""
+    for level in ("message.", "audio."):
+        if name.startswith(level):
+            name = name[len(level) :]
+            out = out.setdefault(level[:-1], {})
+    out[name] = value
 
 
 def _message(choice: Choice) -> Fields:
