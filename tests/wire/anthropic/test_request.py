@@ -214,6 +214,27 @@ ROUND_TRIPS: list[dict[str, Any]] = [
             }
         ]
     },
+    {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "novel", "at": "x"}}]}]},
+    {
+        "messages": [
+            {
+                "role": "user",
+                "content": [{"type": "document", "source": {"type": "url", "url": "u"}, "citations": {"novel": 1}}],
+            }
+        ]
+    },
+    {
+        "messages": [
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "tool_use", "id": "t", "name": "f", "input": {}, "cache_control": {"type": "ephemeral"}}
+                ],
+            }
+        ]
+    },
+    {"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}], "novel": 1}]},
+    {"tools": [{"type": "custom", "name": "f", "input_schema": {"type": "object"}}]},
     {"messages": [{"role": "assistant", "content": [{"type": "thinking", "thinking": "x", "signature": ""}]}]},
     {"messages": [{"role": "assistant", "content": [{"type": "thinking", "thinking": "x"}]}]},
     {
@@ -305,6 +326,10 @@ def test_documented_normalisations() -> None:
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t"}, {"type": "text", "text": "b"}]},
         ],
     }
+
+
+def test_the_path_does_not_depend_on_the_model() -> None:
+    assert DIALECT.chat_path("any", True) == DIALECT.chat_path("other", False) == "/v1/messages"
 
 
 def test_the_gateway_s_path_may_say_model_and_stream() -> None:

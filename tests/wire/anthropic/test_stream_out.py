@@ -17,7 +17,7 @@ from tsuji.core.usage import Usage
 from tsuji.wire.anthropic import DIALECT
 from tsuji.wire.dialect import NO_QUIRKS
 
-from .sse import HELLO, PING, RICH, read, stream
+from .sse import CITATION, HELLO, PING, RICH, read, stream
 
 REQUEST = ChatRequest("asked-for", stream=True)
 
@@ -205,6 +205,19 @@ def gather(rendered: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 name = found["type"].removesuffix("_delta")
                 block[name] += found[name]
     return blocks
+
+
+def test_parts_that_start_with_all_they_have() -> None:
+    events: list[ev.Event] = [ev.Started("r", "m")]
+    citation = Citation("c", "https://x", "T", ext={"anthropic": CITATION})
+    whole: list[Part] = [
+        Thinking("hm", signature="S", origin="anthropic"),
+        Text("x", citations=(citation,)),
+        ToolCall("t", "f", '{"a":1}', ext={"anthropic": {"~caller": {"type": "direct"}}}),
+    ]
+    for index, part in enumerate(whole):
+        events += [ev.PartStarted(part, index), ev.PartEnded(index)]
+    assert content_of([*events, ev.Finished("stop"), ev.Ended()]) == tuple(whole)
 
 
 def test_a_late_signature_is_carried_too() -> None:
