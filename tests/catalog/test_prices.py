@@ -1,7 +1,10 @@
 """Prices and costs, against genai-prices' own calculation and by hand."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from genai_prices import calc_price
@@ -183,6 +186,33 @@ def test_a_price_of_the_configuration_stands_in_place_of_all_others() -> None:
     mine = Price(input=7, output=8)
     assert price(catalog.provider("openai"), "gpt-4o", mine) is mine
     assert price(catalog.provider("local"), "default", mine) is mine
+
+
+def test_the_data_is_loaded_alone_and_prices_are_unknown_without_it() -> None:
+    ask = "from tsuji import catalog; from tsuji.catalog.prices import price; "
+    ask += "found = price(catalog.provider('openai'), 'gpt-4o'); "
+    show = "print(found and found.input, sorted({'genai_prices', 'pydantic', 'httpx2'} & {m for m in sys.modules}))"
+
+    def run(first: str) -> str:
+        code = f"import sys; {first}{ask}{show}"
+        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert run("") == "2500000000 []\n"
+    assert run("sys.modules['genai_prices'] = None; ") == "None ['genai_prices']\n"
+
+
+def test_data_that_says_what_we_do_not_know_makes_costs_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "genai_prices").mkdir()
+    (tmp_path / "genai_prices" / "data.py").write_text("from .types import *\nproviders = [Provider(x=Novelty())]\n")
+    monkeypatch.setattr(genai, "_folder", lambda: tmp_path / "genai_prices")
+    genai.providers.cache_clear()
+    try:
+        with pytest.warns(UserWarning, match="cannot be read .*Novelty.*: costs will be unknown"):
+            assert genai.providers() == ()
+    finally:
+        genai.providers.cache_clear()
 
 
 def test_a_price_says_where_it_comes_from() -> None:

@@ -71,11 +71,12 @@ def _checked(path: Path) -> "tuple[FileTable | None, Problems]":
     nothing = Problems({})
     try:
         text = path.read_text("utf-8-sig")
-        document = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         nothing.found.append(Problem(None, "", f"{path} cannot be read: {reason}"))
         return None, nothing
+    try:
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         nothing.found.append(_syntax(str(error), text.count("\n") + 1))
         return None, nothing

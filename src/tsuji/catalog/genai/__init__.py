@@ -8,16 +8,26 @@ own, in `types`, and finding a model in it by the data's own rules. Its own clas
 from functools import cache
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
+from warnings import warn
 
 from .types import ModelInfo, Provider
 
 
 @cache
 def providers() -> tuple[Provider, ...]:
-    """All providers of the data; none where the package is not installed."""
+    """All providers of the data; none where the package is not installed, or, with a warning, is one we cannot read."""
     folder = _folder()
     if folder is None:
         return ()
+    try:
+        return _load(folder)
+    except Exception as error:
+        # A newer package may say what `types` does not know. Prices are then unknown; requests must not fail for it.
+        warn(f"the prices of {version()} cannot be read ({error!r}): costs will be unknown", stacklevel=2)
+        return ()
+
+
+def _load(folder: Path) -> tuple[Provider, ...]:
     # Named as a submodule of this package, so that the data module's `from .types import *` finds our classes.
     spec = spec_from_file_location(f"{__name__}.data", folder / "data.py")
     assert spec is not None and spec.loader is not None, "a .py file always has a loader"
