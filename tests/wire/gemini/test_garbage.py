@@ -23,7 +23,7 @@ NAMES = sorted(
         "token logProbability contents systemInstruction tools functionDeclarations toolConfig functionCallingConfig "
         "mode generationConfig generation_config thinkingConfig thinkingBudget responseSchema responseMimeType "
         "responseModalities stopSequences topK parameters type items properties id modelVersion responseId requests "
-        "embeddings embedding values models executableCode"
+        "embeddings embedding values models executableCode partialArgs jsonPath stringValue willContinue"
     }.pop().split(" ")
 )
 SCALARS = (
@@ -104,8 +104,12 @@ def test_answers(body: Any) -> None:
     try_response(json.dumps(body).encode())
 
 
+PIECES = {"name": "f", "partialArgs": [{"jsonPath": "$.a[0].b", "stringValue": "x"}], "willContinue": True}
+PARTIAL = answer({"functionCall": PIECES}, {"functionCall": PIECES}, {"functionCall": {}})
+
+
 @ENOUGH
-@given(st.lists(OBJECTS | mutated(ANSWER), max_size=3), st.lists(st.integers(0, 400), max_size=4))
+@given(st.lists(OBJECTS | mutated(ANSWER) | mutated(PARTIAL), max_size=3), st.lists(st.integers(0, 400), max_size=4))
 def test_streams(bodies: list[Any], cuts: list[int]) -> None:
     body = sse(*bodies)
     found = events(body, cuts)

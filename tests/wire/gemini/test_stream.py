@@ -245,6 +245,33 @@ def test_replayed_answers() -> None:
     assert events(render(replay(response)))[-1] == ev.Ended()
 
 
+def test_arguments_in_pieces() -> None:
+    def call(**fields: Any) -> dict[str, Any]:
+        return {"functionCall": fields}
+
+    def piece(path: str, more: bool = True, **value: Any) -> dict[str, Any]:
+        return call(partialArgs=[{"jsonPath": path, **value}], willContinue=more)
+
+    body = sse(
+        chunk({**call(name="f", id="c", willContinue=True), "thoughtSignature": "Zm9v"}),
+        chunk(piece("$.city", stringValue="Na", willContinue=True)),
+        chunk(piece("$.city", stringValue="ra"), piece("$.days[1].rain", boolValue=True)),
+        chunk(piece("$['a b']", numberValue=1.5), piece("$.none", nullValue="NULL_VALUE"), call()),
+        chunk({"text": "ok"}, finishReason="STOP"),
+    )
+    choice = assemble(events(body)).choices[0]
+    args = '{"city":"Nara","days":[null,{"rain":true}],"a b":1.5,"none":null}'
+    assert choice.content == (ToolCall("c", "f", args, "Zm9v"), Text("ok"))
+    assert choice.stop == "tool_calls"
+
+
+@pytest.mark.parametrize("path", ["", "$", "$.a.b", "$.a[99999]", "$[0]"])
+def test_pieces_that_fit_nowhere_are_left_out(path: str) -> None:
+    pieces_ = [{"jsonPath": "$.a", "stringValue": "x"}, {"jsonPath": path, "stringValue": "y"}, {"jsonPath": "$.c"}]
+    body = sse(chunk({"functionCall": {"name": "f", "partialArgs": pieces_}}, finishReason="STOP"))
+    assert assemble(events(body)).choices[0].tool_calls == (ToolCall("", "f", '{"a":"x"}'),)
+
+
 def test_a_failed_stream_has_an_error_and_no_end() -> None:
     found = chunks(
         render(

@@ -17,8 +17,9 @@ from tsuji.core.parts import Part, Text, Thinking, ToolCall
 from tsuji.core.provider import Quirks
 from tsuji.wire.sse import MAX_EVENT, SSEOverflow, SSEParser
 
-from .fields import NAME, Malformed, a_list, a_string, an_object
+from .fields import NAME, Malformed, a_list, a_string, an_object, text_or_none
 from .finish import stop_of
+from .partial_args import PartialCall, is_partial
 from .parts_in import parse_part
 from .response_in import (
     Wire,
@@ -35,19 +36,21 @@ from .response_in import (
 from .usage import parse_usage
 
 _KNOWN: Final = frozenset(("candidates", "usageMetadata", "modelVersion", "responseId"))
+_PART: Final = "candidates[].content.parts[]"
 _PLAIN: Final = frozenset(("content", "index", "finishReason"))
 
 
 class _Choice:
     """One candidate so far. open: the kind of the text part that is being spelled, if one is."""
 
-    __slots__ = ("calls", "finish", "next", "open", "text")
+    __slots__ = ("calls", "finish", "next", "open", "partial", "text")
 
     def __init__(self) -> None:
         self.next = 0
         self.open: type[Text] | type[Thinking] | None = None
         self.text: list[str] = []
         self.calls = False
+        self.partial: PartialCall | None = None
         self.finish: str | None = None
 
 
@@ -113,6 +116,8 @@ class Parser:
             for index, choice in choices.items():
                 reason = choice.finish or ""
                 self._end_part(index, choice, out)
+                if choice.partial is not None:
+                    self._whole_part(choice.partial.whole(), index, choice, out)
                 out.append(ev.Finished(stop_of(reason, choice.calls), index, reason))
             self._done = True
             out.append(ev.Ended())
@@ -191,12 +196,13 @@ class Parser:
             self._beside(candidate, index, choice, out)
 
     def _part(self, value: Any, index: int, choice: _Choice, out: list[ev.Event]) -> None:
-        part = parse_part(value, "candidates[].content.parts[]")
-        kind = type(part)
-        if kind is Text or kind is Thinking:
-            assert type(part) is Text or type(part) is Thinking
+        part = _piece(value, choice) if _is_piece(value) else parse_part(value, _PART)
+        if isinstance(part, Text | Thinking):
             self._text(part, index, choice, out)
-            return
+        elif part is not None:
+            self._whole_part(part, index, choice, out)
+
+    def _whole_part(self, part: Part, index: int, choice: _Choice, out: list[ev.Event]) -> None:
         self._end_part(index, choice, out)
         if type(part) is ToolCall:
             choice.calls = True
@@ -239,6 +245,21 @@ class Parser:
         if choice.open is Text:
             for citation in citations(candidate, "".join(choice.text)):
                 out.append(ev.CitationAdded(citation, choice.next, index))
+
+
+def _is_piece(value: Any) -> bool:
+    return value.__class__ is dict and "functionCall" in value and is_partial(value["functionCall"])
+
+
+def _piece(value: Wire, choice: _Choice) -> Part | None:
+    """The call that a piece completes; None while it does not."""
+    call: Wire = value["functionCall"]
+    if choice.partial is None:
+        choice.partial = PartialCall(call, text_or_none(value.get("thoughtSignature")), _PART)
+    if choice.partial.add(call):
+        return None
+    whole, choice.partial = choice.partial.whole(), None
+    return whole
 
 
 def _extra(answer: Wire) -> Wire:
