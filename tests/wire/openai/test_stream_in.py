@@ -55,6 +55,11 @@ def test_text() -> None:
     ]
 
 
+def test_the_field_of_thoughts_may_be_the_content() -> None:
+    (choice,) = assemble(read(chunks({"content": "a", "odd": 1}, finish()), Quirks(reasoning_field="content"))).choices
+    assert choice.content == (Text("a"),)
+
+
 def test_parallel_calls() -> None:
     stream = chunks(
         {"role": "assistant", "content": None},

@@ -3,7 +3,7 @@
 Owns the dialect both ways, plain and streaming, errors included, and the accents: where thoughts stand, what the
 system role and max_tokens are called, what a provider adds (`reasoning_details`, `cache_control`, `top_k`). It refuses
 to know a provider by name: accents come from quirks, or from what was read. A request read and written again is the
-same but for the order of keys and null, which counts as absent.
+same but for the order of keys, null, which counts as absent, and a tool call without an id, which gets one.
 """
 
 from tsuji.wire.dialect import Dialect

@@ -139,9 +139,12 @@ def _plain(name: str, text: str) -> Thinking:
     return Thinking(text, origin=NAME, ext={NAME: {"~field": name}})
 
 
+_NO_TEXT = frozenset(("content", "reasoning_details"))  # Fields for thoughts that hold more than plain text of them.
+
+
 def text_field(message: dict[str, Any], preferred: str | None) -> tuple[str, str] | None:
     """(field, text) of the first field that holds thoughts as plain text."""
-    for name in (preferred, *TEXT_FIELDS) if preferred else TEXT_FIELDS:
+    for name in TEXT_FIELDS if preferred is None or preferred in _NO_TEXT else (preferred, *TEXT_FIELDS):
         text = message.get(name)
         if text and type(text) is str:
             return name, text
