@@ -137,7 +137,7 @@ class Driver:
         if self.operation == "embeddings":
             relayed = same and self.dialect.name == "openai"
             sink = Relay(self, destination) if relayed else EmbeddingTranslation(self, destination)
-        elif same and not (destination.endpoint is not None and "tools" in self.fields):
+        elif same and destination.endpoint is None:  # what the local engine is asked may need adapting
             sink = Relay(self, destination)
         else:
             sink = Translation(self, destination)
