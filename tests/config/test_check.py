@@ -172,6 +172,24 @@ def test_warnings_and_notes_do_not_stop_anything(tmp_path: Path, monkeypatch: py
     assert [p.severity for p in check_config(file)] == ["note"] * 4
 
 
+@pytest.mark.parametrize(
+    ("id", "base_url", "twice"),
+    [
+        ("anthropic", "https://proxy/anthropic/v1", "/v1"),
+        ("gemini", "https://proxy/v1beta/", "/v1beta"),
+        ("mistral", "https://api.mistral.ai/v1", "/v1"),
+        ("groq", "https://api.groq.com/openai/v1", "/openai/v1"),
+        ("openai", "https://proxy/v1", None),
+        ("anthropic", "https://proxy/anthropic", None),
+    ],
+)
+def test_a_path_that_would_come_twice_is_a_warning(tmp_path: Path, id: str, base_url: str, twice: str | None) -> None:
+    file = tmp_path / "tsuji.toml"
+    file.write_text(f'[providers.{id}]\nbase_url = "{base_url}"\n')
+    said = [(p.severity, p.message.partition(":")[0]) for p in check_config(file)]
+    assert said == ([("warning", f"probably without {twice!r}")] if twice else [])
+
+
 def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot be read: No such file"):
         load_config(tmp_path / "none.toml")

@@ -1,6 +1,7 @@
 """What file, catalogue and environment say together."""
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -56,6 +57,14 @@ def test_the_example_of_the_documentation(tmp_path: Path, monkeypatch: pytest.Mo
     mock = config.provider("mock")
     assert (mock.dialect, mock.base_url, config.api_key(mock)) == ("openai", "http://127.0.0.1:9001/v1", "k1")
     assert (config.server.host, config.server.port, config.server.keys) == ("127.0.0.1", 4141, ())
+
+
+def test_the_examples_of_the_documentation_have_no_mistakes(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert blocks
+    for block in blocks:
+        load(tmp_path, block)
 
 
 def test_two_lines_make_a_provider_that_needs_no_key(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import tomllib
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsuji.config.lines import key_lines
@@ -108,6 +108,7 @@ def _toml(value: Any) -> str:
     return '"' + "".join(f"\\U{ord(c):08x}" if not c.isalnum() or not c.isascii() else c for c in value) + '"'
 
 
+@settings(deadline=None)
 @given(st.dictionaries(_names, _values, max_size=4))
 def test_any_document_can_be_scanned(document: dict[str, Any]) -> None:
     text = "".join(f"{_toml(name)} = {_toml(value)}\n" for name, value in document.items())

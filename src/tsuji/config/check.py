@@ -73,8 +73,11 @@ def _provider(id: str, table: ProviderTable, path: Path, folder: Folder, problem
         missing = " and ".join([name for name in ("dialect", "base_url") if not getattr(table, name)])
         near = catalog.nearest(id, catalog.provider_ids())
         problems.add(path, f"is not in the catalogue ({near}); a provider of your own needs {missing}")
+    name = table.dialect or (catalog.provider(id).dialect if in_catalogue else None)
     if table.base_url is not None:
-        _base_url(table.base_url, (*path, "base_url"), problems)
+        own = catalog.provider(id).endpoints.get("chat") if in_catalogue else None
+        added = getattr(table.endpoints, "chat", None) or own or (dialect(name).chat_path("m", False) if name else "")
+        _base_url(table.base_url, added, (*path, "base_url"), problems)
     if table.api_key is not None:
         _secret_is_there(table.api_key, (*path, "api_key"), folder, problems)
     _headers(table, path, problems)
@@ -82,7 +85,6 @@ def _provider(id: str, table: ProviderTable, path: Path, folder: Folder, problem
         endpoint = getattr(table.endpoints, operation, None)
         if endpoint is not None and not endpoint.startswith("/"):
             problems.add((*path, "endpoints", operation), "must begin with '/'; it comes after base_url")
-    name = table.dialect or (catalog.provider(id).dialect if in_catalogue else None)
     if table.quirks is not None and name is not None:
         _quirks(table.quirks, name, (*path, "quirks"), problems)
 
@@ -97,23 +99,29 @@ def _headers(table: ProviderTable, path: Path, problems: Problems) -> None:
             )
 
 
-def _base_url(url: str, path: Path, problems: Problems) -> None:
+def _base_url(url: str, added: str, path: Path, problems: Problems) -> None:
+    """added: the path of a chat request, which comes after the URL."""
     if "@" in url:
         problems.add(path, "must not carry credentials; write api_key, or a header")
         return
     try:
-        split_url(url)
+        _, given = split_url(url)
     except InvalidRequestError as error:
         problems.add(path, error.message)
         return
+    given = given.rstrip("/")
     for ending in ("/chat/completions", "/messages", "/embeddings"):
-        if url.rstrip("/").endswith(ending):
+        if given.endswith(ending):
             problems.add(path, f"leave out {ending!r}: it is added; write what the provider's official client takes")
+            return
+    twice = [added[:end] for end in range(1, len(added)) if added[end] == "/" and given.endswith(added[:end])]
+    if twice:
+        problems.add(path, f"probably without {twice[0]!r}: {added!r} is added to it", "warning")
 
 
 def _quirks(quirks: QuirksTable, name: str, path: Path, problems: Problems) -> None:
     fields = dialect(name).fields
-    for table in ("drop", "rename", "defaults"):
+    for table in ("drop", "rename", "defaults", "accepts"):
         for field in getattr(quirks, table) or ():
             if field not in fields:
                 near = catalog.nearest(field, tuple(sorted(fields)))
