@@ -126,6 +126,10 @@ def test_a_conversation_with_calls_becomes_plain_turns() -> None:
         ("assistant", 'Let me see.\n{"name": "get_weather", "arguments": {"city": "Oslo"}}'),
         ("user", "Result of get_weather: 4 C\nError of now: no\nAnd tomorrow?"),
     ]
+    adapted, _ = adapt_request(ChatRequest("m", (*messages[:3], messages[2])), PLAIN)
+    assert adapted.messages[-1].text == (
+        "Result of get_weather: 4 C\nResult of get_weather: 4 C\nUse it to answer my question in plain words."
+    )
     assert adapt_request(ChatRequest("m", messages), TOOLED)[0].messages == messages
 
 

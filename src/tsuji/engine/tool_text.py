@@ -2,7 +2,8 @@
 
 The wording was chosen by trial with the default model (135 M parameters, 13 questions, 3 tools, a call enforced by
 schema): an example call beside each description made it choose the right tool 10 times; the tools' JSON schemas, as
-larger models are given them, 7 times; signatures, 6 times.
+larger models are given them, 7 times; signatures, 6 times. Of 8 results, it used 7 in its answer when told to; when
+not, it repeated the call 8 times.
 """
 
 import json
@@ -19,6 +20,7 @@ _FORCED_END = "Reply with one such JSON object and nothing else."
 _FORCED_LIST_END = "Reply with a JSON array of such objects and nothing else."
 _FREE = "You can call these functions:"
 _FREE_END = "To call one, reply with such a JSON object and nothing else. If none fits, answer in plain words."
+_REQUEST = "Use it to answer my question in plain words."
 
 
 def tools_text(tools: Sequence[Tool], *, forced: bool, parallel: bool) -> str:
@@ -42,35 +44,48 @@ def with_system_text(messages: tuple[Message, ...], text: str) -> tuple[Message,
 def plain_messages(messages: Iterable[Message]) -> tuple[Message, ...]:
     """The conversation with calls as the text that asked for them, and results as words of the user's.
 
-    Messages of the user's that follow each other become one: many templates insist on turns.
+    A result and what the user says next become one message: many templates insist on turns.
     """
     names: dict[str, str] = {}
     out: list[Message] = []
+    rewritten = False  # the last message
     for message in messages:
         names |= {part.id: part.name for part in message.content if type(part) is ToolCall}
-        parts = tuple([_plain(part, names) for part in message.content])
-        has_results = any(type(part) is ToolResult for part in message.content)
-        if has_results or message.role == "tool":
-            message = msgspec.structs.replace(message, role="user", name=None)
-        if parts != message.content:
-            message = msgspec.structs.replace(message, content=_joined(parts))
-        if message.role == "user" and out and out[-1].role == "user":
-            message = msgspec.structs.replace(message, content=_joined(out.pop().content + message.content))
+        before, rewritten = rewritten, any(type(part) in (ToolCall, ToolResult) for part in message.content)
+        if rewritten:
+            message = _plain_message(message, names)
+        if (before or rewritten) and message.role == "user" and out and out[-1].role == "user":
+            content = _joined((*_without_request(out.pop().content), *message.content))
+            message = msgspec.structs.replace(message, content=content)
+            rewritten = True
         out.append(message)
     return tuple(out)
 
 
-def _plain(part: Part, names: Mapping[str, str]) -> Part:
-    if type(part) is ToolCall:
-        return Text(f'{{"name": {json.dumps(part.name)}, "arguments": {part.arguments or "{}"}}}')
-    if type(part) is ToolResult:
-        name = part.name or names.get(part.call_id) or "the function"
-        said = "".join([p.text for p in part.content if type(p) is Text])
-        return Text(f"{'Error' if part.is_error else 'Result'} of {name}: {said}")
-    return part
+def _plain_message(message: Message, names: Mapping[str, str]) -> Message:
+    parts: list[Part] = []
+    for part in message.content:
+        if type(part) is ToolCall:
+            parts.append(Text(f'{{"name": {json.dumps(part.name)}, "arguments": {part.arguments or "{}"}}}'))
+        elif type(part) is ToolResult:
+            name = part.name or names.get(part.call_id) or "the function"
+            said = "".join([p.text for p in part.content if type(p) is Text])
+            parts.append(Text(f"{'Error' if part.is_error else 'Result'} of {name}: {said}"))
+            parts += [p for p in part.content if type(p) is not Text]
+        else:
+            parts.append(part)
+    if type(message.content[-1]) is ToolResult:
+        parts.append(Text(_REQUEST))
+    role = "user" if message.role == "tool" else message.role
+    return msgspec.structs.replace(message, role=role, name=None, content=_joined(parts))
 
 
-def _joined(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+def _without_request(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    last = parts[-1] if parts else None
+    return (*parts[:-1], Text(last.text.removesuffix("\n" + _REQUEST))) if type(last) is Text else parts
+
+
+def _joined(parts: Iterable[Part]) -> tuple[Part, ...]:
     """Neighbouring texts as one, on lines of their own."""
     out: list[Part] = []
     for part in parts:
