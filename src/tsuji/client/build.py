@@ -35,25 +35,26 @@ class Ask(msgspec.Struct):
 def ask_chat(model: str, messages: Any, stream: bool | None, options: Fields) -> Ask:
     """Raises InvalidRequestError for wrong values, TypeError for unknown keywords."""
     fields, target = split("completion", options, CHAT)
-    ask = Ask(cast("ChatRequest", None), target)
     body: Fields = {"messages": messages}
     states: dict[int, Fields] = {}
+    parse: Parse | None = None
+    show_usage = False
     if fields:
-        _chat_fields(fields, ask)
+        parse = _chat_fields(fields)
         body.update(fields)
     if not _all_plain(messages):
         body["messages"] = _plain_messages(messages, states)
     if stream:
         asked: Fields = dict(fields.get("stream_options", {}))
-        ask.show_usage = bool(asked.get("include_usage"))
+        show_usage = bool(asked.get("include_usage"))
         body["stream_options"] = {**asked, "include_usage": True}
-    ask.request = request = dialect("openai").parse_request(_encoded(body), model, bool(stream))
+    request = dialect("openai").parse_request(_encoded(body), model, bool(stream))
     if states:
         turns = list(request.messages)
         for at, state in states.items():
             turns[at] = restore(turns[at], state, f"messages[{at}]")
-        ask.request = msgspec.structs.replace(request, messages=tuple(turns))
-    return ask
+        request = msgspec.structs.replace(request, messages=tuple(turns))
+    return Ask(request, target, parse, show_usage)
 
 
 def _all_plain(messages: Any) -> bool:
@@ -66,10 +67,11 @@ def _all_plain(messages: Any) -> bool:
     return True
 
 
-def _chat_fields(fields: Fields, ask: Ask) -> None:
-    """The values that are more than JSON, as JSON."""
+def _chat_fields(fields: Fields) -> Parse | None:
+    """Makes JSON of the values that are more than that. Gives what `message.parsed` is made with."""
+    parse: Parse | None = None
     if "response_format" in fields:
-        fields["response_format"], ask.parse = structured(fields["response_format"])
+        fields["response_format"], parse = structured(fields["response_format"])
     if "tools" in fields:
         fields["tools"] = [_tool(tool, f"tools[{i}]") for i, tool in enumerate(_listed(fields["tools"], "tools"))]
     if "max_completion_tokens" in fields and fields.get("max_tokens") == fields["max_completion_tokens"]:
@@ -85,6 +87,7 @@ def _chat_fields(fields: Fields, ask: Ask) -> None:
         )
     if effort == "auto":
         del fields["reasoning_effort"]
+    return parse
 
 
 def _listed(value: Any, name: str) -> Sequence[Any]:
@@ -144,21 +147,20 @@ def _encoded(body: Fields) -> bytes:
 def ask_messages(model: str, messages: Any, max_tokens: Any, stream: bool | None, options: Fields) -> Ask:
     """The same for a call in Anthropic's terms."""
     fields, target = split("messages", options, MESSAGES)
-    ask = Ask(cast("ChatRequest", None), target)
+    parse: Parse | None = None
     betas = fields.pop("betas", None)
     if betas:
         target["extra_headers"] = {"anthropic-beta": ",".join(betas), **target.get("extra_headers", {})}
     form = fields.get("output_format")
     if form is not None and not isinstance(form, Mapping):
-        asked, ask.parse = structured(form)
+        asked, parse = structured(form)
         fields["output_format"] = {"type": "json_schema", "schema": asked["json_schema"]["schema"]}
     if "tools" in fields:
         fields["tools"] = [_anthropic_tool(t, f"tools[{i}]") for i, t in enumerate(_listed(fields["tools"], "tools"))]
     if not _all_plain(messages):
         messages = _plain_messages(messages, {})
     body = {"messages": messages, "max_tokens": max_tokens, **fields}
-    ask.request = dialect("anthropic").parse_request(_encoded(body), model, bool(stream))
-    return ask
+    return Ask(dialect("anthropic").parse_request(_encoded(body), model, bool(stream)), target, parse)
 
 
 def _anthropic_tool(tool: Any, where: str) -> Fields:
