@@ -26,7 +26,7 @@ def chat(tmp_path: Path, environment: dict[str, str]) -> Iterator[Chat]:
             cwd=str(tmp_path),
             env={**environment, "PROMPT_TOOLKIT_NO_CPR": "1"},
             encoding="utf-8",
-            timeout=15,
+            timeout=60,
             dimensions=(40, 200),
         )
         running.append(child)
