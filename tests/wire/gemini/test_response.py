@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.wire.gemini.wires import GEMINI, answer, parse, read, write
+from tests.wire.gemini.wires import GEMINI, answer, parse, read, render, write
 from tsuji.core.errors import RateLimitError, TsujiError, UpstreamProtocolError
 from tsuji.core.parts import Audio, Citation, Image, Media, Opaque, Refusal, Text, Thinking, ToolCall
 from tsuji.core.response import ChatResponse, Choice, StopReason, TokenLogprob
@@ -264,7 +264,10 @@ def test_thinking_of_others_travels_through_a_client(thought: Thinking, urlsafe:
         content["parts"][0]["thoughtSignature"] = (
             content["parts"][0]["thoughtSignature"].replace("+", "-").replace("/", "_")
         )
-    assert parse({"contents": [content]}).messages[0].content == (thought, Text("x"))
+    request = parse({"contents": [content]})
+    assert request.messages[0].content == (thought, Text("x"))
+    assert GEMINI.foreign_mark in json.dumps(content).encode()
+    assert render(request)["contents"][0]["parts"] == [{"text": "x"}]
 
 
 @pytest.mark.parametrize("signature", ["dHN1amk6", "dHN1amk6!!", "dHN1amk6e30="])

@@ -10,6 +10,7 @@ path. A stream is always asked for with `alt=sse`.
 
 from tsuji.wire.dialect import Dialect
 
+from .carried import FOREIGN_MARK
 from .embeddings import (
     parse_embedding_request,
     parse_embedding_response,
@@ -50,6 +51,7 @@ DIALECT = Dialect(
     models_path=MODELS_PATH,
     parse_models=parse_models,
     render_models=render_models,
+    foreign_mark=FOREIGN_MARK,
 )
 
 __all__ = ["DIALECT"]

@@ -13,6 +13,9 @@ from tsuji.core.parts import Thinking
 
 _MARK = b"tsuji:"
 _PREFIX = b2a_base64(_MARK, newline=False).decode()
+FOREIGN_MARK = _PREFIX.encode()
+"""Six bytes are eight letters, alike in both alphabets."""
+
 _STANDARD = str.maketrans("-_", "+/")
 
 

@@ -74,12 +74,6 @@ def foreign_thought(part: Thinking, said: str | None = None) -> list[Wire]:
     return [thought] if part.text or token else []
 
 
-def note(losses: Losses, field: str) -> None:
-    """A hint that is left out: no error, but said."""
-    if field not in losses.dropped:
-        losses.dropped.append(field)
-
-
 def decode_arguments(text: str) -> Wire:
     """Arguments as the object that the API wants; what is no JSON object goes under "arguments", as it is."""
     if not text or text.isspace():
@@ -131,7 +125,7 @@ class PartWriter:
 
     def note(self, what: str) -> None:
         if self.losses is not None:
-            note(self.losses, f"{self.where()} ({what})")
+            self.losses.note(f"{self.where()} ({what})")
 
     def finish(self, fields: Wire, ext: Ext | None, signature: str | None = None) -> Wire:
         """Adds to a part what stands beside its data."""

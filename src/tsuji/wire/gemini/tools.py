@@ -26,7 +26,7 @@ from .fields import (
     strings,
     to_ext,
 )
-from .parts_out import Wire, note
+from .parts_out import Wire
 from .schema import json_schema
 
 AnyTool = Tool | ProviderTool
@@ -132,7 +132,7 @@ def _render_declaration(tool: Tool, at: str, losses: Losses) -> Wire:
     elif tool.parameters is not None:
         out["parametersJsonSchema"] = tool.parameters
     if tool.strict:
-        note(losses, at + ".strict")
+        losses.note(at + ".strict")
     if tool.ext:
         place(out, dict(losses.ext(tool.ext, at + ".")))
         if "~snake" in mine:
