@@ -138,7 +138,7 @@ class Answer:
 class Client:
     """A socket, and just enough HTTP to read answers off it."""
 
-    def __init__(self, port: int, timeout: float = 10.0) -> None:
+    def __init__(self, port: int, timeout: float = 60.0) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port), timeout)
         self._buffer = b""
 

@@ -34,7 +34,9 @@ def gateway(local_engine: Any) -> Iterator[Serving]:
 @pytest.mark.parametrize("client", asking.DIALECTS)
 @pytest.mark.parametrize("stream", [False, True])
 def test_it_answers_every_dialect(client: str, stream: bool, gateway: Serving) -> None:
-    answer = gateway.ask(*asking.chat(client, model="local:default", stream=stream))
+    path, body = asking.chat(client, model="local:default", stream=stream)
+    limit = {"generationConfig": {"maxOutputTokens": 20}} if client == "gemini" else {"max_tokens": 20}
+    answer = gateway.ask(path, body | limit)
     assert answer.status == 200
     assert answer.headers["x-tsuji-cost"] == "0.000000000"
     assert answer.headers["x-tsuji-target"] == "local:default"
@@ -59,9 +61,13 @@ def test_a_tool_that_must_be_called_is_called(stream: bool, gateway: Serving) ->
         deltas = [c["delta"] for e in answer.events() if e != "[DONE]" for c in e.get("choices", ())]
         calls = [call["function"] for delta in deltas for call in delta.get("tool_calls", ())]
         name, arguments = calls[0]["name"], "".join([call.get("arguments", "") for call in calls])
+        ends = [c["finish_reason"] for e in answer.events() if e != "[DONE]" for c in e.get("choices", ())]
+        assert ends[-1] == "tool_calls"
     else:
-        (call,) = answer.json()["choices"][0]["message"]["tool_calls"]
+        choice = answer.json()["choices"][0]
+        (call,) = choice["message"]["tool_calls"]
         name, arguments = call["function"]["name"], call["function"]["arguments"]
+        assert choice["finish_reason"] == "tool_calls"
     assert name == "weather"
     assert isinstance(json.loads(arguments)["city"], str)
 
@@ -74,7 +80,8 @@ def test_embeddings(gateway: Serving, local_engine: Any) -> None:
 
 
 def test_it_is_a_fallback_like_any_other(gateway: Serving) -> None:
-    answer = gateway.ask(*asking.chat("openai", model="fallback"))
+    path, body = asking.chat("openai", model="fallback")
+    answer = gateway.ask(path, body | {"max_tokens": 20})
     assert (answer.status, answer.headers["x-tsuji-attempts"]) == (200, "2")
 
 
@@ -92,6 +99,7 @@ def test_the_list_of_models_has_it(gateway: Serving) -> None:
 
 def test_a_crash_is_told_and_the_next_request_is_served(gateway: Serving, local_engine: Any) -> None:
     path, body = asking.chat("openai", model="local:default", stream=True)
+    bounded = body | {"max_tokens": 20}
     with gateway.client() as client:
         client.send(request(path, body | {"max_tokens": 2000, "messages": [{"role": "user", "content": "Count."}]}))
         client.piece()
@@ -99,4 +107,4 @@ def test_a_crash_is_told_and_the_next_request_is_served(gateway: Serving, local_
         answer = client.rest()
         assert not answer.endswith(b"0\r\n\r\n")
         assert b"SIGKILL" in answer
-    assert gateway.ask(*asking.chat("openai", model="local:default")).status == 200
+    assert gateway.ask(path, bounded).status == 200

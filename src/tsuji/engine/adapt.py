@@ -81,8 +81,9 @@ class Unadapt:
             for piece in reader.feed(part.text) + reader.finish():
                 _add_piece(out, piece, _call_id(response_id, choice.index, len(out)), part)
         called = any(type(part) is ToolCall for part in out)
-        stop = "tool_calls" if called and choice.stop == "stop" else choice.stop
-        return msgspec.structs.replace(choice, content=tuple(out), stop=stop)
+        if called and choice.stop == "stop":  # the provider's word for why it ended is about the text
+            choice = msgspec.structs.replace(choice, stop="tool_calls", stop_raw=None)
+        return msgspec.structs.replace(choice, content=tuple(out))
 
 
 def _add_piece(parts: list[Part], piece: Piece, call_id: str, source: Text) -> None:
@@ -146,8 +147,9 @@ class _ChoiceParts:
             self._end_text(event.index, out)
         elif type(event) is ev.Finished:
             self.end_texts(out)
-            stop = "tool_calls" if self._called and event.stop == "stop" else event.stop
-            out.append(msgspec.structs.replace(event, stop=stop))
+            if self._called and event.stop == "stop":
+                event = msgspec.structs.replace(event, stop="tool_calls", stop_raw=None)
+            out.append(event)
         else:
             out.append(self._renumbered(event))
 
