@@ -138,6 +138,17 @@ def test_an_answer_that_is_none(client: str, name: str, behind: Any) -> None:
     assert asking.error(client, answer.body)[1]
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/json; charset=utf-8", "application/vnd.api+json"])
+def test_an_answer_is_known_by_its_look(kind: str, behind: Any) -> None:
+    reply = answers.chat("openai", "ok")
+    reply.content_type = kind
+    gateway, _ = behind("openai", reply)
+    for client in asking.DIALECTS:
+        answer = gateway.ask(*asking.chat(client))
+        assert asking.text(client, answer) == "ok"
+        assert answer.headers["content-type"] == "application/json"
+
+
 def test_no_one_listens_upstream(serve: Any, scripted: Any) -> None:
     provider = scripted()
     provider.close()

@@ -85,7 +85,10 @@ class Driver:
         self.model = model = model_of(self.fields) if request.model is None else request.model
         if len(model) > _MAX_MODEL or not model.isprintable():
             raise InvalidRequestError("'model' is no model's name: too long, or not printable", param="model")
-        self.stream = wants_stream(self.fields) if endpoint.stream is None else endpoint.stream
+        if endpoint.stream is None:
+            self.stream = endpoint.operation == "chat" and wants_stream(self.fields)
+        else:
+            self.stream = endpoint.stream
         route = self.gateway.destinations.route(model)
         self.drop = self.gateway.config.drop_params if route.drop_params is None else route.drop_params
         self.routing = Routing(route, self.mark)

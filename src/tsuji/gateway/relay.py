@@ -13,7 +13,7 @@ from tsuji.wire.passthrough import encode, quirky
 from . import reply
 from .destination import Destination
 from .framing import Framing
-from .sink import Sink, is_events, is_json
+from .sink import Sink, is_events, is_json, is_object
 
 if TYPE_CHECKING:
     from tsuji.http.message import ResponseHead
@@ -70,8 +70,6 @@ class Relay(Sink):
                 self._framing = self.driver.framing()
             elif not is_json(head):  # JSON may be an error under a status that says success
                 raise self.not_an_answer(head)
-        elif not is_json(head):
-            raise self.not_an_answer(head)
 
     def answer_body(self, data: bytes) -> None:
         tail, framing = self._tail, self._framing
@@ -112,20 +110,21 @@ class Relay(Sink):
     def _whole(self, body: bytes) -> None:
         driver, head = self.driver, self._head
         driver.answered()
-        if head is None or not body:
-            raise UpstreamProtocolError("the provider's answer is empty")
+        if head is None or not is_object(head, body):
+            raise self.not_an_answer(head)
         usage = self.destination.upstream.dialect.read_usage(body)
         self.done()
-        driver.whole(self.destination, reply.status_line(head.status) + reply.passed(head), body, self.cost(usage))
+        own = reply.status_line(head.status) + reply.JSON + reply.passed(head)
+        driver.whole(self.destination, own, body, self.cost(usage))
 
     def _pass_unheld(self) -> None:
         """A whole answer too long to be worth holding: what it cost is not known when its head leaves."""
         driver, head = self.driver, self._head
-        if head is None:
-            return
+        if head is None or not is_json(head):
+            raise self.not_an_answer(head)
         self._passing = True
         driver.answered()
-        own = reply.status_line(head.status) + reply.passed(head)
+        own = reply.status_line(head.status) + reply.JSON + reply.passed(head)
         driver.connection.begin(own + driver.lines(self.destination, b"unknown"))
         driver.connection.send(self.held())
         self._held.clear()
@@ -139,7 +138,7 @@ class Relay(Sink):
         self._passing = True
         driver.answered()
         lines = driver.lines(self.destination, self.preview())
-        own = reply.stream_head(framing.content_type) + reply.passed(head, but=b"content-type")
+        own = reply.stream_head(framing.content_type) + reply.passed(head)
         driver.connection.begin(own + lines, framing.probe)
 
     def _end_stream(self, tail: "StreamTail", framing: Framing) -> None:

@@ -13,7 +13,6 @@ OK = _LINES[200]
 
 _PASSED = frozenset(
     [
-        b"content-type",
         b"content-language",
         b"request-id",
         b"x-request-id",
@@ -24,7 +23,7 @@ _PASSED = frozenset(
         b"retry-after-ms",
     ]
 )
-_NEVER = frozenset([b"server", b"date", b"connection", b"content-length", b"transfer-encoding", b"vary"])
+_NEVER = frozenset([b"server", b"date", b"connection", b"content-length", b"content-type", b"transfer-encoding"])
 """Of the others, those that every answer has: looked up first."""
 _PASSED_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-")
 
@@ -43,17 +42,16 @@ def stream_head(content_type: bytes) -> bytes:
     return b"%bcontent-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n" % (OK, content_type)
 
 
-def passed(head: ResponseHead, error: TsujiError | None = None, *, but: bytes = b"") -> bytes:
-    """The lines of a provider's head that reach the client: of its body, its limits and its request id, no others.
+def passed(head: ResponseHead, error: TsujiError | None = None) -> bytes:
+    """The lines of a provider's head that reach the client: of its limits and its request id, no others.
 
     error: what the head is that of; its Retry-After passes where the error could not read it (an HTTP date).
-    but: one that does not.
     """
     out = b""
     for name, content in head.headers:
         if name in _NEVER:
             continue
-        if (name in _PASSED and name != but) or name.startswith(_PASSED_PREFIXES):
+        if name in _PASSED or name.startswith(_PASSED_PREFIXES):
             out += name + b": " + content + b"\r\n"
         elif name == b"retry-after" and error is not None and error.retry_after is None:
             out += b"retry-after: " + content + b"\r\n"

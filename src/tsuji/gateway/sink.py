@@ -209,9 +209,9 @@ class Sink(ABC):
     def interrupted(self) -> TsujiError:
         return self._here(StreamInterruptedError("the provider's stream ended before the answer was complete"))
 
-    def not_an_answer(self, head: "ResponseHead") -> TsujiError:
-        kind = (head.get(b"content-type") or b"nothing").decode("latin-1")
-        return UpstreamProtocolError(f"the provider answered with {kind!r}, which is no answer; check its base_url")
+    def not_an_answer(self, head: "ResponseHead | None") -> TsujiError:
+        kind = ((head.get(b"content-type") if head is not None else None) or b"an untyped body").decode("latin-1")
+        return UpstreamProtocolError(f"the provider sent {kind}, which is no answer of a model; check its base_url")
 
     # Errors.
 
@@ -239,11 +239,18 @@ class Sink(ABC):
         head, body, _ = raw
         if not is_json(head) or self._held_size > MAX_ERROR:
             return None
-        return reply.status_line(head.status) + reply.passed(head, error), body
+        return reply.status_line(head.status) + reply.JSON + reply.passed(head, error), body
 
 
 def is_json(head: "ResponseHead") -> bool:
     return b"json" in (head.get(b"content-type") or b"").lower()
+
+
+def is_object(head: "ResponseHead | None", body: bytes) -> bool:
+    """Whether a body is a JSON object, from its type or, because some servers give none, its look."""
+    if not body:
+        return False
+    return (head is not None and is_json(head)) or body[:64].lstrip()[:1] == b"{"
 
 
 def is_events(head: "ResponseHead") -> bool:

@@ -17,7 +17,7 @@ from tsuji.http.message import render_headers
 from . import reply
 from .destination import Destination
 from .framing import Framing
-from .sink import Sink, is_events, is_json
+from .sink import Sink, is_events, is_json, is_object
 
 if TYPE_CHECKING:
     from tsuji.engine.adapt import Unadapt
@@ -31,10 +31,21 @@ _PREAMBLE = (ev.Started, ev.UsageReported, ev.ExtAdded, ev.PartStarted)
 
 
 class Translation(Sink):
-    __slots__ = ("_early", "_framing", "_parser", "_passing", "_renderer", "_unadapt", "_unadapt_events", "_usage")
+    __slots__ = (
+        "_early",
+        "_framing",
+        "_head",
+        "_parser",
+        "_passing",
+        "_renderer",
+        "_unadapt",
+        "_unadapt_events",
+        "_usage",
+    )
 
     def __init__(self, driver: "Driver", destination: Destination) -> None:
         super().__init__(driver, destination)
+        self._head: ResponseHead | None = None
         self._parser: StreamParser | None = None
         self._renderer: StreamRenderer | None = None
         self._framing: Framing | None = None
@@ -76,8 +87,10 @@ class Translation(Sink):
             self._renderer = self.driver.dialect.stream_renderer(self.driver.chat())
             self._framing = self.driver.framing()
             self._unadapt_events = self._unadapt.events() if self._unadapt is not None else None
-        elif not is_json(head):
-            raise self.not_an_answer(head)
+        else:
+            self._head = head
+            if self.driver.stream and not is_json(head):
+                raise self.not_an_answer(head)
 
     def answer_body(self, data: bytes) -> None:
         if self._parser is not None:
@@ -96,7 +109,10 @@ class Translation(Sink):
             upstream = self.destination.upstream
             upstream.dialect.parse_response(self.held(), upstream.provider.quirks)  # raises what the document says
             raise UpstreamProtocolError("the provider answered a request for a stream with a whole answer")
-        body, usage = self.translate(self.held())
+        whole = self.held()
+        if not is_object(self._head, whole):
+            raise self.not_an_answer(self._head)
+        body, usage = self.translate(whole)
         self.done()
         self.driver.whole(self.destination, reply.OK + reply.JSON, body, self.cost(usage))
 
