@@ -54,8 +54,8 @@ class Destinations:
     def __init__(self, config: "Config") -> None:
         self._config = config
         self._routes: dict[str, Route] = {}
-        self._found: dict[Target, Destination] = {}
-        self._local: dict[Target, tuple[Endpoint, Destination]] = {}
+        self._found: dict[int, Destination] = {}  # by the target's id, which is cheaper than its hash
+        self._local: dict[tuple[Target, str], tuple[Endpoint, Destination]] = {}
 
     def warm(self) -> None:
         """Does before the first request what it would wait for: dialects, prices and what the routes lead to.
@@ -79,33 +79,33 @@ class Destinations:
         return found
 
     def find(self, target: Target) -> Destination:
-        found = self._found.get(target)
-        if found is None:
+        found = self._found.get(id(target))
+        if found is None or found.target is not target:
             provider = self._config.provider(target.provider)
             ready = upstream(provider, self._config.api_key(provider))
             found = self._make(target, ready, target.model)
             if len(self._found) >= _REMEMBERED:
                 self._found.clear()
-            self._found[target] = found
+            self._found[id(target)] = found
         return found
 
-    async def local(self, target: Target) -> Destination:
+    async def local(self, target: Target, operation: str) -> Destination:
         """The same for a model of the local engine, which is loaded first where it must be."""
         from tsuji.engine.local import engine
 
-        endpoint = await engine().aendpoint(target.model)
-        known = self._local.get(target)
+        endpoint = await engine().aendpoint(target.model, operation)
+        known = self._local.get((target, operation))
         if known is not None and known[0] is endpoint:
             return known[1]
         provider = msgspec.structs.replace(self._config.provider(LOCAL), base_url=endpoint.base_url)
         found = self._make(target, upstream(provider, None, endpoint.headers), endpoint.model)
         found.endpoint = endpoint
-        self._local[target] = (endpoint, found)
+        self._local[target, operation] = (endpoint, found)
         return found
 
     def forget(self, target: Target) -> None:
         """Its key was refused: it may have been changed since it was read."""
-        self._found.pop(target, None)
+        self._found.pop(id(target), None)
 
     def price(self, destination: Destination, now: float) -> "Price | None":
         """Of this time: prices change by date and by time of day."""

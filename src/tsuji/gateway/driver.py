@@ -5,6 +5,7 @@ A Driver reads what a request asks for, asks `Routing` what to do, has a Relay o
 """
 
 import asyncio
+from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, assert_never
 
@@ -42,34 +43,17 @@ class Driver:
     passes, by perf_counter.
     """
 
-    __slots__ = (
-        "_chat",
-        "_sink",
-        "_spent",
-        "_task",
-        "connection",
-        "dialect",
-        "drop",
-        "dropped",
-        "fields",
-        "gateway",
-        "mark",
-        "model",
-        "operation",
-        "request",
-        "routing",
-        "stream",
-    )
+    # Defaults are the class's: an attribute that stays as it is costs nothing per request.
+    dropped: Sequence[str] = ()
+    _chat: ChatRequest | None = None
+    _sink: "Sink | None" = None
+    _task: "asyncio.Task[None] | None" = None
+    _spent = 0.0
 
     def __init__(self, gateway: "Gateway", connection: "Connection", request: Request) -> None:
         self.gateway = gateway
         self.connection = connection
         self.request = request
-        self.dropped: list[str] = []
-        self._chat: ChatRequest | None = None
-        self._sink: Sink | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._spent = 0.0
 
     def begin(self) -> None:
         """Raises TsujiError for a request that no target is to see."""
@@ -127,7 +111,7 @@ class Driver:
     async def _try_local(self, action: Try) -> None:
         """The local engine may have to load the model, or even fetch it, before there is an address."""
         try:
-            destination = await self.gateway.destinations.local(action.target)
+            destination = await self.gateway.destinations.local(action.target, self.operation)
             self.mark = perf_counter()
             self._send(destination, action.timeouts)
         except Exception as error:

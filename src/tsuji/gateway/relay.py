@@ -11,15 +11,12 @@ from tsuji.core.events import StreamFailed
 from tsuji.wire.passthrough import encode, quirky
 
 from . import reply
-from .destination import Destination
 from .framing import Framing
 from .sink import Sink, is_events, is_json, is_object
 
 if TYPE_CHECKING:
     from tsuji.http.message import ResponseHead
     from tsuji.wire.dialect import StreamTail
-
-    from .driver import Driver
 
 _EMBEDDINGS_PATH = "/embeddings"
 _CLIENT_HEADERS = {"anthropic": (b"anthropic-beta",), "openai": (b"openai-beta",)}
@@ -29,14 +26,10 @@ _UNHELD = 8 * 1024 * 1024
 
 
 class Relay(Sink):
-    __slots__ = ("_framing", "_head", "_passing", "_tail")
-
-    def __init__(self, driver: "Driver", destination: Destination) -> None:
-        super().__init__(driver, destination)
-        self._head: ResponseHead | None = None
-        self._tail: StreamTail | None = None
-        self._framing: Framing | None = None
-        self._passing = False
+    _head: "ResponseHead | None" = None
+    _tail: "StreamTail | None" = None
+    _framing: Framing | None = None
+    _passing = False
 
     def prepare(self) -> None:
         driver, destination = self.driver, self.destination

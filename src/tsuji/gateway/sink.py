@@ -33,32 +33,20 @@ class Sink(ABC):
     Nothing of an answer reaches the client before it is known to be one: until then a failure goes back to routing.
     """
 
-    __slots__ = (
-        "_done",
-        "_error_head",
-        "_exchange",
-        "_held",
-        "_held_size",
-        "_raw",
-        "body",
-        "destination",
-        "driver",
-        "headers",
-        "path",
-    )
+    # Defaults are the class's: an attribute that stays as it is costs nothing per request.
+    path: bytes = b""
+    headers: bytes = b""
+    body: bytes = b""
+    _done = False
+    _exchange: "Exchange | None" = None
+    _error_head: "ResponseHead | None" = None
+    _held_size = 0
+    _raw: "tuple[ResponseHead, bytes, TsujiError] | None" = None
 
     def __init__(self, driver: "Driver", destination: Destination) -> None:
         self.driver = driver
         self.destination = destination
-        self._exchange: Exchange | None = None
-        self._error_head: ResponseHead | None = None
         self._held: list[bytes] = []
-        self._held_size = 0
-        self._raw: tuple[ResponseHead, bytes, TsujiError] | None = None
-        self._done = False
-        self.path = b""
-        self.headers = b""
-        self.body = b""
 
     # To be given by a way of answering.
 

@@ -15,45 +15,28 @@ from tsuji.core.usage import Usage
 from tsuji.http.message import render_headers
 
 from . import reply
-from .destination import Destination
 from .framing import Framing
 from .sink import Sink, is_events, is_json, is_object
 
 if TYPE_CHECKING:
-    from tsuji.engine.adapt import Unadapt
+    from tsuji.engine.adapt import CallEvents, Unadapt
     from tsuji.http.message import ResponseHead
     from tsuji.wire.dialect import Call, StreamParser, StreamRenderer
-
-    from .driver import Driver
 
 _PREAMBLE = (ev.Started, ev.UsageReported, ev.ExtAdded, ev.PartStarted)
 """Events that say nothing yet: a provider that then fails has not begun to answer."""
 
 
 class Translation(Sink):
-    __slots__ = (
-        "_early",
-        "_framing",
-        "_head",
-        "_parser",
-        "_passing",
-        "_renderer",
-        "_unadapt",
-        "_unadapt_events",
-        "_usage",
-    )
-
-    def __init__(self, driver: "Driver", destination: Destination) -> None:
-        super().__init__(driver, destination)
-        self._head: ResponseHead | None = None
-        self._parser: StreamParser | None = None
-        self._renderer: StreamRenderer | None = None
-        self._framing: Framing | None = None
-        self._unadapt: Unadapt | None = None
-        self._unadapt_events = None
-        self._early: list[ev.Event] = []
-        self._passing = False
-        self._usage: Usage | None = None
+    _head: "ResponseHead | None" = None
+    _parser: "StreamParser | None" = None
+    _renderer: "StreamRenderer | None" = None
+    _framing: Framing | None = None
+    _unadapt: "Unadapt | None" = None
+    _unadapt_events: "CallEvents | None" = None
+    _early: tuple[ev.Event, ...] = ()
+    _passing = False
+    _usage: Usage | None = None
 
     def prepare(self) -> None:
         driver, destination = self.driver, self.destination
@@ -139,8 +122,8 @@ class Translation(Sink):
             elif type(event) is ev.Started and event.created is None:
                 events[at] = msgspec.structs.replace(event, created=int(time()))
         if not self._passing:
-            events = self._early + events
-            self._early = events
+            events = [*self._early, *events]
+            self._early = tuple(events)
         last = events[-1]
         ending = type(last) is ev.Ended or type(last) is ev.StreamFailed
         spoken = events[:-1] if ending else events
@@ -189,8 +172,6 @@ class Translation(Sink):
 
 class EmbeddingTranslation(Translation):
     """The same for vectors, which are never streamed."""
-
-    __slots__ = ("_asked",)
 
     def prepare(self) -> None:
         driver, destination = self.driver, self.destination
