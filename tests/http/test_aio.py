@@ -1,5 +1,6 @@
 import asyncio
 import gc
+import ssl
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,6 +13,7 @@ from tsuji.core.errors import InternalError, InvalidRequestError, TsujiError, Up
 from tsuji.core.timeouts import Timeouts
 from tsuji.http.aio import AsyncPool, Exchange
 from tsuji.http.message import ResponseHead
+from tsuji.http.tls import TlsConfig
 from tsuji.http.url import Origin
 
 Run = Callable[[Awaitable[Any]], Any]
@@ -303,6 +305,52 @@ def test_a_pool_serves_loops_in_two_threads(serve: Serve) -> None:
     assert server.connections == 2
 
 
+@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_closed_pool_leaves_nothing_open_on_a_loop_that_closes_at_once(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+    serve: Serve,
+    server_tls: ssl.SSLContext,
+    ca_file: str,
+    secure: bool,
+) -> None:
+    server = serve(answering(OK), server_tls if secure else None)
+    pool = new_async_pool(tls=TlsConfig(ca_file=ca_file))
+
+    async def main() -> None:
+        response = await pool.request(b"POST", server.origin, b"/", b"", b"", DEFAULTS)
+        assert await response.read() == b"ok"
+        await pool.close()
+
+    loop = new_loop()
+    loop.run_until_complete(main())
+    loop.close()
+    gc.collect()  # a transport that is still open says so here
+    server.stop()
+
+
+def test_a_connection_whose_request_was_not_taken_is_not_kept(run: Run, serve: Serve) -> None:
+    def handle(peer: Peer) -> None:
+        peer.socket.recv(1000)
+        peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        threading.Event().wait(0.2)
+        assert peer.sees_close()
+
+    server = serve(handle)
+
+    async def main() -> None:
+        pool = new_async_pool()
+        for _ in range(2):
+            sink = Recorder()
+            start(pool, server.origin, sink, body=bytes(20_000_000))
+            await sink.over.wait()
+            assert sink.events == [413, "end"]
+        await pool.close()
+
+    run(main())
+    assert server.connections == 2
+
+
 def test_what_is_under_way_when_the_loop_ends(run: Run, serve: Serve) -> None:
     server = serve(unfinished)
     sinks: list[Recorder] = []
@@ -336,7 +384,14 @@ def test_closing_a_pool_fails_what_is_under_way(run: Run, serve: Serve) -> None:
 
 
 def test_an_idle_connection_that_speaks_is_dropped(run: Run, serve: Serve) -> None:
-    server = serve(lambda peer: (peer.request(), peer.send(OK), threading.Event().wait(0.1), peer.send(b"?")))
+    def handle(peer: Peer) -> None:
+        peer.request()
+        peer.send(OK)
+        threading.Event().wait(0.1)
+        peer.send(b"?")
+        assert peer.sees_close()
+
+    server = serve(handle)
 
     async def main() -> None:
         pool = new_async_pool()

@@ -133,26 +133,47 @@ def test_eight_threads_share_a_pool(
     assert server.connections <= 8
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def needs_fork(test: Callable[..., None]) -> Callable[..., None]:
+    test = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")(test)
+    return pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")(test)
+
+
+@needs_fork
 @pytest.mark.parametrize("secure", [False, True])
 def test_a_fork_leaves_the_parents_connections_alone(
     pool: BlockingPool, serve: Callable[..., Server], server_tls: ssl.SSLContext, secure: bool
 ) -> None:
     server = serve(echo, server_tls if secure else None)
-    assert post(pool, server.origin, b"before").read() == b"before"
     half_read = post(pool, server.origin, bytes(1_000_000))
+    assert post(pool, server.origin, b"before").read() == b"before"
+    assert server.connections == 2
     child = os.fork()
     if child == 0:
         half_read.close()
-        fine = all(post(pool, server.origin, body).read() == body for body in (b"child", b"again"))
+        fine = post(pool, server.origin, b"child").read() == b"child"
+        pool.close()
+        os._exit(0 if fine else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert server.connections == 3
+    assert half_read.read() == bytes(1_000_000)
+    assert post(pool, server.origin, b"after").read() == b"after"
+    assert server.connections == 3
+
+
+@needs_fork
+def test_a_child_that_ends_an_inherited_response_does_not_keep_its_connection(
+    pool: BlockingPool, serve: Callable[..., Server]
+) -> None:
+    server = serve(echo)
+    response = post(pool, server.origin, bytes(1_000_000))
+    child = os.fork()
+    if child == 0:
+        fine = response.read() == bytes(1_000_000) and post(pool, server.origin, b"child").read() == b"child"
         pool.close()
         os._exit(0 if fine else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert server.connections == 2
-    assert half_read.read() == bytes(1_000_000)
-    assert post(pool, server.origin, b"after").read() == b"after"
-    assert server.connections == 2
+    response.close()
 
 
 def test_a_response_that_ends_after_the_pool_closed(pool: BlockingPool, serve: Callable[..., Server]) -> None:
@@ -175,22 +196,24 @@ def test_a_response_that_ends_after_the_pool_closed(pool: BlockingPool, serve: C
 
 def test_old_connections_do_not_pile_up(serve: Callable[..., Server]) -> None:
     """Under a light load after a heavy one, those at the bottom of the stack would never be looked at."""
-    going = threading.Barrier(4)
+    together = threading.Barrier(4)
+    ended: list[Peer] = []
 
     def handle(peer: Peer) -> None:
         peer.request()
-        going.wait(PATIENCE)
+        together.wait(PATIENCE)
         peer.send(OK)
         echo(peer)
+        ended.append(peer)
 
     server = serve(handle)
-    pool = BlockingPool(proxies=Proxies(), idle_expiry=0.05)
+    pool = BlockingPool(proxies=Proxies(), idle_expiry=0.3)
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(lambda _: post(pool, server.origin).read(), range(4))) == [b"ok"] * 4
-    assert server.connections == 4
-    threading.Event().wait(0.1)
-    going = threading.Barrier(1)
-    post(pool, server.origin).read()
-    post(pool, server.origin).read()
-    assert server.connections == 5
+    for _ in range(100):
+        if len(ended) == 3:
+            break
+        assert post(pool, server.origin).read() == b"{}"
+        threading.Event().wait(0.05)
+    assert (server.connections, len(ended)) == (4, 3)
     pool.close()

@@ -144,5 +144,3 @@ class Lanes:
             yield
         finally:
             self.shut()
-            for _ in range(3):  # transports close their sockets in the next turns, TLS after the one beneath
-                await asyncio.sleep(0)

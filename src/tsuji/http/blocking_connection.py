@@ -31,7 +31,7 @@ class Connection:
     expires: when it has been idle for too long, as time.monotonic().
     """
 
-    __slots__ = ("_limit", "_pid", "_poll", "_route", "_socket", "_suspect", "expires", "parser")
+    __slots__ = ("_limit", "_pid", "_poll", "_route", "_socket", "expires", "parser")
 
     def __init__(self, connected: socket.socket, route: Route) -> None:
         self._socket = connected
@@ -39,7 +39,6 @@ class Connection:
         self._pid = os.getpid()
         self._poll = None
         self._limit = connected.gettimeout()
-        self._suspect = False
         self.parser = ResponseParser(route.peer)
         self.expires = 0.0
         if hasattr(select, "poll"):  # select() can't watch a descriptor above 1023
@@ -114,7 +113,7 @@ class Connection:
             if isinstance(error, TimeoutError) and not error.errno:
                 kind: TimeoutKind = "total" if monotonic() >= total_at else "first_byte"
                 raise timed_out(self._route, kind, timeouts) from error
-            self._suspect = True  # it may have answered before it stopped listening (413): reading will tell
+            # Otherwise it may have answered before it stopped listening (413): reading will tell.
 
     def _set_limit(self, seconds: float) -> None:
         if seconds != self._limit:
@@ -122,9 +121,9 @@ class Connection:
             self._socket.settimeout(max(seconds, 0.001))
 
     def reusable(self) -> bool:
-        """After a complete response: whether another request may follow, in this process."""
+        """After a complete response: whether another request may follow."""
         self.parser.mute()
-        return self.parser.keep_alive and not self._suspect and self._pid == os.getpid()
+        return self.parser.keep_alive
 
     def abort(self) -> None:
         """Close, and wake a thread that is waiting for the peer."""
