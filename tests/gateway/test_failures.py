@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests import answers
@@ -111,6 +112,26 @@ def test_the_providers_own_error_document_passes_unchanged(behind: Any) -> None:
     assert answer.body == document
     assert answer.headers["retry-after"] == "7"
     assert answer.headers["x-ratelimit-limit-tokens"] == "9"
+
+
+def test_a_provider_that_repeats_our_key_does_not_give_it_away(behind: Any) -> None:
+    gateway, _ = behind("openai", answers.error("openai", 401, "wrong key: upstream-key", type="auth"))
+    for client in asking.DIALECTS:
+        answer = gateway.ask(*asking.chat(client))
+        assert (answer.status, answer.headers["x-tsuji-fault"]) == (401, "gateway")
+        assert "wrong key: ***" in asking.error(client, answer.body)[1]
+
+
+def test_a_key_that_was_refused_is_read_anew(serve: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = scripted([answers.error("openai", 401), answers.chat("openai")])
+    settings = config({"up": ("openai", provider.url)})
+    settings.providers["up"] = msgspec.structs.replace(settings.providers["up"], api_key="env:ROTATING_KEY")
+    monkeypatch.setenv("ROTATING_KEY", "old")
+    gateway = serve(settings)
+    assert gateway.ask(*asking.chat("openai")).status == 401
+    monkeypatch.setenv("ROTATING_KEY", "new")
+    assert gateway.ask(*asking.chat("openai")).status == 200
+    assert [r.headers["authorization"] for r in provider.requests] == ["Bearer old", "Bearer new"]
 
 
 BROKEN = {

@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.engine.fixtures import fetched, local_engine
+from tests.engine.fixtures import fetched
 from tests.gateway import asking
 from tests.gateway.serving import Serving, config, request, start
-
-__all__ = ["local_engine"]
 
 TOOL = {
     "type": "function",
@@ -25,7 +23,7 @@ TOOL = {
 
 
 @pytest.fixture(scope="module")
-def gateway(local_engine: Any) -> Iterator[Serving]:
+def gateway(shared_engine: Any) -> Iterator[Serving]:
     serving = start(config({}, {"fallback": ["nowhere:m", "local:default"]}))
     yield serving
     serving.stop()

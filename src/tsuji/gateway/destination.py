@@ -30,7 +30,7 @@ class Destination(msgspec.Struct):
 
     headers: rendered lines for the provider. lines: header lines for the client. paths: request targets by
     (operation, stream), filled as they are first used. price: as of `priced`, on the driver's clock; None is unknown.
-    endpoint: of a model of the local engine.
+    endpoint: of a model of the local engine. key: the provider's, for `redact`.
     """
 
     target: Target
@@ -43,6 +43,14 @@ class Destination(msgspec.Struct):
     priced: float = float("-inf")
     paths: dict[tuple[str, bool], bytes] = {}
     endpoint: "Endpoint | None" = None
+    key: str | None = None
+
+    def redact(self, document: bytes) -> bytes:
+        """Without our key, which some providers repeat in their errors."""
+        return document.replace(self.key.encode(), b"***") if self.key else document
+
+    def __repr__(self) -> str:
+        return f"Destination({self.target.name!r})"
 
 
 class Destinations:
@@ -82,8 +90,9 @@ class Destinations:
         found = self._found.get(id(target))
         if found is None or found.target is not target:
             provider = self._config.provider(target.provider)
-            ready = upstream(provider, self._config.api_key(provider))
-            found = self._make(target, ready, target.model)
+            key = self._config.api_key(provider)
+            found = self._make(target, upstream(provider, key), target.model)
+            found.key = key
             if len(self._found) >= _REMEMBERED:
                 self._found.clear()
             self._found[id(target)] = found

@@ -132,7 +132,7 @@ class Sink(ABC):
             return
         if self._error_head is not None:
             self._done = True
-            self.driver.failed(self._classify(self._error_head, self.held()))
+            self.driver.failed(self._classify(self._error_head, self.destination.redact(self.held())))
             return
         try:
             self.answer_end()
