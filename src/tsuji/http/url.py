@@ -1,14 +1,12 @@
 """Where a request goes: the origin and the target of a URL. https://www.rfc-editor.org/rfc/rfc3986#section-3"""
 
-from string import ascii_letters, digits, hexdigits
-
 import msgspec
 
 from tsuji.core.errors import InvalidRequestError
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "http+unix": 0}
-_NAME = frozenset(ascii_letters + digits + "-._~")
-_IPV6 = frozenset(hexdigits + ":.")
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
+_IPV6 = frozenset("0123456789abcdefABCDEF:.")
 _VISIBLE = frozenset(map(chr, range(0x21, 0x7F)))
 
 
