@@ -33,7 +33,7 @@ _contexts: dict[tuple[TlsConfig, str | None, str | None], ssl.SSLContext] = {}
 
 
 def client_context(config: TlsConfig | None) -> ssl.SSLContext:
-    """A verifying context: TLS 1.2 or later, ALPN http/1.1. Built once per process and setting, as it takes 20 to 60 ms.
+    """A verifying context: TLS 1.2 or later, ALPN http/1.1. Built once per process and setting: it takes 20 to 60 ms.
 
     Trusts `ca_file` where given, else the system's store with SSL_CERT_FILE and SSL_CERT_DIR, else certifi's bundle.
     Raises ConfigError for a file that is missing or holds no certificate.
