@@ -23,6 +23,7 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 from tsuji.core.errors import InvalidRequestError, TsujiError
 
 from . import head as heads
+from .again import KnownHead, known
 from .request import Request
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ PROBES = (0.02, 0.06, 0.25)
 _NEVER = float("inf")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _SMALL = 64 * 1024
+_LESSONS = 3  # a client whose heads differ each time is not worth learning from
 
 
 class _Stop(Exception):
@@ -55,29 +57,6 @@ class _Stop(Exception):
 
 class Connection(asyncio.Protocol):
     """See the top of this file. `whole`, or `begin`, `send` and one of `finish` and `cut`, answer the turn."""
-
-    __slots__ = (
-        "_advancing",
-        "_ahead",
-        "_at_boundary",
-        "_begun",
-        "_eof",
-        "_fed",
-        "_gateway",
-        "_headers",
-        "_lagging",
-        "_loop",
-        "_over",
-        "_parser",
-        "_probe",
-        "_queue",
-        "_receiving",
-        "_repeats",
-        "_transport",
-        "_turn",
-        "_url",
-        "deadline",
-    )
 
     def __init__(self, gateway: "Gateway", loop: asyncio.AbstractEventLoop) -> None:
         # for the connection's life
@@ -90,9 +69,13 @@ class Connection(asyncio.Protocol):
         self._advancing = False
         self._over = False  # nothing more is read from this client
         self._eof = False
+        self._known: KnownHead | None = None
+        self._lessons = _LESSONS
         self._lagging = False  # the client reads more slowly than we write
         self.deadline = 0.0
         # of the message that is being received
+        self._between = True  # no byte of it has come
+        self._latest: Request | None = None  # the last one that llhttp has parsed
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._repeats = 0
@@ -134,11 +117,20 @@ class Connection(asyncio.Protocol):
             return
         self._advancing = True
         try:
+            if turn is None and self._between and self._known is not None:
+                request = self._known.again(data)
+                if request is not None:
+                    self._open(request)
+                    return
             self._feed(data)
         finally:
             self._advancing = False
         if self._queue:
             self._advance()
+        latest, self._latest = self._latest, None
+        if latest is not None and self._lessons and self._between:
+            self._lessons -= 1
+            self._known = known(data, latest)
 
     def eof_received(self) -> bool:
         turn = self._turn
@@ -173,6 +165,9 @@ class Connection(asyncio.Protocol):
             self._turn.job.resume()
 
     # Called by llhttp.
+
+    def on_message_begin(self) -> None:
+        self._between = False
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -234,6 +229,8 @@ class Connection(asyncio.Protocol):
             request.upgrading = False  # llhttp takes the body for another protocol
             return
         self._receiving = None
+        self._latest = request
+        self._between = True
         request.end()
         if request is self._turn:
             self._answer(request)
