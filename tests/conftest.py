@@ -4,7 +4,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.engine.fixtures import local_engine, shared_engine
 from tests.scripted import Script, Scripted
+
+__all__ = ["local_engine", "scripted", "shared_engine"]
 
 
 @pytest.fixture

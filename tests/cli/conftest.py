@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.fixtures import home, local_engine
+from tests.engine.fixtures import home
 from tests.scripted import Scripted
 from tsuji import catalog
-
-__all__ = ["local_engine"]
 
 TSUJI = str(Path(sys.executable).parent / "tsuji")
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -6,10 +6,7 @@ import signal
 import pytest
 
 from tests.client.conftest import HI
-from tests.engine.fixtures import local_engine
 from tsuji import AsyncClient, Client, InvalidRequestError, LocalEngineError, StreamInterruptedError
-
-__all__ = ["local_engine"]
 
 
 @pytest.fixture

@@ -12,10 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.engine.fixtures import home, local_engine
+from tests.engine.fixtures import home
 from tests.scripted import Reply, Request, Script, Scripted
-
-__all__ = ["local_engine"]
 
 CONFIG = """
 [server]

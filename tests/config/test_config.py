@@ -260,3 +260,20 @@ def test_the_file_can_say_all_that_core_knows_of_quirks_and_dialects() -> None:
     assert QuirksTable.__struct_fields__ == Quirks.__struct_fields__
     dialects = str(ProviderTable.__annotations__["dialect"])
     assert all(repr(name) in dialects for name in DIALECTS)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "auth", "header"),
+    [
+        ("openai", "authorization", None),
+        ("anthropic", "x-api-key", "anthropic-version"),
+        ("gemini", "x-goog-api-key", None),
+    ],
+)
+def test_a_provider_of_ones_own_sends_keys_as_its_dialect_does(dialect: str, auth: str, header: str | None) -> None:
+    own = Config(providers={"mine": ProviderConfig(dialect=dialect, base_url="http://127.0.0.1:1", api_key="k")})
+    provider = own.provider("mine")
+    assert provider.auth.name == auth
+    assert provider.prices is None
+    assert provider.env == ()
+    assert header is None or header in provider.headers

@@ -35,7 +35,7 @@ def fetched(running: LocalEngine, name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def local_engine() -> Iterator[LocalEngine]:
+def shared_engine() -> Iterator[LocalEngine]:
     """The engine that `tsuji.engine.local.engine()` gives in this process, with the default model at hand."""
     before = os.environ.get("TSUJI_HOME")
     os.environ["TSUJI_HOME"] = str(home())
@@ -49,6 +49,14 @@ def local_engine() -> Iterator[LocalEngine]:
             del os.environ["TSUJI_HOME"]
         else:
             os.environ["TSUJI_HOME"] = before
+
+
+@pytest.fixture
+def local_engine(shared_engine: LocalEngine) -> LocalEngine:
+    """The same; what other tests have killed is no crash loop of this one's."""
+    for crashes in shared_engine._crashes.values():
+        crashes.clear()
+    return shared_engine
 
 
 def ask(endpoint: Endpoint, path: str, body: Any) -> tuple[int, Any]:

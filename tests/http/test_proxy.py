@@ -59,12 +59,15 @@ def test_no_proxy_for_a_network(host: str, excepted: bool) -> None:
 
 @pytest.mark.parametrize("entry", ["::1", "[::1]", "[::1]:11434"])
 def test_no_proxy_for_an_ipv6_address(entry: str) -> None:
-    assert Proxies(http="http://p:1", no_proxy=(entry,)).choose(Origin("http", "::1", 11434)) is None
+    assert Proxies(https="http://p:1", no_proxy=(entry,)).choose(Origin("https", "::1", 11434)) is None
 
 
 def test_loopback_and_sockets() -> None:
     proxies = Proxies(http="http://p:1", https="http://p:1")
-    assert chosen(proxies, Origin("http", "127.0.0.1", 8080)) == "p:1"
+    for host in ("127.0.0.1", "127.8.8.8", "localhost", "::1"):
+        assert proxies.choose(Origin("http", host, 8080)) is None
+    assert chosen(proxies, Origin("https", "127.0.0.1", 8443)) == "p:1"
+    assert chosen(proxies, Origin("http", "127.example.com", 80)) == "p:1"
     assert chosen(proxies, Origin("http+unix", "/run/s", 0)) is None
 
 

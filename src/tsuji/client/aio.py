@@ -274,7 +274,7 @@ class AsyncClient:
         if exchange.is_local:
             from tsuji.engine.local import engine
 
-            exchange.use(await engine().aendpoint(exchange.target.model))
+            exchange.use(await engine().aendpoint(exchange.target.model, exchange.operation))
         send = exchange.send()
         response = AsyncResponse()
         before = monotonic()

@@ -118,6 +118,11 @@ class Exchange(Generic[Answer]):
             error.add_note(f"Tried in this order: {', '.join(tries)}")
         return error
 
+    @property
+    def operation(self) -> str:
+        """As Provider.endpoints names it."""
+        return self._job.operation
+
     def use(self, endpoint: "Endpoint") -> None:
         self.endpoint = endpoint
 

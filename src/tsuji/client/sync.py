@@ -266,7 +266,7 @@ class Client:
         if exchange.is_local:
             from tsuji.engine.local import engine
 
-            exchange.use(engine().endpoint(exchange.target.model))
+            exchange.use(engine().endpoint(exchange.target.model, exchange.operation))
         send = exchange.send()
         before = monotonic()
         try:

@@ -200,7 +200,16 @@ def merge(id: str, given: ProviderConfig) -> Provider:
     if id in catalog.provider_ids():
         base = catalog.provider(id)
     elif given.dialect and given.base_url:
-        base = Provider(id=id, name=id, dialect=given.dialect, base_url=given.base_url, key_optional=True)
+        author = catalog.provider(given.dialect)  # whoever made the dialect says how a key and a version are sent
+        base = Provider(
+            id=id,
+            name=id,
+            dialect=given.dialect,
+            base_url=given.base_url,
+            auth=author.auth,
+            headers=author.headers,
+            key_optional=True,
+        )
     else:
         raise ConfigError(f"provider {id!r} is not in the catalogue: it needs a dialect and a base_url")
     changes: dict[str, Any] = {

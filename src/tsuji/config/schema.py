@@ -48,7 +48,7 @@ class QuirksTable(Table, frozen=True):
     rename: Annotated[dict[str, str] | None, Meta(description="Field -> the provider's name for it.")] = None
     defaults: Annotated[dict[str, Any] | None, Meta(description="Fields sent unless the caller set them.")] = None
     reasoning_field: Annotated[
-        Literal["reasoning", "reasoning_content", "reasoning_details"] | None,
+        Literal["reasoning", "reasoning_content", "reasoning_details", "content"] | None,
         Meta(description="Where messages carry thinking text."),
     ] = None
     system_role: Annotated[

@@ -55,6 +55,9 @@ def _run_library(config: dict[str, Any]) -> None:
     params.n_threads_http = config["connections"]
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config["threads"]
     params.cache_ram_mib = config["prompt_cache"]
+    for name, key in (("temp", "temperature"), ("top_p", "top_p"), ("penalty_repeat", "repeat_penalty")):
+        if config[key] is not None:
+            setattr(params.sampling, name, config[key])
     params.fit_params = params.ui = params.endpoint_slots = False
     params.verbosity = 2  # warnings and errors
     if config["embeddings"]:
@@ -90,6 +93,8 @@ def _run_binary(config: dict[str, Any]) -> NoReturn:
     }
     if config["embeddings"]:
         arguments |= {"--batch-size": config["batch"], "--ubatch-size": config["batch"]}
+    sampling = {"--temp": "temperature", "--top-p": "top_p", "--repeat-penalty": "repeat_penalty"}
+    arguments |= {option: config[key] for option, key in sampling.items() if config[key] is not None}
     command = [config["server"], *[str(word) for pair in arguments.items() for word in pair]]
     command.append("--embedding" if config["embeddings"] else "--jinja")
     environment = {**os.environ, "LLAMA_API_KEY": config["key"]}

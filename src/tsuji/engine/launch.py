@@ -73,6 +73,9 @@ def plan(model: Model, header: Header, slots: int, context: int | None, server: 
         batch=batch,
         server=str(server.absolute()) if server else "",
         port=_free_port() if server else 0,
+        temperature=model.builtin and model.builtin.temperature,
+        top_p=model.builtin and model.builtin.top_p,
+        repeat_penalty=model.builtin and model.builtin.repeat_penalty,
     )
 
 

@@ -12,7 +12,7 @@ from tsuji.core.errors import LocalEngineError
 
 from .endpoint import Endpoint, LocalModel
 from .launch import check_installed, checked_header, plan
-from .names import Model, catalogue, resolve
+from .names import EMBEDDERS, Model, catalogue, resolve
 from .probe import loaded_model, wait_healthy
 from .process import ModelProcess
 from .restarts import cooldown
@@ -67,20 +67,25 @@ class LocalEngine:
         self._pending: dict[str, Future[Endpoint]] = {}
         atexit.register(self.close)
 
-    def endpoint(self, name: str) -> Endpoint:
+    def endpoint(self, name: str, operation: str = "chat") -> Endpoint:
         """Where the model `name` is served; downloads and starts what it must, once however many ask.
 
+        operation: "chat" or "embeddings"; a built-in chat model has another one that makes its vectors.
         Raises ModelNotFoundError, or LocalEngineError that says what is wrong.
         """
+        if operation == "embeddings":
+            name = EMBEDDERS.get(name, name)
         serving = self._serving.get(name)
         if serving is not None and serving[0].alive():
             return serving[1]
         return self._start(name)
 
-    async def aendpoint(self, name: str) -> Endpoint:
+    async def aendpoint(self, name: str, operation: str = "chat") -> Endpoint:
         """As `endpoint`. A start goes on in a thread of its own, also if this call is cancelled: others may wait for
         it, and the next call will.
         """
+        if operation == "embeddings":
+            name = EMBEDDERS.get(name, name)
         serving = self._serving.get(name)
         if serving is not None and serving[0].alive():
             return serving[1]

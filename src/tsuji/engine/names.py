@@ -43,6 +43,10 @@ def resolve(name: str, store: Store) -> Model:
     )
 
 
+EMBEDDERS = {b.name: b.embedder for b in BUILTINS if b.embedder}
+"""A chat model's name -> the model that is meant by it where vectors are asked for."""
+
+
 def catalogue(store: Store, running: Mapping[Path, int]) -> list[LocalModel]:
     """Every model with a name. running: file -> process id."""
     rows: list[LocalModel] = []

@@ -29,7 +29,8 @@ class Launch(msgspec.Struct, frozen=True):
     model: path of the GGUF file. name: the model's name in the API. server: path of a llama-server binary, "" for the
     library. port: for the binary alone; the library takes a free one. slots: answers at once. context: tokens, each.
     batch: tokens that an embedding is computed in at once. connections: HTTP threads, each holds one connection.
-    prompt_cache: MiB for prompts kept beside the slots.
+    prompt_cache: MiB for prompts kept beside the slots. temperature, top_p, repeat_penalty: where a
+    request says nothing.
     """
 
     model: str
@@ -44,6 +45,9 @@ class Launch(msgspec.Struct, frozen=True):
     port: int = 0
     connections: int = 32
     prompt_cache: int = 256
+    temperature: float | None = None
+    top_p: float | None = None
+    repeat_penalty: float | None = None
 
 
 class ModelProcess:

@@ -1,7 +1,8 @@
 """Which proxy a request goes through.
 
 The rules are curl's (https://everything.curl.dev/usingcurl/proxies/env.html): a proxy for the scheme, else ALL_PROXY,
-and NO_PROXY against both. Loopback is no exception unless NO_PROXY says so.
+and NO_PROXY against both. But plain HTTP to loopback goes direct: it is a model server on this machine, which a proxy
+elsewhere could not reach, and Go's clients know no other way (https://pkg.go.dev/net/http#ProxyFromEnvironment).
 """
 
 import os
@@ -54,6 +55,8 @@ class Proxies(msgspec.Struct, frozen=True):
     def choose(self, origin: Origin) -> Proxy | None:
         """The proxy for an origin. Raises ConfigError if the one that is set cannot be used."""
         url = {"http": self.http, "https": self.https}.get(origin.scheme)
+        if origin.scheme == "http" and _is_loopback(origin.host):
+            return None
         return None if not url or self._excepts(origin) else _parse(url)
 
     def _excepts(self, origin: Origin) -> bool:
@@ -67,6 +70,10 @@ class Proxies(msgspec.Struct, frozen=True):
             if origin.host == host or origin.host.endswith("." + host) or ("/" in host and _in_network(origin, host)):
                 return True
         return False
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or (host.startswith("127.") and host.replace(".", "").isdigit())
 
 
 def _in_network(origin: Origin, network: str) -> bool:
