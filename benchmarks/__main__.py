@@ -36,7 +36,7 @@ def table(title: str, unit: str, rows: dict[str, float], against: str) -> Table:
     made.add_column(unit, justify="right")
     made.add_column(f"x {against}", justify="right")
     for name, value in rows.items():
-        made.add_row(name, f"{value:,.1f}" if value < 1000 else f"{value:,.0f}", f"{value / rows[against]:.2f}")
+        made.add_row(name, f"{value:,.1f}" if value < 1000 else f"{value:,.0f}", f"{value / rows[against]:.3g}")
     return made
 
 

@@ -74,7 +74,8 @@ def announce(settings: "Config", url: str) -> None:
     out = console(error=True)
     out.print(f"[bold]Tsuji {__version__}[/] listens on [bold cyan]{url}[/]")
     if settings.server.keys:
-        out.print(f"Clients need one of {len(settings.server.keys)} keys.")
+        count = len(settings.server.keys)
+        out.print("Clients must show its key." if count == 1 else f"Clients must show one of its {count} keys.")
     else:
         out.print("No keys are configured: whoever is on this machine may use it, nobody else can.")
     if settings.routes:
