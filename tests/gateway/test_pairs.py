@@ -9,6 +9,11 @@ from tests import answers
 from tests.gateway import asking
 
 PAIRS = [(client, upstream) for client in asking.DIALECTS for upstream in asking.DIALECTS]
+KEY = {
+    "openai": ("authorization", "Bearer upstream-key"),
+    "anthropic": ("x-api-key", "upstream-key"),
+    "gemini": ("x-goog-api-key", "upstream-key"),
+}
 UP_PATH = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages", "gemini": "/v1beta/models/m:generateContent"}
 TOOLS: dict[str, dict[str, Any]] = {
     "openai": {"tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]},
@@ -33,7 +38,8 @@ def test_a_whole_answer(client: str, upstream: str, behind: Any) -> None:
     assert len(answer.headers["x-tsuji-request-id"]) == 20
     sent = provider.last
     assert sent.path == UP_PATH[upstream]
-    assert sent.headers["authorization"] == "Bearer upstream-key"
+    name, key = KEY[upstream]
+    assert sent.headers[name] == key
     assert "x-tsuji" not in "".join(sent.headers)
     if upstream != "gemini":
         assert sent.json()["model"] == "m"
