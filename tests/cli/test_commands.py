@@ -110,6 +110,8 @@ def test_config_check_and_path(tsuji: Run, tmp_path: Path) -> None:
     assert broken.returncode == 2
     assert broken.stdout.splitlines() == [
         "tsuji.toml:2: error server.prot: unknown key; did you mean 'port'?",
+        "tsuji.toml:4: warning providers.openai.api_key: the environment variable NOT_SET_HERE is not there or is "
+        "empty, here and now",
         "tsuji.toml: 1 mistake; it is not used as it is.",
     ]
     file.write_text('[providers.openai]\napi_key = "env:NOT_SET_HERE"\n')

@@ -27,7 +27,7 @@ BROKEN: list[tuple[str, int | None, str, str]] = [
     ('[providers.opneai]\napi_key = "x"\n', 1, "providers.opneai", "did you mean 'openai'.*needs dialect and base_url"),
     ('[providers.mine]\ndialect = "openai"\n', 1, "providers.mine", "needs base_url"),
     (
-        '[providers.mine]\ndialect = "opnai"\n',
+        '[providers.mine]\ndialect = "opnai"\nbase_url = "http://127.0.0.1:1"\n',
         2,
         "providers.mine.dialect",
         "'opnai' is not one of: anthropic, gemini, openai",
@@ -138,14 +138,20 @@ def test_a_mistake_is_explained_with_its_line(tmp_path: Path, text: str, line: i
 
 def test_all_mistakes_are_told_at_once_in_order(tmp_path: Path) -> None:
     file = tmp_path / "tsuji.toml"
-    file.write_text("[server]\nport = -1\nhots = 1\n[providers.x]\ndialect = 3\n[routes.r]\ntargets = 1\n")
+    file.write_text(
+        "[server]\nport = -1\nhots = 1\n[providers.x]\ndialect = 3\n[routes.r]\ntargets = 1\n"
+        '[routes.s]\ntargets = [7, "nowhere:m"]\n'
+    )
     assert [(p.line, p.key) for p in _errors(file)] == [
         (2, "server.port"),
         (3, "server.hots"),
+        (4, "providers.x"),  # and it has no base_url
         (5, "providers.x.dialect"),
         (7, "routes.r.targets"),
+        (9, "routes.s.targets[0]"),
+        (9, "routes.s.targets[1]"),
     ]
-    with pytest.raises(ConfigError, match="has 4 mistakes"):
+    with pytest.raises(ConfigError, match="has 7 mistakes"):
         load_config(file)
 
 

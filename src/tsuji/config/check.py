@@ -1,4 +1,4 @@
-"""What a well-formed file can still get wrong: names that are not there, and names that collide.
+"""What a file whose shape is right can still get wrong: names that are not there, and names that collide.
 
 A route may not be called like a provider, a target may not name a route, and no target stands twice in one route. A
 route called "provider:model" is allowed: it takes the place of that model for those who ask for it directly.
@@ -17,6 +17,7 @@ from tsuji.http.url import split_url
 from tsuji.wire import dialect
 
 from .problem import Path, Problems
+from .reader import MISSING
 from .schema import FileTable, ProviderTable, QuirksTable, RouteTable, ServerTable, TargetTable
 from .secret import Secret
 
@@ -49,7 +50,8 @@ def _server(server: ServerTable, folder: Folder, problems: Problems) -> None:
             f"the gateway refuses to listen on {server.host} without keys; add keys under [server], or use 127.0.0.1",
         )
     for at, key in enumerate(server.keys):
-        _secret_is_there(key, ("server", "keys", at), folder, problems)
+        if key is not MISSING:
+            _secret_is_there(key, ("server", "keys", at), folder, problems)
 
 
 def _secret_is_there(source: str, path: Path, folder: Folder, problems: Problems) -> None:
@@ -70,9 +72,11 @@ def _provider(id: str, table: ProviderTable, path: Path, folder: Folder, problem
     elif id == "local" and (table.dialect or table.base_url):
         problems.add(path, "the local engine has no address of its own; call a server of yours by another name")
     elif not in_catalogue and not (table.dialect and table.base_url):
-        missing = " and ".join([name for name in ("dialect", "base_url") if not getattr(table, name)])
+        asked = [name for name in ("dialect", "base_url") if not getattr(table, name)]
+        missing = " and ".join([name for name in asked if not problems.concern((*path, name))])
         near = catalog.nearest(id, catalog.provider_ids())
-        problems.add(path, f"is not in the catalogue ({near}); a provider of your own needs {missing}")
+        if missing:
+            problems.add(path, f"is not in the catalogue ({near}); a provider of your own needs {missing}")
     name = table.dialect or (catalog.provider(id).dialect if in_catalogue else None)
     if table.base_url is not None:
         own = catalog.provider(id).endpoints.get("chat") if in_catalogue else None
@@ -139,6 +143,8 @@ def _route(name: str, route: RouteTable, known: Collection[str], routes: Collect
     seen: set[str] = set()
     for at, target in enumerate(route.targets):
         here: Path = (*path, "targets", at)
+        if target is MISSING:
+            continue
         ref = _target(target.model if isinstance(target, TargetTable) else target, here, known, routes, problems)
         if ref is not None and str(ref) in seen:
             problems.add(here, f"{str(ref)!r} stands in this route already; each target is tried once")
@@ -191,7 +197,7 @@ def _prices(file: FileTable, problems: Problems) -> None:
     seen: dict[str, Any] = {}
     for name, route in file.routes.items():
         for at, target in enumerate(route.targets):
-            if isinstance(target, str) or target.price is None:
+            if target is MISSING or isinstance(target, str) or target.price is None:
                 continue
             if seen.setdefault(target.model, target.price) != target.price:
                 message = f"{target.model!r} has another price in another route; give it the same in both"

@@ -82,8 +82,7 @@ def _checked(path: Path) -> "tuple[FileTable | None, Problems]":
         return None, nothing
     problems = Problems(key_lines(text.replace("\r\n", "\n")))
     file = read(document, problems)
-    if file is not None:
-        check(file, path.parent, problems)
+    check(file, path.parent, problems)
     return file, problems
 
 

@@ -36,6 +36,11 @@ class Problems:
     def add(self, path: Path, message: str, severity: Severity = "error") -> None:
         self.found.append(Problem(line_of(self.lines, path), dotted(path), message, severity))
 
+    def concern(self, path: Path) -> bool:
+        """Whether something is known to be wrong with just this key."""
+        key = dotted(path)
+        return any(p.key == key for p in self.found)
+
     @property
     def errors(self) -> list[Problem]:
         return [p for p in self.found if p.severity == "error"]

@@ -12,7 +12,8 @@ from tsuji.catalog import nearest
 from .problem import Path, Problems
 from .schema import FileTable
 
-_MISSING: Any = object()
+MISSING: Any = object()
+"""Stands in a list for an item that did not fit."""
 _NAMES: dict[type, str] = {
     bool: "true or false",
     int: "a whole number",
@@ -23,15 +24,13 @@ _NAMES: dict[type, str] = {
 }
 
 
-def read(document: dict[str, Any], problems: Problems) -> FileTable | None:
-    """None where something did not fit; `problems` says what."""
-    before = len(problems.errors)
-    found = _struct(document, cast(inspect.StructType, inspect.type_info(FileTable)), (), problems)
-    return found if len(problems.errors) == before else None
+def read(document: dict[str, Any], problems: Problems) -> FileTable:
+    """What fits of the document, so that the rest of it can be checked too; `problems` says what does not."""
+    return _struct(document, cast(inspect.StructType, inspect.type_info(FileTable)), (), problems)
 
 
 def _value(value: object, info: inspect.Type, path: Path, problems: Problems) -> Any:
-    """The value as `info` says, or _MISSING with a problem noted."""
+    """The value as `info` says, or MISSING with a problem noted."""
     if isinstance(info, inspect.Metadata):
         return _value(value, info.type, path, problems)
     if isinstance(info, inspect.UnionType):
@@ -72,19 +71,22 @@ def _struct(value: object, info: inspect.StructType, path: Path, problems: Probl
             problems.add((*path, name), f"unknown key; {nearest(name, tuple(fields))}")
     read: dict[str, Any] = {}
     for name, field in fields.items():
-        if name in given:
-            read[name] = _value(given[name], field.type, (*path, name), problems)
+        found = _value(given[name], field.type, (*path, name), problems) if name in given else MISSING
+        if found is not MISSING:
+            read[name] = found
         elif field.required:
-            problems.add(path, f"{name!r} is missing")
-            read[name] = _MISSING
-    return _MISSING if any(v is _MISSING for v in read.values()) else info.cls(**read)
+            if name not in given:
+                problems.add(path, f"{name!r} is missing")
+            read[name] = MISSING
+    return MISSING if any(v is MISSING for v in read.values()) else info.cls(**read)
 
 
 def _dict(value: object, info: inspect.DictType, path: Path, problems: Problems) -> Any:
     if not isinstance(value, dict):
         return _wrong(path, "a table", value, problems)
     given = cast("dict[str, object]", value)
-    return {name: _value(item, info.value_type, (*path, name), problems) for name, item in given.items()}
+    read = {name: _value(item, info.value_type, (*path, name), problems) for name, item in given.items()}
+    return {name: item for name, item in read.items() if item is not MISSING}
 
 
 def _list(value: object, info: inspect.VarTupleType, path: Path, problems: Problems) -> Any:
@@ -141,7 +143,7 @@ def _number(value: float, info: inspect.IntType | inspect.FloatType, path: Path,
 
 def _refused(path: Path, message: str, problems: Problems) -> Any:
     problems.add(path, message)
-    return _MISSING
+    return MISSING
 
 
 def _wrong(path: Path, wanted: str, value: object, problems: Problems) -> Any:
