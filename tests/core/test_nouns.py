@@ -1,5 +1,7 @@
 """Errors, model names, usage and the shortcuts of messages and answers."""
 
+import pickle
+
 import pytest
 
 from tsuji.core import errors
@@ -50,6 +52,12 @@ def test_every_error_says_whose_fault_it_is_and_which_status_tells_so(kind: type
     assert (error.fault == "caller") == isinstance(error, InvalidRequestError)
     assert not (error.fault == "caller" and error.retryable)
     assert error.message == str(error) == "it broke"
+
+
+@pytest.mark.parametrize("error", [UpstreamTimeoutError("slow", timeout="idle", provider="p"), RateLimitError("x")])
+def test_an_error_gets_through_a_process_pool(error: TsujiError) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error) and vars(again) == vars(error) and str(again) == str(error)
 
 
 def test_kinds_are_distinct() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests import answers
 from tests.gateway import asking
-from tests.gateway.serving import config
+from tests.gateway.serving import config, request
 from tests.scripted import CUT, RESET, STALL, Reply
 from tsuji.core.timeouts import Timeouts
 
@@ -134,6 +134,39 @@ def test_a_key_that_was_refused_is_read_anew(serve: Any, scripted: Any, monkeypa
     assert [r.headers["authorization"] for r in provider.requests] == ["Bearer old", "Bearer new"]
 
 
+@pytest.mark.parametrize("client", asking.DIALECTS)
+@pytest.mark.parametrize("upstream", asking.DIALECTS)
+def test_a_time_to_wait_that_is_none(client: str, upstream: str, behind: Any) -> None:
+    refusal = answers.error(upstream, 429)
+    refusal.headers = {"retry-after": "9" * 400}
+    gateway, _ = behind(upstream, refusal)
+    check(gateway.ask(*asking.chat(client)), 429, "upstream", "rate_limit")
+
+
+def test_a_mistake_of_ours_leaves_nobody_waiting(behind: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    gateway, _ = behind("openai", answers.error("openai", 500))
+    monkeypatch.setattr("tsuji.gateway.reply.error_lines", lambda error: 1 // 0)
+    with gateway.client() as client:
+        client.send(request(*asking.chat("openai")))
+        with pytest.raises(EOFError):
+            client.read()
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_key_that_cannot_be_sent_is_our_fault_and_the_next_target_is_tried(
+    serve: Any, scripted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRAY_KEY", "secret\r")
+    first, second = scripted(), scripted(answers.chat("openai", "ok"))
+    settings = config({"a": ("openai", first.url), "b": ("openai", second.url)}, {"r": ["a:1", "b:2"]})
+    settings.providers["a"] = msgspec.structs.replace(settings.providers["a"], api_key="env:STRAY_KEY")
+    gateway = serve(settings)
+    answer = gateway.ask(*asking.chat("openai", model="a:1"))
+    check(answer, 500, "gateway", "config")
+    assert b"authorization" in answer.body.lower() and b"secret" not in answer.body
+    assert asking.text("openai", gateway.ask(*asking.chat("openai", model="r"))) == "ok"
+
+
 BROKEN = {
     "page": answers.html(),
     "error page": answers.html(502),
@@ -236,6 +269,16 @@ def test_parameters_are_dropped_only_where_that_is_asked_for(drop: bool, behind:
     else:
         check(answer, 400, "caller", "unsupported_parameter")
         assert not provider.requests
+
+
+def test_what_was_dropped_for_a_target_that_failed_is_not_told_of_the_next(serve: Any, scripted: Any) -> None:
+    first, second = scripted(answers.error("anthropic", 500)), scripted(answers.chat("openai"))
+    settings = config(
+        {"a": ("anthropic", first.url), "b": ("openai", second.url)}, {"r": ["a:1", "b:2"]}, drop_params=True
+    )
+    answer = serve(settings).ask(*asking.chat("openai", model="r", logit_bias={"1": 5}))
+    assert second.requests[0].json()["logit_bias"] == {"1": 5}
+    assert "x-tsuji-dropped" not in answer.headers
 
 
 @pytest.mark.parametrize(("client", "upstream"), PAIRS)

@@ -176,7 +176,8 @@ class UpstreamTimeoutError(UpstreamError):
     kind = "upstream_timeout"
     default_status = 504
 
-    def __init__(self, message: str, *, timeout: TimeoutKind, **details: Any) -> None:
+    # "total" is for copies and pickles: they are made from the message alone, and get their attributes afterwards.
+    def __init__(self, message: str, *, timeout: TimeoutKind = "total", **details: Any) -> None:
         super().__init__(message, **details)
         self.timeout: TimeoutKind = timeout
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tsuji.client.upstream import Upstream, upstream
-from tsuji.core.errors import TsujiError
+from tsuji.core.errors import ConfigError, InvalidRequestError, TsujiError
+from tsuji.core.provider import Provider
 from tsuji.routing import Route, Target
 from tsuji.wire import DIALECTS, dialect
 
@@ -91,7 +92,7 @@ class Destinations:
         if found is None or found.target is not target:
             provider = self._config.provider(target.provider)
             key = self._config.api_key(provider)
-            found = self._make(target, upstream(provider, key), target.model)
+            found = self._make(target, _ready(provider, key), target.model)
             found.key = key
             if len(self._found) >= _REMEMBERED:
                 self._found.clear()
@@ -132,3 +133,13 @@ class Destinations:
             headers=ready.headers + _PLAIN,
             lines=b"x-tsuji-target: " + reply.value(target.name) + b"\r\n",
         )
+
+
+def _ready(provider: Provider, key: str | None) -> Upstream:
+    """Raises ConfigError for a URL, a header or a key that cannot be sent: none of them came from the caller."""
+    try:
+        return upstream(provider, key)
+    except InvalidRequestError as error:
+        raise ConfigError(
+            f"provider {provider.id!r} cannot be called: {error.message}", provider=provider.id
+        ) from error

@@ -120,6 +120,7 @@ class Driver:
     def _send(self, destination: Destination, timeouts: "Timeouts") -> None:
         mark = self.dialect.foreign_mark
         same = destination.upstream.dialect is self.dialect and not (mark and mark in self.request.body)
+        self.dropped = ()
         sink: Sink
         if self.operation == "embeddings":
             relayed = same and self.dialect.name == "openai"
@@ -137,9 +138,12 @@ class Driver:
     def failed(self, error: TsujiError) -> None:
         """The running try failed."""
         self.mark = perf_counter()
-        sent = self.connection.begun
-        self.routing.failed(error, self.mark, sent=sent)
-        self._advance()
+        try:
+            self.routing.failed(error, self.mark, sent=self.connection.begun)
+            self._advance()
+        except Exception as bug:  # we are in a callback of the transport's: who waits for an answer would wait for ever
+            ours(bug)
+            self.connection.abort()
 
     def lost(self, endpoint: "Endpoint", error: TsujiError) -> None:
         """The local engine may know why: a process that died can say what of."""

@@ -101,6 +101,7 @@ class Gateway:
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """One look at every connection's time limit, instead of a timer for each."""
+        self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep, loop)  # first, so that no mistake below ends it
         now = loop.time()
         self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
         for connection in [c for c in self.connections if c.deadline < now or c.half_closed]:
@@ -108,7 +109,6 @@ class Gateway:
                 connection.check_gone()
             if connection.deadline < now:
                 connection.expire(now)
-        self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep, loop)
 
     def _stop_sweeping(self) -> None:
         if self._sweeper is not None:

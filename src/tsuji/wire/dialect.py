@@ -16,6 +16,17 @@ from tsuji.core.usage import Usage
 NO_QUIRKS = Quirks()
 ResponseHeaders = Mapping[str, str]
 """Response headers by lower-case name."""
+_MAX_DIGITS = 16
+
+
+def read_seconds(text: str) -> float | None:
+    """A plain decimal number, as Retry-After and protobuf's durations have it; None for all else.
+
+    A date would need a clock, and a number of hundreds of digits is no time to wait for.
+    """
+    text = text.strip()
+    plain = len(text) <= _MAX_DIGITS and text.isascii() and text.replace(".", "", 1).isdecimal()
+    return float(text) if plain else None
 
 
 class Losses:

@@ -22,7 +22,7 @@ from tsuji.core.errors import (
     UpstreamUnavailableError,
 )
 
-from ..dialect import ResponseHeaders
+from ..dialect import ResponseHeaders, read_seconds
 from .fields import UNEXPECTED, Object, object_or_empty, text_or_none
 
 _STATUS = {
@@ -122,9 +122,9 @@ def _classified(
 def _retry_after(headers: ResponseHeaders) -> float | None:
     """Seconds; a date would need a clock."""
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name, "").strip()
-        if value.replace(".", "", 1).isdecimal() and value.isascii():
-            return float(value) * scale
+        seconds = read_seconds(headers.get(name, ""))
+        if seconds is not None:
+            return seconds * scale
     return None
 
 

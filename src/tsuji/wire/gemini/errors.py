@@ -22,7 +22,7 @@ from tsuji.core.errors import (
     UpstreamError,
     UpstreamUnavailableError,
 )
-from tsuji.wire.dialect import ResponseHeaders
+from tsuji.wire.dialect import ResponseHeaders, read_seconds
 
 from .fields import dicts_in, int_or_none, text_or_none
 
@@ -154,15 +154,9 @@ def _retry_after(details: list[dict[str, Any]], headers: ResponseHeaders) -> flo
     for detail in details:
         delay = text_or_none(detail.get("retryDelay"))
         if delay is not None:
-            return _seconds(delay.removesuffix("s"), 1.0)
-    if "retry-after-ms" in headers:
-        return _seconds(headers["retry-after-ms"], 0.001)
-    return _seconds(headers["retry-after"], 1.0) if "retry-after" in headers else None
-
-
-def _seconds(text: str, unit: float) -> float | None:
-    text = text.strip()
-    return float(text) * unit if text.isascii() and text.replace(".", "", 1).isdecimal() else None
+            return read_seconds(delay.removesuffix("s"))
+    milliseconds = read_seconds(headers.get("retry-after-ms", ""))
+    return read_seconds(headers.get("retry-after", "")) if milliseconds is None else milliseconds / 1000
 
 
 def _violation(details: list[dict[str, Any]]) -> str | None:

@@ -28,7 +28,7 @@ from tsuji.core.errors import (
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
-from tsuji.wire.dialect import ResponseHeaders
+from tsuji.wire.dialect import ResponseHeaders, read_seconds
 from tsuji.wire.passthrough import encode
 
 from .fields import is_list, is_object
@@ -99,14 +99,10 @@ def retry_after(headers: ResponseHeaders) -> float | None:
     """Seconds. A Retry-After that is a date needs a clock and is not read here."""
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         text = headers.get(name)
-        seconds = None if text is None else _seconds(text)
+        seconds = None if text is None else read_seconds(text)
         if seconds is not None:
             return seconds / unit
     return None
-
-
-def _seconds(text: str) -> float | None:
-    return float(text) if text.isascii() and text.replace(".", "", 1).isdecimal() else None
 
 
 def error_of(document: Any, status: int, wait: float | None = None) -> TsujiError:
@@ -156,7 +152,7 @@ def _retry_info(fields: dict[str, Any]) -> float | None:
     details: Any = fields.get("details")
     for detail in details if is_list(details) else ():
         delay: Any = detail.get("retryDelay") if is_object(detail) else None
-        if type(delay) is str and (found := _seconds(delay.removesuffix("s"))) is not None:
+        if type(delay) is str and (found := read_seconds(delay.removesuffix("s"))) is not None:
             return found
     return None
 
