@@ -264,6 +264,18 @@ def test_timeout(connect, timeout):
     assert server.left.wait(5)
 
 
+def test_only_a_stream_has_a_first_byte_timeout_of_its_own(connect, monkeypatch):
+    monkeypatch.setattr("tsuji.core.timeouts._STREAM_HEAD", 0.05)
+    client, server = connect(lambda _: Reply(answers.chat("openai").body, before=[0.3]))
+    assert client.completion("mock:m", HI).choices[0].message.content == "hello"
+    with pytest.raises(UpstreamTimeoutError) as caught:
+        client.completion("mock:m", HI, stream=True)
+    assert caught.value.timeout == "first_byte"
+    server.script(lambda _: Reply(answers.stream("openai").body, content_type=answers.SSE, before=[0.3]))
+    given = Timeouts(first_byte=30)
+    assert client.completion("mock:m", HI, stream=True, timeout=given).response().choices[0].message.content == "Hello"
+
+
 @pytest.mark.parametrize("timeout", [0, -1, True, "5"])
 def test_bad_timeout(connect, timeout):
     client, _ = connect()

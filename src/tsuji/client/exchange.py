@@ -108,7 +108,8 @@ class Exchange(Generic[Answer]):
             self.trace.ended = monotonic()
             raise self._told(action.error)
         self.target = action.target
-        self._timeouts = timeouts_of(self._settings.get("timeout"), action.timeouts)
+        timeouts = timeouts_of(self._settings.get("timeout"), action.timeouts)
+        self._timeouts = timeouts.streaming() if self._job.stream else timeouts
         self._upstream = self.endpoint = self._unadapt = None
 
     def _told(self, error: TsujiError) -> TsujiError:

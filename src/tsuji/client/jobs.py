@@ -15,9 +15,10 @@ Answer = TypeVar("Answer", covariant=True)
 
 
 class Job(Protocol[Answer]):
-    """operation: as Provider.endpoints names it."""
+    """operation: as Provider.endpoints names it. stream: the answer is to come as one."""
 
     operation: str
+    stream: bool
 
     def render(self, upstream: Upstream, model: str, losses: Losses) -> Call: ...
 
@@ -29,6 +30,7 @@ class ChatJob:
 
     def __init__(self, request: ChatRequest) -> None:
         self.request = request
+        self.stream = request.stream
 
     def render(self, upstream: Upstream, model: str, losses: Losses) -> Call:
         request = msgspec.structs.replace(self.request, model=model)
@@ -40,6 +42,7 @@ class ChatJob:
 
 class EmbeddingJob:
     operation = "embeddings"
+    stream = False
 
     def __init__(self, request: EmbeddingRequest) -> None:
         self._request = request
@@ -54,6 +57,7 @@ class EmbeddingJob:
 
 class ModelsJob:
     operation = "models"
+    stream = False
 
     def render(self, upstream: Upstream, model: str, losses: Losses) -> Call:
         return Call(_there(upstream, upstream.dialect.models_path, "a list of models"), b"", method="GET")

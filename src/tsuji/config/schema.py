@@ -36,7 +36,10 @@ class TimeoutsTable(Table, frozen=True):
     """Limits on one attempt at a target; what is left out falls to the next: target, route, provider, default."""
 
     connect: Annotated[Seconds | None, Meta(description="Seconds for DNS, TCP and TLS. Default 5.")] = None
-    first_byte: Annotated[Seconds | None, Meta(description="Seconds until the answer begins. Default 60.")] = None
+    first_byte: Annotated[
+        Seconds | None,
+        Meta(description="Seconds until the answer begins. Default 60 for a stream; a whole answer has `total` alone."),
+    ] = None
     idle: Annotated[Seconds | None, Meta(description="Seconds between two pieces of the answer. Default 30.")] = None
     total: Annotated[Seconds | None, Meta(description="Seconds for the whole attempt. Default 600.")] = None
 

@@ -133,7 +133,7 @@ class Driver:
         sink.prepare()
         now = perf_counter()
         self._spent += now - self.mark
-        sink.send(timeouts)
+        sink.send(timeouts.streaming() if self.stream else timeouts)
 
     def failed(self, error: TsujiError) -> None:
         """The running try failed."""

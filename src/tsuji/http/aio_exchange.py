@@ -146,7 +146,7 @@ class Exchange:
             unsent = connection.transport.get_write_buffer_size()
             moving, self._unsent = unsent != self._unsent, unsent
             if moving:
-                self._due = now + self._timeouts.first_byte
+                self._due = now + self._timeouts.head
         if not self.stirred and not self._paused:
             return False
         self.stirred = False
@@ -154,7 +154,7 @@ class Exchange:
             self._phase = "idle"
             self._due = now + self._timeouts.idle
         elif self._paused:
-            self._due = now + self._timeouts.first_byte
+            self._due = now + self._timeouts.head
         return now < self._due
 
     def _connect(self, now: float) -> None:
@@ -189,7 +189,7 @@ class Exchange:
         sink = self._sink
         assert sink is not None
         self._phase = "first_byte"
-        self._due = now + self._timeouts.first_byte
+        self._due = now + self._timeouts.head
         self._connection = connection
         connection.exchange = self
         connection.parser.begin(sink.on_body, sink.on_head, bodyless=self._bodyless)

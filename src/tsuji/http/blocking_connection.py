@@ -59,9 +59,9 @@ class Connection:
         parser = self.parser
         parser.begin(parts.append, bodyless=head.startswith(b"HEAD "))
         self._send(head, body, timeouts, total_at)
-        self.receive(timeouts.first_byte, "first_byte", timeouts, total_at, fresh=True)
+        self.receive(timeouts.head, "first_byte", timeouts, total_at, fresh=True)
         if parser.head is None:
-            until = monotonic() + timeouts.first_byte
+            until = monotonic() + timeouts.head
             while parser.head is None:
                 self.receive(until - monotonic(), "first_byte", timeouts, total_at)
 
@@ -100,14 +100,14 @@ class Connection:
 
     def _send(self, head: bytes, body: bytes, timeouts: Timeouts, total_at: float) -> None:
         try:
-            self._set_limit(min(timeouts.first_byte, total_at - monotonic()))
+            self._set_limit(min(timeouts.head, total_at - monotonic()))
             if len(body) <= SMALL:
                 self._socket.sendall(head + body)
                 return
             self._socket.sendall(head)
             view = memoryview(body)
             for at in range(0, len(view), SLICE):
-                self._set_limit(min(timeouts.first_byte, total_at - monotonic()))
+                self._set_limit(min(timeouts.head, total_at - monotonic()))
                 self._socket.sendall(view[at : at + SLICE])
         except OSError as error:
             if isinstance(error, TimeoutError) and not error.errno:

@@ -48,7 +48,7 @@ def lost(route: Route, error: Exception, *, head_seen: bool) -> UpstreamError:
 
 def timed_out(route: Route, kind: TimeoutKind, timeouts: Timeouts) -> UpstreamTimeoutError:
     """A limit was passed."""
-    seconds = f"{getattr(timeouts, kind):g} s"
+    seconds = f"{timeouts.head if kind == 'first_byte' else getattr(timeouts, kind):g} s"
     message = {
         "connect": f"no connection to {route.via or route.peer} within {seconds}",
         "first_byte": f"{route.peer} did not begin to answer within {seconds}",
