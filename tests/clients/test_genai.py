@@ -1,5 +1,6 @@
 """The official google-genai client, pointed at the gateway."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -151,3 +152,26 @@ def test_embeddings(gateway: Gateway, client: genai.Client) -> None:
     answer = client.models.embed_content(model="openai-mock:embedder", contents=["a", "b"])
     assert answer.embeddings is not None
     assert [e.values for e in answer.embeddings] == [[0.5, -0.25], [1.0, 2.0]]
+
+
+def test_models(client: genai.Client) -> None:
+    assert "models/fast" in [m.name for m in client.models.list()]
+    assert client.models.get(model="fast").name == "models/fast"
+
+
+def test_a_python_function_is_called_in_a_streamed_chat(gateway: Gateway, client: genai.Client, upstream: str) -> None:
+    def weather(city: str) -> str:
+        """The weather of a city"""
+        return f"sunny in {city}"
+
+    calls = [Call(), Call("weather", '{"city":"Nara"}', "call_2")]
+    gateway.script([answers.stream(upstream, (), calls=calls), answers.stream(upstream, ["Sun", "ny"])])
+    chat = client.chats.create(model=f"{upstream}-mock:model-1", config=types.GenerateContentConfig(tools=[weather]))
+    assert "".join([c.text or "" for c in chat.send_message_stream("hello")]) == "Sunny"
+    body = gateway.last.body.decode()
+    assert "sunny in Kyoto" in body
+    assert "sunny in Nara" in body
+    if upstream == "openai":
+        messages = json.loads(body)["messages"]
+        assert [m["role"] for m in messages] == ["user", "assistant", "tool", "tool"]
+        assert [m["tool_call_id"] for m in messages[2:]] == [c["id"] for c in messages[1]["tool_calls"]]

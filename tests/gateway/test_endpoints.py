@@ -90,6 +90,7 @@ def test_models_are_listed_in_each_dialect(serve: Any) -> None:
     assert anthropic["data"][0]["type"] == "model"
     gemini = gateway.ask("/v1beta/models", b"", method="GET").json()
     assert "models/fast" in [row["name"] for row in gemini["models"]]
+    assert gateway.ask("/v1/models", b"", {"x-goog-api-key": "unused"}, "GET").json() == gemini
 
 
 def test_one_model(serve: Any) -> None:

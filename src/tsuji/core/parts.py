@@ -166,12 +166,16 @@ Part = Text | Image | Document | Audio | Video | Thinking | ToolCall | ToolResul
 
 
 class Message(Noun, frozen=True):
-    """One turn. Tool results may stand in a message of role "tool" or "user", as the source had them."""
+    """One turn. Tool results may stand in a message of role "tool" or "user", as the source had them.
+
+    continues: it is more of the message before it, in a dialect whose clients keep the pieces of a stream as they came.
+    """
 
     role: Role
     content: tuple[Part, ...] = ()
     name: str | None = None
     ext: Ext | None = None
+    continues: bool = False
 
     @property
     def text(self) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .gateway import Gateway
 
 _OWNER = "tsuji"
+_SIGNS = ((b"anthropic-version", "anthropic"), (b"x-goog-api-client", "gemini"), (b"x-goog-api-key", "gemini"))
+"""Headers that only the clients of one dialect send."""
 
 
 def available(gateway: "Gateway") -> list[ModelInfo]:
@@ -52,10 +54,10 @@ def _model(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
 
 
 def _render(request: Request, found: list[ModelInfo]) -> bytes:
-    """In the dialect of the path; /v1/models is Anthropic's too, whose clients say who they are."""
+    """In the dialect of the path; /v1/models is Anthropic's and Gemini's too, whose clients say who they are."""
     name = request.endpoint.dialect if request.endpoint is not None else "openai"
-    if name == "openai" and b"anthropic-version" in request.headers:
-        name = "anthropic"
+    if name == "openai":
+        name = next((other for header, other in _SIGNS if header in request.headers), name)
     render = dialect(name).render_models
     if render is None:
         raise InvalidRequestError(f"the {name} dialect has no list of models", status=501)

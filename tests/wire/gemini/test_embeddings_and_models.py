@@ -88,9 +88,12 @@ def test_what_cannot_be_embedded() -> None:
     assert caught.value.param == "input[1]"
     with pytest.raises(InvalidRequestError):
         _render(EmbeddingRequest("e", ()), NO_QUIRKS, Losses("gemini"))
-    with pytest.raises(UnsupportedParameterError) as caught:
-        _render(EmbeddingRequest("e", ("a",), user="u"), NO_QUIRKS, Losses("gemini"))
-    assert caught.value.param == "user"
+
+
+def test_whom_an_embedding_is_for_is_a_hint() -> None:
+    losses = Losses("gemini")
+    _render(EmbeddingRequest("e", ("a",), user="u"), NO_QUIRKS, losses)
+    assert losses.dropped == ["user"]
 
 
 def test_answers() -> None:

@@ -174,13 +174,15 @@ def test_hints_are_noted_and_raise_nothing() -> None:
         Message("assistant", (Thinking("hm", signature="x", origin="anthropic"), Text("hi", citations=(Citation(),)))),
         user(Image(Media(data="", media_type="image/png"), detail="high"), Text("and?", cache=CacheMark())),
     )
-    body = render(ask(*history, tools=(Tool("f", strict=True),)), losses)
+    body = render(ask(*history, tools=(Tool("f", strict=True),), user="u", prompt_cache_key="k"), losses)
     assert body["contents"][0]["parts"] == [{"text": "hi"}]
     assert losses.dropped == [
         "messages[0].content[0] (thinking)",
         "messages[0].content[1] (citations)",
         "messages[1].content[0] (image detail)",
         "tools[0].strict",
+        "user",
+        "prompt_cache_key",
     ]
 
 
@@ -201,10 +203,8 @@ def test_empty_texts_and_messages_are_left_out() -> None:
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"min_p": 0.1}, "min_p"),
     ({"logit_bias": {"1": 1}}, "logit_bias"),
-    ({"user": "u"}, "user"),
     ({"metadata": {"a": "b"}}, "metadata"),
     ({"verbosity": "low"}, "verbosity"),
-    ({"prompt_cache_key": "k"}, "prompt_cache_key"),
     ({"parallel_tools": False}, "parallel_tool_calls"),
     ({"service_tier": "scale"}, "service_tier"),
     ({"ext": {"openai": {"prediction": {}}}}, "prediction"),

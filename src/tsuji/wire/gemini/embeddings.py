@@ -89,7 +89,7 @@ def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: 
     """Raises UnsupportedParameterError for token lists, and for what the dialect cannot say unless losses.drop."""
     path = model_path(request.model)
     if request.user is not None:
-        losses.refuse("user")
+        losses.note("user")
     common: Wire = {}
     if request.task is not None:
         common["taskType"] = request.task

@@ -79,12 +79,26 @@ _BLOB = frozenset(("data", "mimeType", "displayName"))
 _FILE = frozenset(("fileUri", "mimeType", "displayName"))
 
 
+_STANDARD = str.maketrans("-_", "+/")
+
+
+def _standard(data: str) -> str:
+    """The API takes both alphabets of base64, and Google's own client sends the other one; other dialects take one."""
+    if "-" in data or "_" in data:
+        data = data.translate(_STANDARD)
+    return data + "=" * (-len(data) % 4)
+
+
 def _inline_data(value: Any, rest: _Rest) -> Part:
     path = rest.path + ".inlineData"
     blob = camel(an_object(value, path), rest.snake)
     rest.keep("inlineData", blob, _BLOB)
+    sent = a_string(blob.get("data", ""), path + ".data")
+    data = _standard(sent)
+    if data != sent:
+        rest.fields["~data"] = sent
     source = Media(
-        data=a_string(blob.get("data", ""), path + ".data"),
+        data=data,
         media_type=_optional(blob, "mimeType", path),
         name=_optional(blob, "displayName", path),
     )

@@ -188,7 +188,7 @@ class PartWriter:
             data = b2a_base64(source.text.encode(errors="replace"), newline=False).decode()
             key, fields = "inlineData", {"mimeType": media_type or "text/plain", "data": data}
         elif source.data is not None:
-            key, fields = "inlineData", {"data": source.data}
+            key, fields = "inlineData", {"data": own(part.ext).get("~data", source.data)}
             if media_type or not self.native:
                 fields["mimeType"] = media_type or _DEFAULT_MEDIA.get(type(part), "application/octet-stream")
         else:
@@ -222,7 +222,7 @@ class PartWriter:
         texts = [p for p in part.content if type(p) is Text]
         rest = tuple([p for p in part.content if type(p) is not Text])
         answer: Wire = {"name": name, "response": self.response(part, "".join([p.text for p in texts]))}
-        if part.call_id:
+        if part.call_id and "~by_name" not in own(part.ext):
             answer["id"] = part.call_id
         index = self.index
         media = self.write(rest) if rest else []

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from tsuji.core.errors import InvalidRequestError
-from tsuji.core.parts import Message, Role
+from tsuji.core.parts import Message, Role, ToolResult
 from tsuji.core.request import ChatRequest
 from tsuji.core.tools import ResponseFormat
 from tsuji.wire.passthrough import decode_body
@@ -23,6 +25,7 @@ from .fields import (
     to_ext,
 )
 from .parts_in import parse_parts
+from .results import with_ids
 from .schema import json_schema
 from .thinking import parse_thinking
 from .tiers import TIERS
@@ -92,7 +95,12 @@ def _contents(draft: _Draft, value: Any, path: str) -> None:
         extra = {} if raw == "user" or raw == "model" else {"~role": raw}
         if role is None:
             raise Malformed(at + ".role", "'user' or 'model'")
-        draft.contents.append(_message(role, fields, at, extra))
+        message = _message(role, fields, at, extra)
+        if role == "assistant" and i and draft.contents[-1].role == role:
+            message = replace(message, continues=True)
+        draft.contents.append(message)
+    if any(type(part) is ToolResult and not part.call_id for message in draft.contents for part in message.content):
+        draft.contents = with_ids(draft.contents)
 
 
 def _message(role: Role, fields: dict[str, Any], at: str, extra: dict[str, Any]) -> Message:

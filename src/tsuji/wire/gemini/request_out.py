@@ -11,7 +11,7 @@ What comes from another dialect is fitted to this one's rules:
 | a call that Gemini did not make, for Gemini 3 | the signature that Google documents for it |
 | `response_format` | responseMimeType and responseJsonSchema; its name is not said, `strict` always holds |
 | `parallel_tool_calls` true, `stream_options` | nothing: always so |
-| cache marks | nothing: caching is automatic |
+| cache marks, `prompt_cache_key`, `user` | nothing, the latter two noted: caching is automatic |
 """
 
 from typing import Any, Final
@@ -42,7 +42,8 @@ _SCALARS: Final = (
     ("logprobs", "responseLogprobs"),
     ("top_logprobs", "logprobs"),
 )
-_UNSAID: Final = ("min_p", "logit_bias", "user", "metadata", "verbosity", "prompt_cache_key")
+_UNSAID: Final = ("min_p", "logit_bias", "metadata", "verbosity")
+_HINTS: Final = ("user", "prompt_cache_key")
 _SAFE: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~@/")
 
 
@@ -90,6 +91,9 @@ def _top(request: ChatRequest, body: Wire, losses: Losses) -> None:
     for field in _UNSAID:
         if getattr(request, field) is not None:
             losses.refuse(field)
+    for field in _HINTS:
+        if getattr(request, field) is not None:
+            losses.note(field)
     if request.parallel_tools is False:
         losses.refuse("parallel_tool_calls", "calls cannot be held to one at a time")
     if request.store is not None:

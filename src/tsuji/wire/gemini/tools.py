@@ -2,8 +2,9 @@
 
 On the wire an entry of `tools` is a bag: functions and tools that Google runs may share one. Rendered, all functions
 share the first bag and each other tool has its own, unless the parser remembered another grouping ("~tools").
-`strict` of a tool from elsewhere: the API holds calls to the schema as well as it can, there is
-nothing to switch; it is noted in `losses.dropped`.
+What a function gives back (`response`) is an annotation that other dialects have no word for, and leave out: the
+official client makes one for every Python function that says what it returns. `strict` of a tool from elsewhere: the
+API holds calls to the schema as well as it can, there is nothing to switch; it is noted in `losses.dropped`.
 """
 
 from typing import Any, Literal
@@ -31,7 +32,8 @@ from .schema import json_schema
 
 AnyTool = Tool | ProviderTool
 Mode = Literal["auto", "none", "required", "named"]
-_DECLARED = frozenset(("name", "description", "parameters", "parametersJsonSchema"))
+_DECLARED = frozenset(("name", "description", "parameters", "parametersJsonSchema", "response", "responseJsonSchema"))
+_RETURNS = ("response", "responseJsonSchema")
 _MODES: dict[str, Mode] = {
     "AUTO": "auto",
     "MODE_UNSPECIFIED": "auto",
@@ -68,6 +70,7 @@ def _declaration(value: Any, path: str) -> Tool:
     snake: list[str] = []
     fields = camel(an_object(value, path), snake)
     extra = {k: v for k, v in fields.items() if k not in _DECLARED and v is not None}
+    extra |= {"~" + k: fields[k] for k in _RETURNS if fields.get(k) is not None}
     parameters = fields.get("parametersJsonSchema")
     if parameters is not None:
         an_object(parameters, path + ".parametersJsonSchema")
@@ -131,6 +134,7 @@ def _render_declaration(tool: Tool, at: str, losses: Losses) -> Wire:
         out["parameters"] = mine["~parameters"]
     elif tool.parameters is not None:
         out["parametersJsonSchema"] = tool.parameters
+    out.update({k: mine["~" + k] for k in _RETURNS if "~" + k in mine})
     if tool.strict:
         losses.note(at + ".strict")
     if tool.ext:

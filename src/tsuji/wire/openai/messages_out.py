@@ -7,12 +7,15 @@
 | a failed tool result (`is_error`) | its text; the flag has no place here and is noted in losses.dropped |
 | a call without an id | `call_N`; its result gets the same |
 | several texts in an assistant message | one string |
+| an assistant message that continues the one before it | part of it |
 | one text | a string, unless it came as a list |
 | thinking | see reasoning.py |
 """
 
 from collections.abc import Iterable
 from typing import Any
+
+from msgspec.structs import replace
 
 from tsuji.core.parts import Audio, Citation, Message, Part, Refusal, Text, Thinking, ToolCall, ToolResult
 from tsuji.core.provider import Quirks
@@ -36,7 +39,7 @@ class _Writer:
         self.losses = losses
         self.nameless: list[tuple[str, str]] = []
         self.made = 0
-        for index, message in enumerate(messages):
+        for index, message in _joined(messages):
             self._message(message, index)
 
     def _message(self, message: Message, index: int) -> None:
@@ -213,6 +216,31 @@ class _Writer:
                 del self.nameless[at]
                 return made
         return result.name or "call_0"
+
+
+def _joined(messages: tuple[Message, ...]) -> list[tuple[int, Message]]:
+    """Each with the index of its first piece: here a stream's pieces would be as many turns, and calls have one."""
+    out: list[tuple[int, Message]] = []
+    for index, message in enumerate(messages):
+        if message.continues and out and message.ext is None and out[-1][1].ext is None:
+            at, first = out[-1]
+            out[-1] = (at, replace(first, content=_told_once((*first.content, *message.content))))
+        else:
+            out.append((index, message))
+    return out
+
+
+def _told_once(content: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Without the pieces of a thought that has come whole after them, with its proof."""
+    last = content[-1] if content else None
+    at = len(content) - 1
+    if type(last) is not Thinking or not last.text:
+        return content
+    said = ""
+    while at and type(piece := content[at - 1]) is Thinking and piece.signature is None and len(said) < len(last.text):
+        said = piece.text + said
+        at -= 1
+    return (*content[:at], last) if said == last.text else content
 
 
 _SPELLED = ("tool_calls", "prefix", "annotations", "extra_content", "thought_signature", *TEXT_FIELDS)
