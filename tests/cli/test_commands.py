@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests import answers
-from tests.cli.conftest import Run, configure
+from tests.cli.conftest import TSUJI, Run, configure
 from tests.scripted import CUT, Reply, Scripted
 from tsuji import __version__, catalog
 from tsuji.cli.app import app
@@ -172,6 +172,33 @@ def test_a_pipe_alone_is_a_question_and_nothing_is_none(tsuji: Run, tmp_path: Pa
     assert server.last.json()["messages"] == [{"role": "user", "content": "what?"}]
     silent = tsuji("chat", "-m", "mock:m")
     assert (silent.returncode, "there is no question" in silent.stderr) == (2, True)
+
+
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(
+    environment: dict[str, str], tmp_path: Path, scripted: Serve
+) -> None:
+    server = scripted([answers.stream("openai")] * 2)
+    configure(tmp_path, server)
+    code = "from tsuji.cli import chat, main; chat._PIPE_WAIT = 0.05; main()"
+    command = [sys.executable, "-c", code, "chat", "-m", "mock:m", "hi"]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1, env=environment, cwd=tmp_path, text=True) as ran:
+        assert ran.wait(60) == 0
+        assert ran.stdout.read() == "Hello\n"
+        assert "nothing came on standard input" in ran.stderr.read()
+    with subprocess.Popen([*command, "-"], stdin=-1, stdout=-1, env=environment, cwd=tmp_path, text=True) as ran:
+        ran.stdin.write("late")
+        assert ran.communicate()[0] == "Hello\n"
+    assert [r.json()["messages"][0]["content"] for r in server.requests] == ["hi", "hi\n\nlate"]
+
+
+def test_standard_input_may_be_closed_or_no_text(environment: dict[str, str], tmp_path: Path, scripted: Serve) -> None:
+    server = scripted([answers.stream("openai")] * 2)
+    configure(tmp_path, server)
+    closed = f'"{TSUJI}" chat -m mock:m hi <&-'
+    assert subprocess.check_output(["sh", "-c", closed], env=environment, cwd=tmp_path) == b"Hello\n"
+    command = [TSUJI, "chat", "-m", "mock:m"]
+    assert subprocess.check_output(command, input=b"caf\xe9", env=environment, cwd=tmp_path) == b"Hello\n"
+    assert server.last.json()["messages"] == [{"role": "user", "content": "caf\ufffd"}]
 
 
 def test_a_failed_answer_is_told_on_standard_error(tsuji: Run, tmp_path: Path, scripted: Serve) -> None:

@@ -7,6 +7,9 @@ import typer
 
 from .options import ConfigFile
 
+_PIPE_WAIT = 3.0
+"""Seconds until a pipe is taken for one that nobody writes to, such as a script inherits."""
+
 
 def chat(
     question: Annotated[
@@ -16,7 +19,10 @@ def chat(
     system: Annotated[str | None, typer.Option("--system", "-s", help="System message.", show_default=False)] = None,
     config: ConfigFile = None,
 ) -> None:
-    """Talk to a model. What is piped in goes with the question: git diff | tsuji chat "review this"."""
+    """Talk to a model. What is piped in goes with the question: git diff | tsuji chat "review this".
+
+    A pipe that brings nothing for three seconds is left alone; put a - after the question to wait for it.
+    """
     from tsuji.client.sync import Client
     from tsuji.config import load_config
     from tsuji.core.errors import InvalidRequestError
@@ -24,15 +30,37 @@ def chat(
     from .conversation import Conversation
 
     settings = load_config(config)
-    piped = "" if sys.stdin.isatty() else sys.stdin.read().strip()
-    asked = "\n\n".join([part for part in (" ".join(question or ()), piped) if part])
+    words = list(question or ())
+    patient = not words or words[-1] == "-"
+    asked = "\n\n".join([part for part in (" ".join(words[:-1] if patient else words), _piped(patient)) if part])
     with Client(settings) as client:
         conversation = Conversation(client, model, system)
         if asked:
             whole = conversation.say(asked)
             raise typer.Exit(0 if whole else 130)
-        if not sys.stdin.isatty():
+        if not _at_terminal():
             raise InvalidRequestError("there is no question: give one, or pipe it in")
         from .prompt import talk
 
         talk(conversation)
+
+
+def _at_terminal() -> bool:
+    # Python has no sys.stdin where the descriptor is closed.
+    return sys.stdin is not None and sys.stdin.isatty()  # pyright: ignore[reportUnnecessaryComparison]
+
+
+def _piped(patient: bool) -> str:
+    """What comes on standard input, unless that is a terminal or closed. patient: however long it takes to begin."""
+    if sys.stdin is None or sys.stdin.isatty():  # pyright: ignore[reportUnnecessaryComparison]
+        return ""
+    if not patient:
+        import select
+
+        if not select.select([sys.stdin], [], [], _PIPE_WAIT)[0]:
+            sys.stderr.write(
+                f"tsuji: nothing came on standard input for {_PIPE_WAIT:g} s, so this is asked without it; put a -"
+                " after the question to wait for it\n"
+            )
+            return ""
+    return sys.stdin.buffer.read().decode(errors="replace").strip()
