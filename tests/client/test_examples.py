@@ -1,11 +1,14 @@
 """Code written for other libraries runs after its import has been changed."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests import answers
 from tsuji import completion
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -16,6 +19,24 @@ def server(scripted, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
     monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
     return server
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_the_readmes_example_runs(readme, tmp_path, monkeypatch, scripted, capsys):
+    rows = {
+        "openai": answers.stream("openai"),
+        "gemini": answers.chat("gemini", '{"name":"Kyoto","country":"Japan"}'),
+        "groq": answers.chat("openai", "", calls=[answers.Call()]),
+    }
+    tables = [f'[providers.{p}]\nbase_url = "{scripted(reply).url}"\napi_key = "k"\n' for p, reply in rows.items()]
+    (tmp_path / "tsuji.toml").write_text("".join(tables))
+    monkeypatch.chdir(tmp_path)
+    blocks = (ROOT / readme).read_text().split("```python\n")[1:]
+    (example,) = [block.partition("```")[0] for block in blocks if "response_format" in block]
+    exec(compile(example, readme, "exec"), {"__name__": "example"})
+    out = capsys.readouterr().out
+    assert out.startswith("Helloname='Kyoto' country='Japan'")
+    assert "function=Function(name='weather'" in out
 
 
 def test_first_lines_of_any_llms_readme(server):
