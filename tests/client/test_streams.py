@@ -43,6 +43,36 @@ def test_usage_comes_last_and_only_when_asked(connect, dialect):
     assert (last.usage.prompt_tokens, last.usage.completion_tokens) == (10, 5)
 
 
+def openai_chunk(content, **more):
+    delta = {"index": 0, "delta": {"content": content}, "finish_reason": None}
+    return (
+        b"data: " + json.dumps({"id": "c", "created": 1, "model": "m", "choices": [delta], **more}).encode() + b"\n\n"
+    )
+
+
+def test_fields_of_a_provider_s_own_bring_no_chunk_without_choices(connect):
+    amid = openai_chunk("two", x_groq={"id": "req_1", "usage": {"prompt_tokens": 1, "completion_tokens": 2}})
+    end = openai_chunk("").replace(b"null", b'"stop"')
+    late = b'data: {"choices":[],"timings":{"predicted_n":2},"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n'
+    steps = [openai_chunk("one "), amid, end, late, b"data: [DONE]\n\n"]
+    client, _ = connect(Reply(steps, content_type=answers.SSE))
+    chunks = list(client.completion("mock:m", HI, stream=True))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "one two"
+    assert any(chunk.model_extra.get("x_groq") for chunk in chunks)
+    assert [chunk.choices[0].finish_reason for chunk in chunks][-2:] == [None, "stop"]
+    assert chunks[-1].timings == {"predicted_n": 2}
+
+
+def test_a_chunk_that_cannot_be_shown_breaks_the_stream_off(connect):
+    odd = openai_chunk("two", system_fingerprint=5)
+    client, _ = connect(Reply([openai_chunk("one "), 0.05, odd, STALL], content_type=answers.SSE))
+    stream = client.completion("mock:m", HI, stream=True)
+    with pytest.raises(StreamInterruptedError, match="system_fingerprint") as caught:
+        list(stream)
+    assert caught.value.provider == "mock"
+    assert isinstance(stream.tsuji.attempts[-1].error, UpstreamProtocolError)
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_tool_calls_in_pieces(connect, dialect):
     calls = [answers.Call(), answers.Call("time", '{"zone":"JST"}', "call_2")]

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from tsuji.core.assemble import Assembler
-from tsuji.core.events import Event, Finished
+from tsuji.core.events import Event
 from tsuji.core.request import ChatRequest
 from tsuji.core.response import ChatResponse
 from tsuji.core.usage import Usage
@@ -61,22 +61,17 @@ class ChatShape:
             if chunk.usage is not None and so_far.usage is not None:
                 _unknown_is_none(chunk.usage, so_far.usage)
             out.append(chunk)
-        finished = {e.choice for e in events if type(e) is Finished}
-        if finished:
-            self._add_states(out, finished, so_far)
+        closing = [choice for chunk in out for choice in chunk.choices if choice.finish_reason is not None]
+        if closing:
+            states = {c.index: state_of(c) for c in so_far.response().choices}
+            for choice in closing:
+                choice.delta.provider_state = states.get(choice.index)
         return out
 
     def _now(self) -> int:
         """The same for all chunks."""
         self._created = self._created or int(time())
         return self._created
-
-    def _add_states(self, chunks: list[ChatCompletionChunk], finished: set[int], so_far: Assembler) -> None:
-        states = {c.index: state_of(c) for c in so_far.response().choices if c.index in finished}
-        for chunk in chunks:
-            for choice in chunk.choices:
-                if choice.finish_reason is not None:
-                    choice.delta.provider_state = states.get(choice.index)
 
 
 def _unknown_is_none(usage: CompletionUsage, known: Usage) -> None:

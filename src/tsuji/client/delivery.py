@@ -99,11 +99,15 @@ class Delivery(Generic[Chunk, Whole]):
             self.error = last.error
         for event in events:
             self._so_far.add(event)
-            if not self.begun and _is_content(event):
-                self.begun = True
-                self.trace.first_token = monotonic()
         self.trace.usage = self._so_far.usage
-        self.ready.extend(self._shape.chunks(events, self._so_far))
+        try:
+            self.ready.extend(self._shape.chunks(events, self._so_far))
+        except TsujiError as error:  # what cannot be shown breaks the answer off, as any other failure does
+            self.error = error
+            return
+        if not self.begun and any(map(_is_content, events)):
+            self.begun = True
+            self.trace.first_token = monotonic()
         if type(last) is ev.Ended:
             self.complete = True
             self._exchange.succeeded()

@@ -183,18 +183,20 @@ def test_fields_of_this_dialect_go_back_to_their_places() -> None:
         ev.ExtAdded({"openai": {"message.channel": "x", "odd": 1}}, 0),
         ev.ExtAdded({"anthropic": {"other": 1}}, 0),
         ev.Finished("stop", 0, "stop", ext={"openai": {"native_finish_reason": "STOP"}}),
+        ev.ExtAdded({"openai": {"timings": 7}}),
+        ev.Ended(),
         start=False,
     )
-    first, second, third, last = datas(stream)
+    first, second, third, last, _ = datas(stream)
     assert (first["provider"], first["system_fingerprint"], first["service_tier"], first["created"]) == (
         "P",
         "fp",
         "default",
         0,
     )
-    assert (second["provider"], second["choices"]) == ("Q", [])
+    assert (second["provider"], second["choices"][0]["delta"]) == ("Q", {})  # programs read choices[0] of every chunk
     assert (third["choices"][0]["delta"], third["choices"][0]["odd"]) == ({"channel": "x"}, 1)
-    assert last["choices"][0]["native_finish_reason"] == "STOP"
+    assert (last["choices"][0]["native_finish_reason"], last["timings"]) == ("STOP", 7)
 
 
 def test_several_choices() -> None:
@@ -204,8 +206,10 @@ def test_several_choices() -> None:
             ev.PartStarted(Text("b"), 0, 1),
             ev.Finished("stop", 1),
             ev.Finished("length", 0),
+            ev.StreamFailed(RateLimitError("cut")),
         )
     )
+    assert found.pop()["error"]
     assert [(d["choices"][0]["index"], d["choices"][0]["delta"], d["choices"][0]["finish_reason"]) for d in found] == [
         (0, {"role": "assistant", "content": ""}, None),
         (0, {"content": "a"}, None),

@@ -1,9 +1,11 @@
 """Streamed answers, to the wire: the order of events that the official client expects.
 
 For each choice a chunk with the role first; calls numbered in the order of their start; one chunk with the reason to
-finish; one with the usage and no choices, if the client asked for it; `[DONE]`. An error is an event of its own, and
-nothing follows it. Thoughts and the rest go where response_out.py puts them; a thought's signature comes as one entry
-of `reasoning_details` with all its text, when the thought ends.
+finish; one with the usage and no choices, if the client asked for it; `[DONE]`. No other chunk is without choices, and
+none comes after a reason to finish, because programs read choices[0] of every chunk and stop at a reason: that chunk
+waits for what the provider still says of the whole answer. An error is an event of its own, and nothing follows it.
+Thoughts and the rest go where response_out.py puts them; a thought's signature comes as one entry of
+`reasoning_details` with all its text, when the thought ends.
 """
 
 from collections.abc import Callable
@@ -27,6 +29,7 @@ from .stops import write_stop
 from .usage import write_usage
 
 _encode = msgspec.json.Encoder().encode
+_SILENT = b'{"index":0,"delta":{},"logprobs":null,"finish_reason":null}],'
 Fields = dict[str, Any]
 
 
@@ -79,6 +82,8 @@ class ChatStreamRenderer:
         self._head = b""
         self._usage: Usage | None = None
         self._choices: dict[int, _Choice] = {}
+        self._closing = b""  # the chunk with a reason to finish, up to its tail
+        self._late: Fields = {}
         self._tail = b',"usage":null}\n\n' if self._with_usage else b"}\n\n"
         self._start(ev.Started("", request.model))
 
@@ -275,7 +280,10 @@ class ChatStreamRenderer:
         if not fields:
             return b""
         if event.choice is None:
-            return self._head + b"]," + _encode(fields)[1:-1] + self._tail
+            if self._closing:
+                self._late.update(fields)
+                return b""
+            return self._head + _SILENT + _encode(fields)[1:-1] + self._tail
         _, out = self._choice(event.choice)
         placed: Fields = {"message": {}}
         for name, value in fields.items():
@@ -286,19 +294,30 @@ class ChatStreamRenderer:
         _, out = self._choice(event.choice)
         fields = {k: v for k, v in own(event.ext).items() if k[:1] != "~" and not k.startswith("message.")}
         fields["finish_reason"] = write_stop(event.stop, event.stop_raw)
-        return out + self._chunk(event.choice, {}, **fields)
+        out += self._closed()
+        self._closing = self._chunk(event.choice, {}, **fields).removesuffix(self._tail)
+        return out
+
+    def _closed(self) -> bytes:
+        """The chunk that waits with a reason to finish."""
+        waiting, late = self._closing, self._late
+        if not waiting:
+            return b""
+        self._closing, self._late = b"", {}
+        return waiting + (b"," + _encode(late)[1:-1] if late else b"") + self._tail
 
     def usage(self, event: ev.UsageReported) -> bytes:
         self._usage = event.usage
         return b""
 
     def ended(self, event: ev.Ended) -> bytes:
+        out = self._closed()
         if self._with_usage and self._usage is not None:
-            return self._head + b'],"usage":' + _encode(write_usage(self._usage)) + b"}\n\ndata: [DONE]\n\n"
-        return b"data: [DONE]\n\n"
+            out += self._head + b'],"usage":' + _encode(write_usage(self._usage)) + b"}\n\n"
+        return out + b"data: [DONE]\n\n"
 
     def failed(self, event: ev.StreamFailed) -> bytes:
-        return b"data: " + _encode(write_error(event.error)) + b"\n\n"
+        return self._closed() + b"data: " + _encode(write_error(event.error)) + b"\n\n"
 
 
 _RENDER: dict[type[Event], Callable[[ChatStreamRenderer, Any], bytes]] = {
