@@ -39,6 +39,14 @@ def test_a_last_event_without_its_blank_line_is_completed() -> None:
     assert whole.close() == b"data: 2\n\n"
 
 
+def test_comments_before_the_first_event_wait_for_it() -> None:
+    whole = WholeEvents()
+    assert whole.feed(b": PROCESSING\n\n") == b""
+    assert whole.feed(b": PROCESSING\n\ndata: 1") == b""
+    assert whole.feed(b"\n\n: more\n\n") == b": PROCESSING\n\n: PROCESSING\n\ndata: 1\n\n: more\n\n"
+    assert whole.feed(b": more\n\n") == b": more\n\n"
+
+
 def test_half_an_event_can_be_dropped() -> None:
     for kind in (WholeEvents(), JsonArray()):
         kind.feed(b"data: [1]\n\ndata: [2")

@@ -71,3 +71,10 @@ def test_size_is_counted_per_event() -> None:
     parser = SSEParser()
     piece = b"data: " + b"x" * (1 << 20) + b"\n\n"
     assert sum([len(parser.feed(piece)) for _ in range(20)]) == 20
+
+
+@pytest.mark.parametrize("cut", range(8))
+def test_a_byte_order_mark_is_no_part_of_the_first_event(cut: int) -> None:
+    stream = b"\xef\xbb\xbfdata: 1\n\ndata: 2\n\n"
+    parser = SSEParser()
+    assert [*parser.feed(stream[:cut]), *parser.feed(stream[cut:])] == [(b"", b"1"), (b"", b"2")]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 LOCAL = "local"
 _REMEMBERED = 1024
 _PRICE_SECONDS = 10.0
+_SECRET = 8
+"""Letters that a secret has at least."""
 _PLAIN = (
     b"Accept-Encoding: identity\r\n"  # a local hop gains nothing from gzip, and neither does the time to first token
 )
@@ -47,8 +49,9 @@ class Destination(msgspec.Struct):
     key: str | None = None
 
     def redact(self, document: bytes) -> bytes:
-        """Without our key, which some providers repeat in their errors."""
-        return document.replace(self.key.encode(), b"***") if self.key else document
+        """Without our key, which some providers repeat in their errors. What stands for "no key" is a common word."""
+        secret = self.key is not None and len(self.key) >= _SECRET
+        return document.replace(self.key.encode(), b"***") if self.key and secret else document
 
     def __repr__(self) -> str:
         return f"Destination({self.target.name!r})"

@@ -28,23 +28,30 @@ class Framing(Protocol):
 
 
 class WholeEvents:
-    """Holds back the part of an event whose end has not come, so that a stream that is cut is cut between events."""
+    """Holds back the part of an event whose end has not come, so that a stream that is cut is cut between events.
 
-    __slots__ = ("_held",)
+    Comments before the first event, which some providers send while they are still looking for a model, wait for it.
+    """
+
+    __slots__ = ("_begun", "_held")
     content_type = b"text/event-stream"
     probe = b":\n"
     comments = True
 
     def __init__(self) -> None:
         self._held = b""
+        self._begun = False
 
     def feed(self, data: bytes) -> bytes:
         if self._held:
             data = self._held + data
             self._held = b""
-        if data.endswith(_ENDS):
+        if self._begun and data.endswith(_ENDS):
             return data
         cut = max([at + len(end) for end in _ENDS if (at := data.rfind(end)) >= 0], default=0)
+        if not self._begun:
+            self._begun = data.find(b"data:", 0, cut) >= 0
+            cut = cut if self._begun else 0
         self._held = data[cut:]
         if len(self._held) > MAX_EVENT:
             raise _endless()

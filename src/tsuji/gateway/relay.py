@@ -85,6 +85,8 @@ class Relay(Sink):
                 self._begin(framing)
                 self.driver.connection.send(piece)
         else:
+            if tail.failed:
+                data = self.destination.redact(data)
             self.driver.connection.send(framing.feed(data))
 
     def answer_end(self) -> None:
@@ -106,9 +108,19 @@ class Relay(Sink):
         if head is None or not is_object(head, body):
             raise self.not_an_answer(head)
         usage = self.destination.upstream.dialect.read_usage(body)
+        if usage is None:
+            self._check(body)
         self.done()
         own = reply.status_line(head.status) + reply.JSON + reply.passed(head)
         driver.whole(self.destination, own, body, self.cost(usage))
+
+    def _check(self, body: bytes) -> None:
+        """Nearly every answer says its usage. One that does not may be half of one, or an error that says success."""
+        upstream = self.destination.upstream
+        if self.driver.operation == "chat":
+            upstream.dialect.parse_response(body, upstream.provider.quirks)
+        elif upstream.dialect.parse_embedding_response is not None:
+            upstream.dialect.parse_embedding_response(body)
 
     def _pass_unheld(self) -> None:
         """A whole answer too long to be worth holding: what it cost is not known when its head leaves."""

@@ -96,7 +96,8 @@ class Sink(ABC):
             self.driver.failed(self._here(error))
 
     def _here(self, error: TsujiError) -> TsujiError:
-        """The error with the place it happened at."""
+        """The error with the place it happened at, and without our key."""
+        error.message = self.destination.redact(error.message.encode(errors="replace")).decode()
         if error.provider is None:
             error.provider = self.destination.target.provider
             error.model = self.destination.target.model

@@ -1,10 +1,12 @@
 """Server-sent events, as the HTML standard frames them
 (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
-Only what language-model APIs use: `event` and `data` fields; CR, LF and CRLF line ends; comments ignored.
+Only what language-model APIs use: `event` and `data` fields; CR, LF and CRLF line ends; comments ignored. A byte order
+mark at the beginning is no part of the first line.
 """
 
 MAX_EVENT = 16 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
 
 
 class SSEOverflow(Exception):
@@ -78,6 +80,8 @@ class SSEParser:
             self._size += len(data)
         elif line.startswith(b"event:"):
             self._name = line[6:].strip()
+        elif line.startswith(_BOM):
+            self._field(line[len(_BOM) :])
 
     def _dispatch(self, out: list[tuple[bytes, bytes]]) -> None:
         data = b"\n".join(self._data) if len(self._data) > 1 else self._data[0] if self._data else b""
