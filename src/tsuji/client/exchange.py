@@ -178,6 +178,7 @@ class Exchange(Generic[Answer]):
         answer: Any = self._job.parse(upstream, body)
         if self._unadapt is not None:
             answer = self._unadapt.response(answer)
+        self.trace.service_tier = getattr(answer, "service_tier", None)  # of a chat; vectors and lists have none
         self.succeeded()
         return answer
 

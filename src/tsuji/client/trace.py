@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 class Trace:
     """dropped: fields that were left out because the target cannot say them (only with drop_params, or hints).
 
-    usage: canonical token counts of the answer; None where the provider gave none. started, first_token, ended:
-    seconds on the monotonic clock; None where it did not come to that. waited: seconds spent waiting for providers.
-    worked: of a stream, seconds spent on it so far, the caller's own time between two chunks not counted.
+    usage: canonical token counts of the answer; None where the provider gave none. service_tier: what the provider says
+    it served the request at, which may change the price. started, first_token, ended: seconds on the monotonic clock;
+    None where it did not come to that. waited: seconds spent waiting for providers. worked: of a stream, seconds spent
+    on it so far, the caller's own time between two chunks not counted.
     """
 
     __slots__ = (
@@ -24,6 +25,7 @@ class Trace:
         "dropped",
         "ended",
         "first_token",
+        "service_tier",
         "started",
         "usage",
         "waited",
@@ -41,6 +43,7 @@ class Trace:
         self.worked: float | None = None
         self.dropped: list[str] = []
         self.usage: Usage | None = None
+        self.service_tier: str | None = None
 
     @property
     def target(self) -> str:
@@ -65,7 +68,7 @@ class Trace:
         if isinstance(self._cost, str):
             from tsuji.catalog.prices import cost
 
-            price = self._config.price(self.attempts[-1].target)
+            price = self._config.price(self.attempts[-1].target, self.service_tier)
             self._cost = cost(price, self.usage)
         return self._cost
 
