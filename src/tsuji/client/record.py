@@ -1,16 +1,21 @@
 """The base of result objects: light Structs that read like Pydantic models of the official clients."""
 
+from collections.abc import Collection, Mapping
+from copy import copy, deepcopy
 from typing import Any, Self, TypeVar, cast, get_args
 
 import msgspec
 
 from tsuji.core.errors import UpstreamProtocolError
 
+Kind = TypeVar("Kind", bound="Result")
+
 
 class Result(msgspec.Struct, kw_only=True, dict=True):
     """Fields of the provider's that have no attribute here read as attributes all the same; `model_extra` has them.
 
-    `to_dict()` leaves out what is None; `model_dump()` has every field.
+    `to_dict()` leaves out what is None; `model_dump()` has every field. A pickled result keeps its document alone: no
+    trace, which knows the configuration and its keys, and no way to `parsed`.
     """
 
     # What is not part of the document lives in __dict__, under names that no JSON key can reach.
@@ -33,13 +38,28 @@ class Result(msgspec.Struct, kw_only=True, dict=True):
         return [*found, *self.model_extra.items()]
 
     def model_dump(
-        self, *, mode: str = "python", exclude_none: bool = False, exclude_unset: bool = False
+        self,
+        *,
+        mode: str = "python",
+        include: Collection[str] | None = None,
+        exclude: Collection[str] = (),
+        exclude_none: bool = False,
+        exclude_unset: bool = False,
+        exclude_defaults: bool = False,
+        by_alias: bool | None = None,
     ) -> dict[str, Any]:
-        """A plain dict of JSON values, whatever `mode` is. exclude_unset: the same as exclude_none."""
-        without = exclude_none or exclude_unset
-        return {k: _plain(v, without) for k, v in self._fields() if not (without and v is None)}
+        """A plain dict of JSON values, whatever `mode` is. include, exclude: names of fields of this object.
 
-    def to_dict(self) -> dict[str, Any]:
+        exclude_unset and exclude_defaults are the same as exclude_none, and there are no aliases.
+        """
+        without = exclude_none or exclude_unset or exclude_defaults
+        return {
+            name: _plain(value, without)
+            for name, value in self._fields()
+            if (include is None or name in include) and name not in exclude and not (without and value is None)
+        }
+
+    def to_dict(self, *, mode: str = "python") -> dict[str, Any]:
         return self.model_dump(exclude_none=True)
 
     def model_dump_json(
@@ -51,8 +71,30 @@ class Result(msgspec.Struct, kw_only=True, dict=True):
     def to_json(self, *, indent: int | None = 2) -> str:
         return self.model_dump_json(indent=indent, exclude_none=True)
 
-    def model_copy(self) -> Self:
-        return self.__copy__()
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        copied = deepcopy(self) if deep else copy(self)
+        for name, value in (update or {}).items():
+            setattr(copied, name, value)
+        return copied
+
+    def __copy__(self) -> Self:
+        return _remade(type(self), self._own(), vars(self))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        beside = {**vars(self), "_extra": deepcopy(self.model_extra, memo)}
+        return _remade(type(self), deepcopy(self._own(), memo), beside)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remade, (type(self), self._own(), {"_extra": self.model_extra})
+
+    def _own(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__struct_fields__}
+
+
+def _remade(kind: type[Kind], fields: dict[str, Any], beside: dict[str, Any]) -> Kind:
+    made = kind(**fields)
+    vars(made).update(beside)
+    return made
 
 
 def _plain(value: Any, without_none: bool) -> Any:
@@ -61,9 +103,6 @@ def _plain(value: Any, without_none: bool) -> Any:
     if isinstance(value, list):
         return [_plain(item, without_none) for item in cast("list[Any]", value)]
     return str(value) if isinstance(value, str) else value
-
-
-Kind = TypeVar("Kind", bound=Result)
 
 
 def read(kind: type[Kind], document: dict[str, Any]) -> Kind:

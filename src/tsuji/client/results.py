@@ -73,6 +73,11 @@ class _Thoughtful(Result):
             self.reasoning = Reasoning(text)
             self.reasoning_content = text
 
+    @property
+    def function_call(self) -> Any:
+        """What OpenAI had before tool_calls: code still asks for it. None, unless a provider sends it."""
+        return self.model_extra.get("function_call")
+
 
 class ChatCompletionMessage(_Thoughtful):
     content: str | None = None
@@ -143,6 +148,8 @@ class _Traced(Result):
     @property
     def tsuji(self) -> Trace:
         """Which target answered, after which attempts, at what cost."""
+        if "_trace" not in vars(self):
+            raise AttributeError("a result that was pickled, or made by hand, has no trace")
         return vars(self)["_trace"]
 
     def trace(self, trace: Trace) -> None:
