@@ -92,7 +92,10 @@ def _chat_fields(fields: Fields) -> Parse | None:
 
 def _listed(value: Any, name: str) -> Sequence[Any]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
-        raise InvalidRequestError(f"{name} must be a list", param=name)
+        hint = ' of dicts, such as [{"role": "user", "content": "Hi"}]' if name == "messages" else ""
+        raise InvalidRequestError(
+            f"{name} must be a list{hint}, not {type(cast('object', value)).__name__}", param=name
+        )
     return cast("Sequence[Any]", value)
 
 

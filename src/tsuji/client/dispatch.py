@@ -12,6 +12,7 @@ from tsuji.routing import Route, Target
 from .chat_shape import embedding_floats
 from .exchange import LOCAL, Exchange
 from .jobs import Job
+from .options import checked
 from .results import CreateEmbeddingResponse, Embedding, EmbeddingUsage, Model
 from .trace import Trace
 from .upstreams import Upstreams
@@ -28,7 +29,7 @@ class Dispatch:
         if config is None or isinstance(config, str | Path):
             config = load_config(Path(config) if config is not None else None)
         self.config = config
-        self._defaults = {name: value for name, value in defaults.items() if value is not None}
+        self._defaults = {name: checked(name, value) for name, value in defaults.items() if value is not None}
         self._upstreams = Upstreams()
 
     def exchange(self, job: Job[Answer], model: Any, target: dict[str, Any]) -> Exchange[Answer]:

@@ -1,8 +1,10 @@
 """The keywords of the public functions: their names, types and meaning, and what happens to an unknown one."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from math import isfinite
 from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 
+from tsuji.core.errors import InvalidRequestError
 from tsuji.core.request import Effort
 from tsuji.core.timeouts import Timeouts
 
@@ -143,26 +145,51 @@ def unknown_option(function: str, name: str, known: Collection[str]) -> TypeErro
         return TypeError(f"{function}() takes no argument {name!r}: {_ELSEWHERE[name]}")
     from difflib import get_close_matches
 
-    near = get_close_matches(name, [*known, *TARGET, "model", "messages", "stream"], n=1)
+    near = get_close_matches(name, [*known, *TARGET, "model", "messages", "max_tokens", "stream"], n=1)
     hint = f"did you mean {near[0]!r}?" if near else "a provider's own fields go into extra_body"
     return TypeError(f"{function}() got an unexpected keyword argument {name!r}; {hint}")
 
 
 def split(function: str, options: Mapping[str, Any], known: frozenset[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(fields of the request, those of TARGET), without the ones that are None. Raises TypeError for others."""
+    """(fields of the request, those of TARGET), without the ones that are None.
+
+    Raises TypeError for others, InvalidRequestError for values that cannot be sent.
+    """
     fields: dict[str, Any] = {}
     target: dict[str, Any] = {}
     for name, value in options.items():
         if name in known:
             if value is not None:
+                if type(value) is float and not isfinite(value):  # JSON has no such number, and would say null
+                    raise InvalidRequestError(f"{name} must be a finite number, not {value}", param=name)
                 fields[name] = value
         elif name not in TARGET:
             raise unknown_option(function, name, known)
         elif value is not None:
-            target[name] = value
+            target[name] = checked(name, value)
     if "client_args" in target:
         _spread(function, target)
     return fields, target
+
+
+_KINDS: dict[str, tuple[type, str]] = {
+    "api_key": (str, "a string"),
+    "api_base": (str, "a string"),
+    "extra_headers": (Mapping, "a dict of strings"),
+    "extra_body": (Mapping, "a dict"),
+}
+
+
+def checked(name: str, value: Any) -> Any:
+    """The value of one of TARGET. Raises InvalidRequestError for one of another type; it never shows the value."""
+    kind, what = _KINDS.get(name, (object, ""))
+    if not isinstance(value, kind):
+        raise InvalidRequestError(f"{name} must be {what}, not {type(value).__name__}", param=name)
+    if name == "extra_headers":
+        for header, text in value.items():
+            if not (isinstance(header, str) and isinstance(text, str)):
+                raise InvalidRequestError(f"{name} must be a dict of strings; {header!r} is not", param=name)
+    return value
 
 
 _CLIENT_ARGS = {
@@ -178,4 +205,5 @@ def _spread(function: str, target: dict[str, Any]) -> None:
         if name not in _CLIENT_ARGS:
             known = ", ".join(_CLIENT_ARGS)
             raise TypeError(f"{function}(): client_args takes {known}, not {name!r}; see Client for the rest")
-        target.setdefault(_CLIENT_ARGS[name], value)
+        own = _CLIENT_ARGS[name]
+        target.setdefault(own, checked(own, value))

@@ -28,8 +28,13 @@ def json_schema(type_: Any, param: str) -> Schema:
             if defs:
                 schema = {**schema, "$defs": defs}
     except (TypeError, NotImplementedError) as error:
-        raise InvalidRequestError(f"{param}: no JSON schema for {type_!r}: {error}", param=param) from None
+        raise InvalidRequestError(f"{param}: no JSON schema for {type_!r}: {_reason(error)}", param=param) from None
     return _resolve_root(_hoist(schema))
+
+
+def _reason(error: Exception) -> str:
+    """Without msgspec's advice to those who call it."""
+    return str(error).rpartition("\n")[2]
 
 
 def decoder(type_: Any) -> Callable[[str], Any]:

@@ -25,7 +25,8 @@ def parse_model(text: str, provider: str | None = None) -> ModelRef:
     cut = min([at for at in (text.find(":"), text.find("/")) if at > 0], default=0)
     if not cut or cut == len(text) - 1:
         raise InvalidRequestError(
-            f"model {text!r} names no provider; write 'provider:model', such as 'openai:gpt-5-mini' or 'local:default'",
+            f"model {text!r} names no {'model' if cut else 'provider'}; write 'provider:model', such as "
+            "'openai:gpt-5-mini' or 'local:default'",
             param="model",
         )
     return ModelRef(provider=text[:cut], model=text[cut + 1 :])

@@ -87,8 +87,8 @@ def test_details() -> None:
         ({"detail": "fastapi"}, "fastapi"),
         ([{"error": {"message": "gemini", "code": 400}}], "gemini"),
         ({"error": {"message": {"detail": "nested"}}}, '{"message":{"detail":"nested"}}'),
-        (b"busy", "the provider answered HTTP 400 without saying why; try again, or look at its status page"),
-        ([], "the provider answered HTTP 400 without saying why; try again, or look at its status page"),
+        (b"busy", "the provider answered HTTP 400 without saying why; are the base URL and the model's name right?"),
+        ([], "the provider answered HTTP 400 without saying why; are the base URL and the model's name right?"),
     ],
 )
 def test_where_providers_put_the_message(body: Any, message: str) -> None:

@@ -128,7 +128,8 @@ def error_of(document: Any, status: int, wait: float | None = None) -> TsujiErro
 def _no_message(status: int, message: Any) -> str:
     if message is not None:
         return encode({"message": message}).decode()
-    return f"the provider answered HTTP {status} without saying why; try again, or look at its status page"
+    hint = "try again, or look at its status page" if status >= 500 else "are the base URL and the model's name right?"
+    return f"the provider answered HTTP {status} without saying why; {hint}"
 
 
 def _fields(document: Any) -> dict[str, Any]:
