@@ -38,11 +38,12 @@ def test_with_keys_it_presents_one(tsuji: Run, tmp_path: Path, scripted: Callabl
 
 
 def test_without_an_answer_it_fails(tsuji: Run, tmp_path: Path, scripted: Callable[..., Scripted]) -> None:
-    configure(tmp_path, scripted(answers.error("openai", 400, "not like that")))
-    ran = tsuji("serve", "--ask", "hi", "-m", "mock:m", "--once", "--port", "0")
+    configure(tmp_path, scripted(answers.error("openai", 400, "not [/like] [that]")))
+    ran = tsuji("serve", "--ask", "what is [/b]?", "-m", "mock:m", "--once", "--port", "0")
     assert ran.returncode == 1
+    assert "> what is [/b]?" in ran.stdout
     assert "No answer: " in ran.stdout
-    assert "not like that" in ran.stdout
+    assert "not [/like] [that]" in ran.stdout  # words of others are no markup
     assert "Traceback" not in ran.stdout + ran.stderr
 
 

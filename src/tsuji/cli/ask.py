@@ -61,7 +61,8 @@ class Asking:
             Asked(url, self.settings.server.keys, self.model).ask(self.question)
         except TsujiError as error:
             self.code = 1
-            out.print(f"\n[red]No answer:[/] {error}", markup=True)
+            out.print("\n[red]No answer:[/]", end=" ")
+            out.print(str(error), markup=False)
         else:
             print_next(url, self.model, bool(self.settings.server.keys))
         if self.once or self.code:
@@ -87,7 +88,8 @@ class Asked:
         from tsuji.http.blocking import BlockingPool
 
         out = console()
-        out.print(f"\n[dim]>[/] [bold]{question}[/]")
+        out.print("\n[dim]>[/]", end=" ")
+        out.print(question, style="bold", markup=False)
         started = monotonic()
         pool = BlockingPool()
         try:
@@ -163,7 +165,8 @@ class Asked:
         if "x-tsuji-overhead-us" in told:
             facts.append(f"router's own time {int(told['x-tsuji-overhead-us']) / 1000:.2f} ms")
         cost = str(self.summary.get("cost") or told.get("x-tsuji-cost", "unknown"))
-        out.print(f"\n[dim]router[/]  {' · '.join(facts)}")
+        out.print("\n[dim]router[/]", end="  ")
+        out.print(" · ".join(facts), markup=False)
         out.print(f"[dim]cost[/]    {_dollars(cost)}")
 
 

@@ -27,7 +27,8 @@ def talk(conversation: "Conversation") -> None:
     """Until Ctrl-D or /exit. An error is printed, and the conversation goes on."""
     out = console()
     session = _session()
-    out.print(f"[bold]{conversation.model}[/] [dim]· /help lists commands, Ctrl-D leaves[/]")
+    out.print(conversation.model, style="bold", markup=False, end=" ")
+    out.print("[dim]· /help lists commands, Ctrl-D leaves[/]")
     while True:
         try:
             line = session.prompt("> ").strip()
