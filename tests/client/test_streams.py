@@ -254,3 +254,10 @@ def test_overhead_does_not_count_the_callers_time(connect):
     pause.wait(5)
     list(stream)
     assert 0 < stream.tsuji.overhead < stream.tsuji.seconds - 0.05
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_web_page_in_place_of_a_stream(connect, dialect):
+    client, server = connect(answers.html(), dialect)
+    with pytest.raises(UpstreamProtocolError, match=f"a web page, not a stream; is the base URL '{server.url}' right"):
+        client.completion("mock:m", HI, stream=True)

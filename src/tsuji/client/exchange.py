@@ -22,6 +22,7 @@ from tsuji.core.errors import (
     UpstreamConnectionError,
     UpstreamProtocolError,
 )
+from tsuji.core.events import StreamFailed
 from tsuji.core.timeouts import Timeouts
 from tsuji.http.message import Headers, render_headers
 from tsuji.http.url import Origin
@@ -188,7 +189,7 @@ class Exchange(Generic[Answer]):
             return None
         upstream = self._called()
         adapter = self._unadapt.events() if self._unadapt is not None else None
-        return Reading(upstream.dialect.stream_parser(upstream.provider.quirks), adapter)
+        return Reading(upstream.dialect.stream_parser(upstream.provider.quirks), adapter, upstream.provider.base_url)
 
     def succeeded(self) -> None:
         now = monotonic()
@@ -227,13 +228,20 @@ class Exchange(Generic[Answer]):
 class Reading:
     """Bytes of a stream to canonical events."""
 
-    __slots__ = ("_adapter", "_parser")
+    __slots__ = ("_adapter", "_base_url", "_begun", "_parser")
 
-    def __init__(self, parser: Any, adapter: Any) -> None:
+    def __init__(self, parser: Any, adapter: Any, base_url: str) -> None:
         self._parser = parser
         self._adapter = adapter
+        self._base_url = base_url
+        self._begun = False
 
     def feed(self, data: bytes) -> list[Any]:
+        if not self._begun:
+            self._begun = True
+            if data.lstrip()[:1] == b"<":
+                wrong = f"the answer is a web page, not a stream; is the base URL {self._base_url!r} right?"
+                return [StreamFailed(UpstreamProtocolError(wrong))]
         events = self._parser.feed(data)
         return events if self._adapter is None else self._adapter.feed(events)
 
