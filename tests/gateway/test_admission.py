@@ -57,6 +57,19 @@ def test_geminis_key_in_the_query(keyed: Any) -> None:
     assert keyed.ask(path + "?monkey=first-key", body).status == 401
 
 
+def test_a_key_opens_no_files(serve: Any, tmp_path: Any) -> None:
+    """With keys only what a route names is loaded; without, who asks could read the file anyway."""
+    file = tmp_path / "found.gguf"
+    file.write_bytes(b"no model")
+    keyed = serve(config({}, {"mine": [f"local:{file}"]}, server=Server(port=0, **KEYED)))
+    key = {"x-api-key": "first-key"}
+    for name in (f"local:{file}", f"local/{file}", "local:/there/is/none.gguf"):
+        answer = keyed.ask(*asking.chat("openai", model=name), key)
+        assert (answer.status, answer.headers["x-tsuji-fault"]) == (404, "caller")
+        assert "no model's name" in asking.error("openai", answer.body)[1]
+    assert "no model's name" not in asking.error("openai", keyed.ask(*asking.chat("openai", model="mine"), key).body)[1]
+
+
 def test_the_clients_key_does_not_go_upstream(serve: Any, scripted: Any) -> None:
     provider = scripted(answers.chat("openai"))
     gateway = serve(config({"up": ("openai", provider.url)}, server=Server(port=0, **KEYED)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tsuji.client.upstream import Upstream, upstream
-from tsuji.core.errors import ConfigError, InvalidRequestError, TsujiError
+from tsuji.core.errors import ConfigError, InvalidRequestError, ModelNotFoundError, TsujiError
 from tsuji.core.provider import Provider
 from tsuji.routing import Route, Target
 from tsuji.wire import DIALECTS, dialect
@@ -57,6 +57,15 @@ class Destination(msgspec.Struct):
         return f"Destination({self.target.name!r})"
 
 
+def _check_reach(route: Route) -> None:
+    """Whoever shows a key is not thereby let into this machine's files: the config says which of them are models."""
+    if any(target.provider == LOCAL and target.model.endswith(".gguf") for target in route.targets):
+        raise ModelNotFoundError(
+            "this gateway has keys, so a file is no model's name; let a route name the file, and ask for the route",
+            param="model",
+        )
+
+
 class Destinations:
     """All that this configuration leads to, made on first use and kept.
 
@@ -85,6 +94,8 @@ class Destinations:
         found = self._routes.get(model)
         if found is None:
             found = self._config.route(model)
+            if self._config.server.keys and model not in self._config.routes:
+                _check_reach(found)
             if len(self._routes) >= _REMEMBERED:
                 self._routes.clear()
             self._routes[model] = found
