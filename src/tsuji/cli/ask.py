@@ -57,18 +57,19 @@ class Asking:
 
     def _ask(self, url: str) -> None:
         out = console()
+        self.code = 1
         try:
             Asked(url, self.settings.server.keys, self.model).ask(self.question)
+            print_next(url, self.model, bool(self.settings.server.keys))
+            self.code = 0
         except TsujiError as error:
-            self.code = 1
             out.print("\n[red]No answer:[/]", end=" ")
             out.print(str(error), markup=False)
-        else:
-            print_next(url, self.model, bool(self.settings.server.keys))
-        if self.once or self.code:
-            os.kill(os.getpid(), signal.SIGINT)
-        else:
-            out.print("\n[dim]It keeps serving; Ctrl-C stops it.[/]")
+        finally:  # whatever went wrong, the gateway is not left waiting for this thread
+            if self.once or self.code:
+                os.kill(os.getpid(), signal.SIGINT)
+            else:
+                out.print("\n[dim]It keeps serving; Ctrl-C stops it.[/]")
 
 
 class Asked:

@@ -17,13 +17,16 @@ def check(
     path: Annotated[
         Path | None, typer.Argument(help="Default: the file that would be used.", show_default=False)
     ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="The same, as the other commands take it.", show_default=False)
+    ] = None,
 ) -> None:
     """Explain every mistake of a configuration file with its line."""
     from tsuji.config import check_config, config_path
 
     from .terminal import console
 
-    found = path or config_path()
+    found = path or config or config_path()
     if found is None:
         console().print("No configuration file: the defaults are used. One would be ./tsuji.toml.", markup=False)
         return

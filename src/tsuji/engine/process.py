@@ -21,6 +21,8 @@ _TAIL = 40  # lines of the child's log that are kept
 _SHOWN = 6
 _GRACE = 3.0  # seconds between asking a child to end and making it
 _POLL = 0.1
+_SECRETS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
+"""How the names of variables end that a program which parses downloaded files has no use for."""
 
 
 class Launch(msgspec.Struct, frozen=True):
@@ -211,10 +213,11 @@ class ModelProcess:
 
 
 def _environment() -> dict[str, str]:
-    """The child finds what the parent finds, and its threads sleep while they wait.
+    """The child finds what the parent finds, but for keys, and its threads sleep while they wait.
 
     Where cores are shared, llama.cpp's threads that spin while waiting for each other take them from whoever has the
     work: on a busy machine, 11 tokens/s became 1.
     """
     path = os.pathsep.join([entry for entry in sys.path if entry])
-    return {**os.environ, "OMP_WAIT_POLICY": "passive", "PYTHONPATH": path}
+    kept = {name: value for name, value in os.environ.items() if not name.upper().endswith(_SECRETS)}
+    return {**kept, "OMP_WAIT_POLICY": "passive", "PYTHONPATH": path}
