@@ -8,7 +8,7 @@ from tests import answers
 from tests.gateway import asking
 from tests.gateway.serving import config, request
 from tsuji.config import Server
-from tsuji.gateway.admit import is_loopback
+from tsuji.http.url import is_loopback
 
 KEYED = {"keys": ["first-key", "second-key"]}
 

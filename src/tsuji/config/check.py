@@ -5,7 +5,6 @@ route called "provider:model" is allowed: it takes the place of that model for t
 """
 
 from collections.abc import Collection
-from ipaddress import ip_address
 from pathlib import Path as Folder
 from typing import Any
 
@@ -13,7 +12,7 @@ from tsuji import catalog
 from tsuji.core.errors import InvalidRequestError, TsujiError
 from tsuji.core.model import ModelRef, parse_model
 from tsuji.http.message import render_headers
-from tsuji.http.url import split_url
+from tsuji.http.url import is_loopback, split_url
 from tsuji.wire import dialect
 
 from .problem import Path, Problems
@@ -31,16 +30,6 @@ def check(file: FileTable, folder: Folder, problems: Problems) -> None:
     for name, route in file.routes.items():
         _route(name, route, known, file.routes, problems)
     _prices(file, problems)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _server(server: ServerTable, folder: Folder, problems: Problems) -> None:

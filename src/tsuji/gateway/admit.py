@@ -6,11 +6,11 @@ in Origin).
 """
 
 from hmac import compare_digest
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from tsuji.core.errors import AuthenticationError, PermissionDeniedError, TsujiError
+from tsuji.http.url import is_loopback
 
 from .request import Request
 
@@ -18,17 +18,6 @@ if TYPE_CHECKING:
     from tsuji.config import Server
 
 _REMEMBERED = 256
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host`, as in a URL without its port, can only mean this machine."""
-    host = host.strip("[]").lower()
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Admission:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from tsuji.core.errors import ConfigError, RequestTooLargeError, TsujiError
 from tsuji.http.aio import AsyncPool
+from tsuji.http.url import is_loopback
 from tsuji.wire import dialect
 
 from . import models, reply
-from .admit import Admission, is_loopback
+from .admit import Admission
 from .destination import Destinations
 from .driver import Driver
 from .endpoints import PREFLIGHT, WrongMethodError, dialect_of, find

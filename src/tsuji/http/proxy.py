@@ -12,7 +12,7 @@ import msgspec
 
 from tsuji.core.errors import ConfigError, InvalidRequestError
 
-from .url import Origin, split_url
+from .url import Origin, is_loopback, split_url
 
 
 class Proxy(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ class Proxies(msgspec.Struct, frozen=True):
     def choose(self, origin: Origin) -> Proxy | None:
         """The proxy for an origin. Raises ConfigError if the one that is set cannot be used."""
         url = {"http": self.http, "https": self.https}.get(origin.scheme)
-        if origin.scheme == "http" and _is_loopback(origin.host):
+        if origin.scheme == "http" and is_loopback(origin.host):
             return None
         return None if not url or self._excepts(origin) else _parse(url)
 
@@ -70,10 +70,6 @@ class Proxies(msgspec.Struct, frozen=True):
             if origin.host == host or origin.host.endswith("." + host) or ("/" in host and _in_network(origin, host)):
                 return True
         return False
-
-
-def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or (host.startswith("127.") and host.replace(".", "").isdigit())
 
 
 def _in_network(origin: Origin, network: str) -> bool:

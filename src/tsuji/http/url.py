@@ -102,3 +102,11 @@ def _bracketed(host: str) -> str:
 def _nonsense(url: str, reason: str) -> InvalidRequestError:
     shown = url.partition("?")[0].rpartition("@")[2]  # neither a key in the query nor a password belongs in a message
     return InvalidRequestError(f"{shown!r} is not a usable URL: {reason}", param="url")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, as in a URL without its port, can only mean this machine."""
+    host = host.strip("[]").lower()
+    if host == "localhost" or host.endswith(".localhost") or host == "::1":
+        return True
+    return host.startswith("127.") and host.replace(".", "").isdigit()
