@@ -1,8 +1,9 @@
-"""Ready-made replies of a scripted provider in the dialects "openai", "anthropic" and "gemini".
+"""Ready-made replies of a scripted provider in the dialects "openai", "anthropic", "gemini" and "ollama".
 
 Written from the providers' API references: https://platform.openai.com/docs/api-reference/chat,
-https://docs.claude.com/en/api/messages, https://ai.google.dev/api/generate-content.
-Streams are replies whose body is a list, one server-sent event a step: insert CUT, STALL or a pause where you like.
+https://docs.claude.com/en/api/messages, https://ai.google.dev/api/generate-content, https://docs.ollama.com/api.
+Streams are replies whose body is a list, one server-sent event (or line) a step: insert CUT, STALL or a
+pause where you like.
 """
 
 import base64
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from tests.scripted import Reply
 
 SSE = "text/event-stream"
+LINES = "application/x-ndjson"
 
 
 class Call(NamedTuple):
@@ -48,15 +50,23 @@ def chat(dialect: str, text: str = "hello", **what: Any) -> Reply:
 
 def stream(dialect: str, pieces: Sequence[str] = ("Hel", "lo"), **what: Any) -> Reply:
     """The same, streamed: each piece of the text is an event of its own, arguments come in two."""
-    return Reply(list(_STREAM[dialect](Answer(text="".join(pieces), **what), pieces)), content_type=SSE)
+    return Reply(
+        list(_STREAM[dialect](Answer(text="".join(pieces), **what), pieces)), content_type=stream_type(dialect)
+    )
+
+
+def stream_type(dialect: str) -> str:
+    return LINES if dialect == "ollama" else SSE
 
 
 def error(dialect: str, status: int, message: str = "no", *, type: str = "", code: str | None = None) -> Reply:
     """type: the dialect's own word for the kind of error (Gemini: its `status`)."""
+    native = {"error": {"message": message, "type": type or "server_error", "param": None, "code": code}}
     bodies: dict[str, Any] = {
-        "openai": {"error": {"message": message, "type": type or "server_error", "param": None, "code": code}},
+        "openai": native,
         "anthropic": {"type": "error", "error": {"type": type or "api_error", "message": message}},
         "gemini": {"error": {"code": status, "message": message, "status": type or _GOOGLE.get(status, "INTERNAL")}},
+        "ollama": {"error": message},
     }
     return Reply(json.dumps(bodies[dialect]).encode(), status)
 
@@ -75,6 +85,9 @@ def embeddings(dialect: str, vectors: Sequence[Sequence[float]] = ((0.5, -0.25),
     """packed: OpenAI's base64 form."""
     if dialect == "gemini":
         return Reply(json.dumps({"embeddings": [{"values": list(v)} for v in vectors]}).encode())
+    if dialect == "ollama":
+        answer = {"model": "embed-1", "embeddings": [list(v) for v in vectors], "prompt_eval_count": 3}
+        return Reply(json.dumps({**answer, "total_duration": 14143917}).encode())
     data = [
         {
             "object": "embedding",
@@ -104,6 +117,7 @@ def models(dialect: str, ids: Sequence[str] = ("model-1", "model-2")) -> Reply:
                 {"name": f"models/{i}", "displayName": i, "inputTokenLimit": 1000, "outputTokenLimit": 100} for i in ids
             ]
         },
+        "ollama": {"models": [{"name": i, "model": i, "modified_at": "2025-02-19T00:00:00Z", "size": 9} for i in ids]},
     }
     return Reply(json.dumps(bodies[dialect]).encode())
 
@@ -256,5 +270,40 @@ def _gemini_stream(a: Answer, pieces: Sequence[str]) -> list[bytes]:
     return events(*sent)
 
 
-_WHOLE = {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini}
-_STREAM = {"openai": _openai_stream, "anthropic": _anthropic_stream, "gemini": _gemini_stream}
+def _ollama(a: Answer) -> Any:
+    calls = [{"function": {"name": c.name, "arguments": json.loads(c.arguments)}} for c in a.calls]
+    message = {"role": "assistant", "content": a.text, "thinking": a.thinking, "tool_calls": calls}
+    return {
+        "model": a.model,
+        "created_at": "2025-10-26T17:15:24.097767Z",
+        "message": {name: value for name, value in message.items() if value or name == "content"},
+        "done": True,
+        "done_reason": "stop",
+        "total_duration": 4648158584,
+        "load_duration": 4071084,
+        "prompt_eval_count": a.prompt,
+        "prompt_eval_duration": 439038000,
+        "eval_count": a.output,
+        "eval_duration": 4196918000,
+    }
+
+
+def _ollama_stream(a: Answer, pieces: Sequence[str]) -> list[bytes]:
+    whole = _ollama(a)
+    said = whole.pop("message")
+    whole["message"] = {"role": "assistant", "content": ""}
+    messages = [{"content": "", "thinking": a.thinking}] if a.thinking else []
+    messages += [{"content": piece} for piece in pieces]
+    messages += [{"content": "", "tool_calls": [call]} for call in said.get("tool_calls", ())]
+    head = {"model": a.model, "created_at": whole["created_at"], "done": False}
+    sent = [{**head, "message": {"role": "assistant", **message}} for message in messages]
+    return [json.dumps(line).encode() + b"\n" for line in [*sent, whole]]
+
+
+_WHOLE = {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini, "ollama": _ollama}
+_STREAM = {
+    "openai": _openai_stream,
+    "anthropic": _anthropic_stream,
+    "gemini": _gemini_stream,
+    "ollama": _ollama_stream,
+}

@@ -32,6 +32,10 @@ api_key = "upstream-key"
 dialect = "gemini"
 base_url = "{url}"
 api_key = "upstream-key"
+[providers.ollama-mock]
+dialect = "ollama"
+base_url = "{url}"
+api_key = "upstream-key"
 [routes.fast]
 targets = ["openai-mock:model-1", "anthropic-mock:model-2"]
 """
@@ -85,7 +89,7 @@ def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"the gateway did not listen: {log.read_text()}")
 
 
-@pytest.fixture(params=["openai", "anthropic", "gemini"])
+@pytest.fixture(params=["openai", "anthropic", "gemini", "ollama"])
 def upstream(request: pytest.FixtureRequest) -> str:
     """The dialect of the provider behind the gateway."""
     return request.param

@@ -134,7 +134,7 @@ def test_errors(
 def test_a_cut_stream_does_not_look_finished(gateway: Gateway, client: anthropic.Anthropic, upstream: str) -> None:
     whole = list(answers.stream(upstream, ["Kyo", "to"]).body)
     cut = next(i for i, step in enumerate(whole) if isinstance(step, bytes) and b"Kyo" in step) + 1
-    gateway.script(answers.Reply([*whole[:cut], 0.05, CUT], content_type=answers.SSE))
+    gateway.script(answers.Reply([*whole[:cut], 0.05, CUT], content_type=answers.stream_type(upstream)))
     seen = []
     with (
         pytest.raises(anthropic.APIError),

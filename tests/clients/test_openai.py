@@ -140,7 +140,7 @@ def test_a_cut_stream_does_not_look_finished(gateway: Gateway, client: openai.Op
     reply = answers.stream(upstream, ["Kyo", "to"])
     whole = list(reply.body)
     cut = next(i for i, step in enumerate(whole) if isinstance(step, bytes) and b"Kyo" in step) + 1
-    gateway.script(answers.Reply([*whole[:cut], 0.05, CUT], content_type=answers.SSE))
+    gateway.script(answers.Reply([*whole[:cut], 0.05, CUT], content_type=answers.stream_type(upstream)))
     text, finished = "", None
     with pytest.raises((openai.APIError, Exception)) as caught:
         for chunk in client.chat.completions.create(model=f"{upstream}-mock:model-1", messages=HELLO, stream=True):

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.gateway.serving import Answer
 
-DIALECTS = ("openai", "anthropic", "gemini")
+DIALECTS = ("openai", "anthropic", "gemini", "ollama")
 _HI = [{"role": "user", "content": "hi"}]
 
 
@@ -17,6 +17,8 @@ def chat(dialect: str, model: str = "up:m", stream: bool = False, **more: Any) -
             "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
             **more,
         }
+    if dialect == "ollama":
+        return "/api/chat", {"model": model, "messages": _HI, **more} | ({} if stream else {"stream": False})
     path = "/v1/messages" if dialect == "anthropic" else "/v1/chat/completions"
     body = {"model": model, "messages": _HI, **({"max_tokens": 20} if dialect == "anthropic" else {}), **more}
     return path, body | ({"stream": True} if stream else {})
@@ -29,6 +31,8 @@ def text(dialect: str, answer: Answer) -> str:
         return body["choices"][0]["message"]["content"]
     if dialect == "anthropic":
         return "".join([block["text"] for block in body["content"] if block["type"] == "text"])
+    if dialect == "ollama":
+        return body["message"]["content"]
     return "".join([part.get("text", "") for part in body["candidates"][0]["content"]["parts"]])
 
 
@@ -38,6 +42,8 @@ def usage(dialect: str, answer: Answer) -> tuple[int, int]:
         return body["usage"]["prompt_tokens"], body["usage"]["completion_tokens"]
     if dialect == "anthropic":
         return body["usage"]["input_tokens"], body["usage"]["output_tokens"]
+    if dialect == "ollama":
+        return body["prompt_eval_count"], body["eval_count"]
     return body["usageMetadata"]["promptTokenCount"], body["usageMetadata"]["candidatesTokenCount"]
 
 
@@ -51,6 +57,8 @@ def streamed(dialect: str, answer: Answer) -> str:
             out += "".join([choice["delta"].get("content") or "" for choice in event.get("choices", ())])
         elif dialect == "anthropic":
             out += event["delta"].get("text", "") if event["type"] == "content_block_delta" else ""
+        elif dialect == "ollama":
+            out += event["message"]["content"] if "message" in event else ""
         else:
             parts = [
                 part for candidate in event.get("candidates", ()) for part in candidate["content"].get("parts", ())
@@ -66,6 +74,8 @@ def ended(dialect: str, answer: Answer) -> bool:
         return events[-1:] == ["[DONE]"]
     if dialect == "anthropic":
         return any(event["type"] == "message_stop" for event in events)
+    if dialect == "ollama":
+        return events[-1:] != [] and events[-1].get("done") is True
     return any(c.get("finishReason") for event in events for c in event.get("candidates", ()))
 
 
@@ -78,5 +88,8 @@ def error(dialect: str, body: bytes) -> tuple[str, str]:
     if dialect == "anthropic":
         assert document["type"] == "error"
         return document["error"]["type"], document["error"]["message"]
+    if dialect == "ollama":
+        assert set(document) == {"error"}
+        return "", document["error"]
     assert isinstance(document["error"]["code"], int)
     return document["error"]["status"], document["error"]["message"]

@@ -15,7 +15,7 @@ from tsuji.core.timeouts import Timeouts
 from tsuji.gateway import Gateway
 from tsuji.routing import Route, Target
 
-PREFIX = {"openai": "/v1", "anthropic": "", "gemini": ""}
+PREFIX = {"openai": "/v1", "anthropic": "", "gemini": "", "ollama": ""}
 """What the base URL of a dialect's official client ends in."""
 
 
@@ -125,7 +125,9 @@ class Answer:
         return json.loads(self.body)
 
     def events(self) -> list[Any]:
-        """The data of server-sent events; "[DONE]" as it is."""
+        """The data of server-sent events, "[DONE]" as it is; or lines of JSON."""
+        if self.headers["content-type"] == "application/x-ndjson":
+            return [json.loads(line) for line in self.body.decode().splitlines()]
         lines = [line[6:] for line in self.body.decode().splitlines() if line.startswith("data: ")]
         return [line if line == "[DONE]" else json.loads(line) for line in lines]
 

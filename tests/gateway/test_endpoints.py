@@ -59,7 +59,12 @@ def test_the_wrong_method(method: str, path: str, allow: bytes) -> None:
 
 def test_errors_speak_the_dialect_of_the_path(behind: Any) -> None:
     gateway, _ = behind("openai", answers.chat("openai"))
-    for path, dialect in (("/v1/nothing", "openai"), ("/v1/messages/x", "anthropic"), ("/v1beta/x", "gemini")):
+    for path, dialect in (
+        ("/v1/nothing", "openai"),
+        ("/v1/messages/x", "anthropic"),
+        ("/v1beta/x", "gemini"),
+        ("/api/pull", "ollama"),
+    ):
         assert dialect_of(path.encode()) == dialect
         answer = gateway.ask(path, {})
         assert answer.status == 404

@@ -87,6 +87,7 @@ TYPES = {
         429: "RESOURCE_EXHAUSTED",
         503: "UNAVAILABLE",
     },
+    "ollama": {},
 }
 
 
@@ -131,8 +132,9 @@ def test_nor_in_an_error_that_says_success_or_ends_a_stream(client: str, upstrea
     assert answer.status >= 400
     assert "wrong key: ***" in asking.error(client, answer.body)[1]
     said = list(answers.stream(upstream, ["a", "b"]).body)[:-2]
-    failed = (b"event: error\n" if upstream == "anthropic" else b"") + b"data: " + error + b"\n\n"
-    provider.script(Reply([*said, 0.05, failed], content_type=answers.SSE))
+    mark = {"anthropic": b"event: error\ndata: ", "ollama": b""}.get(upstream, b"data: ")
+    failed = mark + error + (b"\n" if upstream == "ollama" else b"\n\n")
+    provider.script(Reply([*said, 0.05, failed], content_type=answers.stream_type(upstream)))
     answer = gateway.ask(*asking.chat(client, stream=True))
     assert not asking.ended(client, answer)
     assert b"wrong key: ***" in answer.body
@@ -307,8 +309,8 @@ def test_a_stream_that_fails_before_its_content_goes_to_the_next_target(
 ) -> None:
     whole = answers.stream(upstream, ["x"]).body
     assert isinstance(whole, list)
-    early = [] if client == upstream else whole[:1] if upstream != "gemini" else []
-    first = scripted(Reply([*early, CUT], content_type=answers.SSE))
+    early = [] if client == upstream or upstream in ("gemini", "ollama") else whole[:1]
+    first = scripted(Reply([*early, CUT], content_type=answers.stream_type(upstream)))
     second = scripted(answers.stream("openai", ["rescued"]))
     settings = config({"a": (upstream, first.url), "b": ("openai", second.url)}, {"r": ["a:1", "b:2"]})
     answer = serve(settings).ask(*asking.chat(client, model="r", stream=True))
@@ -369,7 +371,7 @@ def test_a_cut_stream_never_looks_finished(client: str, upstream: str, end: str,
     assert isinstance(whole, list)
     keep = whole[: 4 if upstream == "anthropic" else 2]
     steps = [*keep, 0.05, ENDS[end], *([CUT] if end == "half an event" else [])]
-    gateway, _ = behind(upstream, Reply(steps, content_type=answers.SSE))
+    gateway, _ = behind(upstream, Reply(steps, content_type=answers.stream_type(upstream)))
     answer = gateway.ask(*asking.chat(client, stream=True))
     assert answer.status == 200
     assert asking.streamed(client, answer).startswith("one")

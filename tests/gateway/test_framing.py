@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tsuji.core.errors import UpstreamProtocolError
 from tsuji.gateway import framing
-from tsuji.gateway.framing import Framing, JsonArray, WholeEvents
+from tsuji.gateway.framing import Framing, JsonArray, WholeEvents, WholeLines
 
 
 def _fed(into: Framing, data: bytes, cuts: list[int]) -> list[bytes]:
@@ -69,3 +69,25 @@ def test_an_event_without_an_end_is_no_reason_to_hold_everything(
     monkeypatch.setattr("tsuji.wire.sse.MAX_EVENT", 1000)
     with pytest.raises(UpstreamProtocolError):
         kind().feed(b"data: " + b"x" * 2000)
+
+
+@given(elements=ELEMENTS, cuts=CUTS)
+def test_every_piece_ends_with_a_line(elements: list[object], cuts: list[int]) -> None:
+    data = "".join([json.dumps(e) + "\n" for e in elements]).encode()
+    whole = WholeLines()
+    pieces = _fed(whole, data, cuts)
+    assert all(piece == b"" or piece.endswith(b"\n") for piece in pieces)
+    assert b"".join(pieces) == data
+    assert whole.close() == b""
+
+
+def test_what_has_come_of_a_line() -> None:
+    lines = WholeLines()
+    assert lines.feed(b'{"a":1}\n{"b"') == b'{"a":1}\n'
+    assert lines.feed(b":2}") == b""
+    assert lines.close() == b'{"b":2}\n'
+    lines.feed(b'{"c"')
+    lines.drop()
+    assert lines.feed(b'{"d":1}\n') == b'{"d":1}\n'
+    with pytest.raises(UpstreamProtocolError):
+        lines.feed(b" " * (framing.MAX_EVENT + 1))

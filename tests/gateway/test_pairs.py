@@ -13,12 +13,22 @@ KEY = {
     "openai": ("authorization", "Bearer upstream-key"),
     "anthropic": ("x-api-key", "upstream-key"),
     "gemini": ("x-goog-api-key", "upstream-key"),
+    "ollama": ("authorization", "Bearer upstream-key"),
 }
-UP_PATH = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages", "gemini": "/v1beta/models/m:generateContent"}
+UP_PATH = {
+    "openai": "/v1/chat/completions",
+    "anthropic": "/v1/messages",
+    "gemini": "/v1beta/models/m:generateContent",
+    "ollama": "/api/chat",
+}
+NO_COMMENTS = ("gemini", "ollama")
+"""Clients of these take every line for data."""
+EMBEDDING = ("openai", "gemini", "ollama")
 TOOLS: dict[str, dict[str, Any]] = {
     "openai": {"tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]},
     "anthropic": {"tools": [{"name": "weather", "input_schema": {"type": "object"}}]},
     "gemini": {"tools": [{"functionDeclarations": [{"name": "weather", "parametersJsonSchema": {"type": "object"}}]}]},
+    "ollama": {"tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]},
 }
 
 
@@ -52,10 +62,10 @@ def test_a_stream(client: str, upstream: str, behind: Any) -> None:
     answer = gateway.ask(path, body)
     assert answer.status == 200
     assert answer.whole
-    assert answer.headers["content-type"] == "text/event-stream"
+    assert answer.headers["content-type"] == answers.stream_type(client)
     assert asking.streamed(client, answer) == "konnichiwa"
     assert asking.ended(client, answer)
-    if client == "gemini":  # its official client takes every line for data
+    if client in NO_COMMENTS:
         assert b": tsuji" not in answer.body
     else:
         facts = answer.summary()
@@ -63,7 +73,7 @@ def test_a_stream(client: str, upstream: str, behind: Any) -> None:
     if upstream == "gemini":
         assert provider.last.target == "/v1beta/models/m:streamGenerateContent?alt=sse"
     else:
-        assert provider.last.json()["stream"] is True
+        assert provider.last.json().get("stream", client == upstream == "ollama") is True
 
 
 @pytest.mark.parametrize(("client", "upstream"), PAIRS)
@@ -77,6 +87,9 @@ def test_a_tool_call(client: str, upstream: str, behind: Any) -> None:
     elif client == "anthropic":
         block = answer["content"][-1]
         assert (block["name"], block["input"]) == ("weather", {"city": "Kyoto"})
+    elif client == "ollama":
+        function = answer["message"]["tool_calls"][0]["function"]
+        assert (function["name"], function["arguments"]) == ("weather", {"city": "Kyoto"})
     else:
         call = answer["candidates"][0]["content"]["parts"][-1]["functionCall"]
         assert (call["name"], call["args"]) == ("weather", {"city": "Kyoto"})
@@ -138,12 +151,15 @@ def test_gemini_paths_name_models_in_many_ways(model: str, behind: Any) -> None:
     assert provider.last.json()["model"] == "m"
 
 
-@pytest.mark.parametrize(("client", "upstream"), [(c, u) for c in ("openai", "gemini") for u in ("openai", "gemini")])
+@pytest.mark.parametrize(("client", "upstream"), [(c, u) for c in EMBEDDING for u in EMBEDDING])
 def test_embeddings(client: str, upstream: str, behind: Any) -> None:
     gateway, _ = behind(upstream, answers.embeddings(upstream, [(0.5, -0.25), (1.0, 2.0)]))
     if client == "openai":
         answer = gateway.ask("/v1/embeddings", {"model": "up:m", "input": ["a", "b"]})
         found = [row["embedding"] for row in answer.json()["data"]]
+    elif client == "ollama":
+        answer = gateway.ask("/api/embed", {"model": "up:m", "input": ["a", "b"], "keep_alive": "5m"})
+        found = answer.json()["embeddings"]
     else:
         content = [{"model": "models/up:m", "content": {"parts": [{"text": t}]}} for t in "ab"]
         answer = gateway.ask("/v1beta/models/up:m:batchEmbedContents", {"requests": content})

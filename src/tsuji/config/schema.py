@@ -89,7 +89,9 @@ class EndpointsTable(Table, frozen=True):
 class ProviderTable(Table, frozen=True):
     """A provider of your own (dialect and base_url are enough), or changes to one of the catalogue."""
 
-    dialect: Annotated[Literal["openai", "anthropic", "gemini"] | None, Meta(description="Its wire format.")] = None
+    dialect: Annotated[
+        Literal["openai", "anthropic", "gemini", "ollama"] | None, Meta(description="Its wire format.")
+    ] = None
     base_url: Annotated[str | None, Meta(description="What the provider's official client takes.")] = None
     api_key: Annotated[str | None, Meta(description="A literal, `env:NAME` or `file:PATH`.")] = None
     name: Annotated[str | None, Meta(description="For people.")] = None

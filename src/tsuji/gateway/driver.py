@@ -19,7 +19,7 @@ from tsuji.wire.passthrough import Fields, decode_fields, model_of, wants_stream
 from . import reply
 from .destination import LOCAL, Destination
 from .faults import ours
-from .framing import BareEvents, Framing, JsonArray, WholeEvents
+from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines
 from .relay import Relay
 from .request import Request
 from .translate import EmbeddingTranslation, Translation
@@ -70,7 +70,7 @@ class Driver:
         if len(model) > _MAX_MODEL or not model.isprintable():
             raise InvalidRequestError("'model' is no model's name: too long, or not printable", param="model")
         if endpoint.stream is None:
-            self.stream = endpoint.operation == "chat" and wants_stream(self.fields)
+            self.stream = endpoint.operation == "chat" and wants_stream(self.fields, endpoint.streams)
         else:
             self.stream = endpoint.stream
         route = self.gateway.destinations.route(model)
@@ -192,7 +192,7 @@ class Driver:
         """How the client wants its stream."""
         if self.dialect.name == "gemini":
             return BareEvents() if b"alt=sse" in self.request.query.split(b"&") else JsonArray()
-        return WholeEvents()
+        return WholeLines() if self.dialect.name == "ollama" else WholeEvents()
 
     def lines(self, destination: Destination, cost: bytes | None) -> bytes:
         """Header lines that say what happened."""

@@ -12,10 +12,11 @@ from tsuji.core.errors import InvalidRequestError, NotFoundError, TsujiError
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """operation: "chat", "embeddings", "count_tokens", "models", "model", "health", "ready" or "root".
+    """operation: "chat", "embeddings", "count_tokens", "models", "model", "show", "version", "health", "ready", "root".
 
     path: exact; or what stands before and after a model's name, where `suffix` is given.
-    stream: what the path says of it, None where the body does. open: no key is asked for.
+    stream: what the path says of it, None where the body does. streams: what holds where the body does not say either.
+    open: no key is asked for.
     """
 
     method: bytes
@@ -24,6 +25,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     dialect: str
     suffix: bytes | None = None
     stream: bool | None = None
+    streams: bool = False
     open: bool = False
 
 
@@ -45,6 +47,13 @@ TABLE = (
     Endpoint(b"GET", b"/v1beta/models/", "model", "gemini", b""),
     Endpoint(b"GET", b"/v1alpha/models/", "model", "gemini", b""),
     Endpoint(b"GET", b"/v1/models/", "model", "openai", b""),
+    Endpoint(b"POST", b"/api/chat", "chat", "ollama", streams=True),
+    Endpoint(b"POST", b"/api/generate", "chat", "ollama.generate", streams=True),
+    Endpoint(b"POST", b"/api/embed", "embeddings", "ollama"),
+    Endpoint(b"POST", b"/api/embeddings", "embeddings", "ollama"),
+    Endpoint(b"GET", b"/api/tags", "models", "ollama"),
+    Endpoint(b"POST", b"/api/show", "show", "ollama"),
+    Endpoint(b"GET", b"/api/version", "version", "ollama"),
     Endpoint(b"GET", b"/healthz", "health", "openai", open=True),
     Endpoint(b"GET", b"/readyz", "ready", "openai", open=True),
     Endpoint(b"GET", b"/", "root", "openai"),
@@ -92,6 +101,8 @@ def dialect_of(path: bytes) -> str:
         return "anthropic"
     if path.startswith((b"/v1beta/", b"/v1alpha/")) or (path.startswith(b"/v1/models/") and path.endswith(b"Content")):
         return "gemini"
+    if path.startswith(b"/api/"):
+        return "ollama"
     return "openai"
 
 

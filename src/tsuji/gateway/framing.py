@@ -1,4 +1,4 @@
-"""Streams as pieces that a client can always make sense of: whole events, or elements of a JSON array."""
+"""Streams as pieces that a client can always make sense of: whole events or lines, or elements of a JSON array."""
 
 from typing import Protocol
 
@@ -11,8 +11,8 @@ _ENDS = (b"\n\n", b"\r\n\r\n")
 class Framing(Protocol):
     """probe: bytes between two pieces that mean nothing to the client. comments: a comment may stand there as well.
 
-    feed: server-sent events, split anywhere, to a piece of the answer. drop: what has come of an event is not passed
-    on, because the rest will not come. close: what is left, and the end.
+    feed: server-sent events (or lines of JSON), split anywhere, to a piece of the answer. drop: what has come of an
+    event is not passed on, because the rest will not come. close: what is left, and the end.
     Raises UpstreamProtocolError if an event has no end.
     """
 
@@ -73,6 +73,44 @@ class BareEvents(WholeEvents):
     __slots__ = ()
     probe = b"\n"
     comments = False
+
+
+class WholeLines:
+    """Lines of JSON, as Ollama streams them (https://docs.ollama.com/api/streaming).
+
+    Its clients take every line for JSON, so there are no comments, and a probe is white space before a line.
+    """
+
+    __slots__ = ("_held", "_size")
+    content_type = b"application/x-ndjson"
+    probe = b" "
+    comments = False
+
+    def __init__(self) -> None:
+        self._held: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> bytes:
+        cut = data.rfind(b"\n") + 1
+        whole = b""
+        if cut:
+            whole = b"".join([*self._held, data[:cut]])
+            self.drop()
+        if cut < len(data):
+            self._held.append(data[cut:])
+            self._size += len(data) - cut
+            if self._size > MAX_EVENT:
+                raise _endless()
+        return whole
+
+    def drop(self) -> None:
+        self._held = []
+        self._size = 0
+
+    def close(self) -> bytes:
+        held = b"".join(self._held)
+        self.drop()
+        return held + b"\n" if held.strip() else b""
 
 
 class JsonArray:

@@ -8,6 +8,7 @@ import msgspec
 from tsuji.core.errors import InvalidRequestError, ModelNotFoundError, TsujiError
 from tsuji.core.response import ModelInfo
 from tsuji.wire import dialect
+from tsuji.wire.passthrough import decode_fields, model_of
 
 from . import reply
 from .endpoints import TABLE
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from .gateway import Gateway
 
 _OWNER = "tsuji"
+_OLLAMA = "0.12.11"
+"""The version of Ollama whose API is spoken: its clients ask, and hold back what an older one would not know."""
 _SIGNS = ((b"anthropic-version", "anthropic"), (b"x-goog-api-client", "gemini"), (b"x-goog-api-key", "gemini"))
 """Headers that only the clients of one dialect send."""
 
@@ -37,20 +40,43 @@ def _models(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
     return reply.OK + reply.JSON, _render(request, available(gateway))
 
 
-def _model(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
-    name = request.model or ""
+def _known(gateway: "Gateway", name: str) -> ModelInfo:
+    """Raises ModelNotFoundError for a model that cannot be asked for."""
     for model in available(gateway):
         if model.id == name:
-            break
-    else:
-        for target in gateway.destinations.route(name).targets:
-            gateway.config.provider(target.provider)
-        model = ModelInfo(id=name, owned_by=name.partition(":")[0])
+            return model
+    for target in gateway.destinations.route(name).targets:
+        gateway.config.provider(target.provider)
+    return ModelInfo(id=name, owned_by=name.partition(":")[0])
+
+
+def _model(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
+    name = request.model or ""
+    model = _known(gateway, name)
     whole: dict[str, Any] = msgspec.json.decode(_render(request, [model]))
     rows: list[Any] = whole.get("data") or whole.get("models") or []
     if not rows:
         raise ModelNotFoundError(f"no model {name!r}")
     return reply.OK + reply.JSON, msgspec.json.encode(rows[0])
+
+
+def _show(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
+    """As much as Ollama's clients need: that the model is there, and may be asked with tools.
+
+    https://docs.ollama.com/api-reference/show-model-details
+    """
+    name = model_of(decode_fields(request.body))
+    _known(gateway, name)
+    shown = {
+        "details": {"format": "", "family": "", "families": None, "parameter_size": "", "quantization_level": ""},
+        "model_info": {"general.architecture": _OWNER, "general.basename": name},
+        "capabilities": ["completion", "tools"],
+    }
+    return reply.OK + reply.JSON, msgspec.json.encode(shown)
+
+
+def _version(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
+    return reply.OK + reply.JSON, msgspec.json.encode({"version": _OLLAMA})
 
 
 def _render(request: Request, found: list[ModelInfo]) -> bytes:
@@ -94,6 +120,8 @@ def _named(suffix: bytes | None) -> str:
 ANSWERS: dict[str, Callable[["Gateway", Request], tuple[bytes, bytes]]] = {
     "models": _models,
     "model": _model,
+    "show": _show,
+    "version": _version,
     "count_tokens": _count_tokens,
     "health": _health,
     "ready": _ready,

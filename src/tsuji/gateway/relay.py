@@ -12,7 +12,7 @@ from tsuji.wire.passthrough import encode, quirky
 
 from . import reply
 from .framing import Framing
-from .sink import Sink, is_events, is_json, is_object
+from .sink import Sink, is_json, is_object, is_stream
 
 if TYPE_CHECKING:
     from tsuji.http.message import ResponseHead
@@ -58,7 +58,7 @@ class Relay(Sink):
     def answer_head(self, head: "ResponseHead") -> None:
         self._head = head
         if self.driver.stream:
-            if is_events(head):
+            if is_stream(head, self.destination.upstream.dialect):
                 self._tail = self.destination.upstream.dialect.stream_tail()
                 self._framing = self.driver.framing()
             elif not is_json(head):  # JSON may be an error under a status that says success

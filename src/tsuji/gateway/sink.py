@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tsuji.core.timeouts import Timeouts
     from tsuji.http.aio import Exchange
     from tsuji.http.message import ResponseHead
+    from tsuji.wire.dialect import Dialect
 
     from .driver import Driver
 
@@ -242,5 +243,9 @@ def is_object(head: "ResponseHead | None", body: bytes) -> bool:
     return (head is not None and is_json(head)) or body[:64].lstrip()[:1] == b"{"
 
 
-def is_events(head: "ResponseHead") -> bool:
-    return (head.get(b"content-type") or b"").lower().startswith(b"text/event-stream")
+def is_stream(head: "ResponseHead", dialect: "Dialect") -> bool:
+    """Whether a body is a stream of the dialect. A stream of lines may go by the name of JSON, and is read as well."""
+    kind = (head.get(b"content-type") or b"").lower()
+    return kind.startswith(dialect.content_type.encode()) or (
+        dialect.content_type == "application/x-ndjson" and is_json(head)
+    )

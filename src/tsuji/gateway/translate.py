@@ -16,7 +16,7 @@ from tsuji.http.message import render_headers
 
 from . import reply
 from .framing import Framing
-from .sink import Sink, is_events, is_json, is_object
+from .sink import Sink, is_json, is_object, is_stream
 
 if TYPE_CHECKING:
     from tsuji.engine.adapt import CallEvents, Unadapt
@@ -65,7 +65,7 @@ class Translation(Sink):
 
     def answer_head(self, head: "ResponseHead") -> None:
         upstream = self.destination.upstream
-        if self.driver.stream and is_events(head):
+        if self.driver.stream and is_stream(head, upstream.dialect):
             self._parser = upstream.dialect.stream_parser(upstream.provider.quirks)
             self._renderer = self.driver.dialect.stream_renderer(self.driver.chat())
             self._framing = self.driver.framing()

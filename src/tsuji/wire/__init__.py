@@ -11,18 +11,20 @@ from tsuji.core.errors import ConfigError
 
 from .dialect import Dialect
 
-DIALECTS = ("openai", "anthropic", "gemini")
+DIALECTS = ("openai", "anthropic", "gemini", "ollama")
+CLIENT_DIALECTS = ("ollama.generate",)
+"""Other forms that clients of a dialect speak; no provider is asked in them unless its client was."""
 _loaded: dict[str, Dialect] = {}
 
 
 def dialect(name: str) -> Dialect:
-    """The dialect of that name. Raises ConfigError for a name that is not in DIALECTS."""
+    """The dialect of that name. Raises ConfigError for a name that is not in DIALECTS or CLIENT_DIALECTS."""
     found = _loaded.get(name)
     if found is None:
-        if name not in DIALECTS:
+        if name not in DIALECTS and name not in CLIENT_DIALECTS:
             raise ConfigError(f"no dialect {name!r}; there are {', '.join(DIALECTS)}", param="dialect")
         found = _loaded[name] = import_module(f"{__name__}.{name}").DIALECT
     return found
 
 
-__all__ = ["DIALECTS", "Dialect", "dialect"]
+__all__ = ["CLIENT_DIALECTS", "DIALECTS", "Dialect", "dialect"]

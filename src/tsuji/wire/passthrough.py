@@ -48,9 +48,12 @@ def model_of(fields: Fields) -> str:
     return model
 
 
-def wants_stream(fields: Fields) -> bool:
+def wants_stream(fields: Fields, otherwise: bool = False) -> bool:
+    """otherwise: where the body does not say."""
     raw = fields.get("stream")
-    return raw is not None and bytes(raw) == b"true"
+    if raw is None or bytes(raw) == b"null":
+        return otherwise
+    return bytes(raw) == b"true"
 
 
 def quirky(fields: dict[str, Any], quirks: Quirks, losses: Losses) -> dict[str, Any]:
