@@ -1,7 +1,8 @@
-"""Ready-made replies of a scripted provider in the dialects "openai", "anthropic", "gemini" and "ollama".
+"""Ready-made replies of a scripted provider in the dialects "openai", "anthropic", "gemini", "ollama" and "responses".
 
 Written from the providers' API references: https://platform.openai.com/docs/api-reference/chat,
-https://docs.claude.com/en/api/messages, https://ai.google.dev/api/generate-content, https://docs.ollama.com/api.
+https://docs.claude.com/en/api/messages, https://ai.google.dev/api/generate-content, https://docs.ollama.com/api,
+https://platform.openai.com/docs/api-reference/responses.
 Streams are replies whose body is a list, one server-sent event (or line) a step: insert CUT, STALL or a
 pause where you like.
 """
@@ -64,6 +65,7 @@ def error(dialect: str, status: int, message: str = "no", *, type: str = "", cod
     native = {"error": {"message": message, "type": type or "server_error", "param": None, "code": code}}
     bodies: dict[str, Any] = {
         "openai": native,
+        "responses": native,
         "anthropic": {"type": "error", "error": {"type": type or "api_error", "message": message}},
         "gemini": {"error": {"code": status, "message": message, "status": type or _GOOGLE.get(status, "INTERNAL")}},
         "ollama": {"error": message},
@@ -300,10 +302,77 @@ def _ollama_stream(a: Answer, pieces: Sequence[str]) -> list[bytes]:
     return [json.dumps(line).encode() + b"\n" for line in [*sent, whole]]
 
 
-_WHOLE = {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini, "ollama": _ollama}
+def _responses(a: Answer) -> Any:
+    output: list[Any] = []
+    if a.thinking or a.signature:
+        summary = [{"type": "summary_text", "text": a.thinking}] if a.thinking else []
+        signed = {"encrypted_content": a.signature} if a.signature else {}
+        output.append({"id": "rs_1", "type": "reasoning", "summary": summary, **signed})
+    if a.text:
+        part = {"type": "output_text", "text": a.text, "annotations": [], "logprobs": []}
+        output.append({"id": "msg_1", "type": "message", "status": "completed", "role": "assistant", "content": [part]})
+    for at, c in enumerate(a.calls):
+        said = {"call_id": c.id, "name": c.name, "arguments": c.arguments}
+        output.append({"id": f"fc_{at}", "type": "function_call", "status": "completed", **said})
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1700000000,
+        "status": "completed",
+        "error": None,
+        "incomplete_details": None,
+        "model": a.model,
+        "output": output,
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": {
+            "input_tokens": a.prompt,
+            "input_tokens_details": {"cached_tokens": a.cached, "cache_write_tokens": 0},
+            "output_tokens": a.output,
+            "output_tokens_details": {"reasoning_tokens": a.reasoning},
+            "total_tokens": a.prompt + a.output,
+        },
+    }
+
+
+def _responses_stream(a: Answer, pieces: Sequence[str]) -> list[bytes]:
+    whole = _responses(a)
+    begun = {**whole, "status": "in_progress", "output": [], "usage": None}
+    sent: list[Any] = [{"type": "response.created", "response": begun}]
+    for at, item in enumerate(whole["output"]):
+        empty, deltas = _responses_deltas(item, pieces)
+        sent.append({"type": "response.output_item.added", "output_index": at, "item": empty})
+        sent += [{"item_id": item["id"], "output_index": at, **delta} for delta in deltas]
+        sent.append({"type": "response.output_item.done", "output_index": at, "item": item})
+    sent.append({"type": "response.completed", "response": whole})
+    numbered = [{**e, "sequence_number": at} for at, e in enumerate(sent)]
+    return [f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in numbered]
+
+
+def _responses_deltas(item: Any, pieces: Sequence[str]) -> tuple[Any, list[Any]]:
+    if item["type"] == "function_call":
+        half = len(item["arguments"]) // 2
+        kind, parts = "response.function_call_arguments.delta", (item["arguments"][:half], item["arguments"][half:])
+        return {**item, "arguments": "", "status": "in_progress"}, [{"type": kind, "delta": p} for p in parts]
+    if item["type"] == "reasoning":
+        kind = "response.reasoning_summary_text.delta"
+        return {**item, "summary": []}, [
+            {"type": kind, "summary_index": 0, "delta": p["text"]} for p in item["summary"]
+        ]
+    (part,) = item["content"]
+    deltas = [{"type": "response.content_part.added", "content_index": 0, "part": {**part, "text": ""}}]
+    kind = "response.output_text.delta"
+    deltas += [{"type": kind, "content_index": 0, "delta": piece, "logprobs": []} for piece in pieces]
+    deltas.append({"type": "response.content_part.done", "content_index": 0, "part": part})
+    return {**item, "content": [], "status": "in_progress"}, deltas
+
+
+_WHOLE = {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini, "ollama": _ollama, "responses": _responses}
 _STREAM = {
     "openai": _openai_stream,
     "anthropic": _anthropic_stream,
     "gemini": _gemini_stream,
     "ollama": _ollama_stream,
+    "responses": _responses_stream,
 }

@@ -24,6 +24,10 @@ base_url = "{url}/v1"
 api_key = "upstream-key"
 [providers.openai-mock.quirks]
 reasoning_field = "reasoning_content"
+[providers.responses-mock]
+dialect = "responses"
+base_url = "{url}/v1"
+api_key = "upstream-key"
 [providers.anthropic-mock]
 dialect = "anthropic"
 base_url = "{url}"
@@ -89,7 +93,7 @@ def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"the gateway did not listen: {log.read_text()}")
 
 
-@pytest.fixture(params=["openai", "anthropic", "gemini", "ollama"])
+@pytest.fixture(params=["openai", "anthropic", "gemini", "ollama", "responses"])
 def upstream(request: pytest.FixtureRequest) -> str:
     """The dialect of the provider behind the gateway."""
     return request.param

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.gateway.serving import Answer
 
-DIALECTS = ("openai", "anthropic", "gemini", "ollama")
+DIALECTS = ("openai", "anthropic", "gemini", "ollama", "responses")
 _HI = [{"role": "user", "content": "hi"}]
 
 
@@ -19,6 +19,8 @@ def chat(dialect: str, model: str = "up:m", stream: bool = False, **more: Any) -
         }
     if dialect == "ollama":
         return "/api/chat", {"model": model, "messages": _HI, **more} | ({} if stream else {"stream": False})
+    if dialect == "responses":
+        return "/v1/responses", {"model": model, "input": "hi", **more, **({"stream": True} if stream else {})}
     path = "/v1/messages" if dialect == "anthropic" else "/v1/chat/completions"
     body = {"model": model, "messages": _HI, **({"max_tokens": 20} if dialect == "anthropic" else {}), **more}
     return path, body | ({"stream": True} if stream else {})
@@ -29,6 +31,8 @@ def text(dialect: str, answer: Answer) -> str:
     body = answer.json()
     if dialect == "openai":
         return body["choices"][0]["message"]["content"]
+    if dialect == "responses":
+        return "".join([p["text"] for i in body["output"] if i["type"] == "message" for p in i["content"]])
     if dialect == "anthropic":
         return "".join([block["text"] for block in body["content"] if block["type"] == "text"])
     if dialect == "ollama":
@@ -40,7 +44,7 @@ def usage(dialect: str, answer: Answer) -> tuple[int, int]:
     body = answer.json()
     if dialect == "openai":
         return body["usage"]["prompt_tokens"], body["usage"]["completion_tokens"]
-    if dialect == "anthropic":
+    if dialect in ("anthropic", "responses"):
         return body["usage"]["input_tokens"], body["usage"]["output_tokens"]
     if dialect == "ollama":
         return body["prompt_eval_count"], body["eval_count"]
@@ -55,6 +59,8 @@ def streamed(dialect: str, answer: Answer) -> str:
             continue
         if dialect == "openai":
             out += "".join([choice["delta"].get("content") or "" for choice in event.get("choices", ())])
+        elif dialect == "responses":
+            out += event["delta"] if event["type"] == "response.output_text.delta" else ""
         elif dialect == "anthropic":
             out += event["delta"].get("text", "") if event["type"] == "content_block_delta" else ""
         elif dialect == "ollama":
@@ -72,6 +78,8 @@ def ended(dialect: str, answer: Answer) -> bool:
     events = answer.events()
     if dialect == "openai":
         return events[-1:] == ["[DONE]"]
+    if dialect == "responses":
+        return events[-1].get("type") == "response.completed"
     if dialect == "anthropic":
         return any(event["type"] == "message_stop" for event in events)
     if dialect == "ollama":
@@ -82,8 +90,8 @@ def ended(dialect: str, answer: Answer) -> bool:
 def error(dialect: str, body: bytes) -> tuple[str, str]:
     """Type (or status) and message of an error document; fails if it is none of this dialect's."""
     document = json.loads(body)
-    if dialect == "openai":
-        assert set(document) == {"error"}
+    if dialect in ("openai", "responses"):
+        assert set(document) == {"error"} or document["type"] == "error"
         return document["error"]["type"], document["error"]["message"]
     if dialect == "anthropic":
         assert document["type"] == "error"

@@ -16,6 +16,7 @@ from tsuji.gateway.endpoints import WrongMethodError, dialect_of, find
     [
         ("POST", "/v1/chat/completions", "chat", "openai", None),
         ("POST", "/v1/embeddings", "embeddings", "openai", None),
+        ("POST", "/v1/responses", "chat", "responses", None),
         ("POST", "/v1/messages", "chat", "anthropic", None),
         ("POST", "/v1/messages/count_tokens", "count_tokens", "anthropic", None),
         ("POST", "/v1beta/models/a:b:generateContent", "chat", "gemini", "a:b"),

@@ -15,6 +15,7 @@ from tests.gateway.serving import Serving, config, request, start
 LIMIT = {
     "gemini": {"generationConfig": {"maxOutputTokens": 20}},
     "ollama": {"options": {"num_predict": 20}},
+    "responses": {"max_output_tokens": 20},
 }
 TOOL = {
     "type": "function",

@@ -11,6 +11,7 @@ from tests.gateway import asking
 PAIRS = [(client, upstream) for client in asking.DIALECTS for upstream in asking.DIALECTS]
 KEY = {
     "openai": ("authorization", "Bearer upstream-key"),
+    "responses": ("authorization", "Bearer upstream-key"),
     "anthropic": ("x-api-key", "upstream-key"),
     "gemini": ("x-goog-api-key", "upstream-key"),
     "ollama": ("authorization", "Bearer upstream-key"),
@@ -20,11 +21,13 @@ UP_PATH = {
     "anthropic": "/v1/messages",
     "gemini": "/v1beta/models/m:generateContent",
     "ollama": "/api/chat",
+    "responses": "/v1/responses",
 }
 NO_COMMENTS = ("gemini", "ollama")
 """Clients of these take every line for data."""
 EMBEDDING = ("openai", "gemini", "ollama")
 TOOLS: dict[str, dict[str, Any]] = {
+    "responses": {"tools": [{"type": "function", "name": "weather", "parameters": {"type": "object"}}]},
     "openai": {"tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]},
     "anthropic": {"tools": [{"name": "weather", "input_schema": {"type": "object"}}]},
     "gemini": {"tools": [{"functionDeclarations": [{"name": "weather", "parametersJsonSchema": {"type": "object"}}]}]},
@@ -84,6 +87,9 @@ def test_a_tool_call(client: str, upstream: str, behind: Any) -> None:
     if client == "openai":
         function = answer["choices"][0]["message"]["tool_calls"][0]["function"]
         assert (function["name"], json.loads(function["arguments"])) == ("weather", {"city": "Kyoto"})
+    elif client == "responses":
+        call = answer["output"][-1]
+        assert (call["name"], json.loads(call["arguments"])) == ("weather", {"city": "Kyoto"})
     elif client == "anthropic":
         block = answer["content"][-1]
         assert (block["name"], block["input"]) == ("weather", {"city": "Kyoto"})

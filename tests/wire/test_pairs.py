@@ -18,6 +18,11 @@ from openai.types.chat.completion_create_params import (
     CompletionCreateParamsNonStreaming,
     CompletionCreateParamsStreaming,
 )
+from openai.types.responses import Response, ResponseStreamEvent
+from openai.types.responses.response_create_params import (
+    ResponseCreateParamsNonStreaming,
+    ResponseCreateParamsStreaming,
+)
 from pydantic import TypeAdapter
 
 from tests.wire.recordings import MISSING, Exchange, exchanges
@@ -35,6 +40,12 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 _GEMINI = re.compile(r"/models/([^:/]+):(generateContent|streamGenerateContent)$")
 
 
+_PICTURE = re.compile(r"!\[\]\(data:[^)]*\)")
+"""An image that the model made, where a dialect has only words for it."""
+STATE = frozenset(("previous_response_id", "conversation"))
+"""Fields of a request without its history, which is the provider's: refused by name elsewhere."""
+
+
 class Case(NamedTuple):
     source: str
     target: str
@@ -50,11 +61,14 @@ def _cases() -> list[Case]:
             continue
         if e.path.endswith("/chat/completions"):
             found.append(("openai", e, None, None))
+        elif e.path.endswith("/responses"):
+            if not e.request.keys() & STATE:
+                found.append(("responses", e, None, None))
         elif e.path == "/v1/messages":
             found.append(("anthropic", e, None, None))
         elif gemini := _GEMINI.search(e.path):
             found.append(("gemini", e, gemini[1], gemini[2].startswith("stream")))
-    names = ("openai", "anthropic", "gemini")
+    names = ("openai", "anthropic", "gemini", "responses")
     return [Case(source, to, e, m, s) for source, e, m, s in found for to in names if to != source]
 
 
@@ -80,6 +94,11 @@ def _anthropic_request(body: Any) -> None:
     _type(form).validate_python(body)
 
 
+def _responses_request(body: Any) -> None:
+    form = ResponseCreateParamsStreaming if body.get("stream") else ResponseCreateParamsNonStreaming
+    _type(form).validate_python(body)
+
+
 def _gemini_request(body: Any) -> None:
     for content in [*body["contents"], *([body["systemInstruction"]] if "systemInstruction" in body else [])]:
         Content.model_validate(content)
@@ -87,16 +106,19 @@ def _gemini_request(body: Any) -> None:
 
 REQUEST: dict[str, Callable[[Any], None]] = {
     "openai": _openai_request,
+    "responses": _responses_request,
     "anthropic": _anthropic_request,
     "gemini": _gemini_request,
 }
 RESPONSE: dict[str, Any] = {
     "openai": ChatCompletion,
+    "responses": Response,
     "anthropic": BetaMessage,
     "gemini": GenerateContentResponse,
 }
 EVENT: dict[str, Any] = {
     "openai": ChatCompletionChunk,
+    "responses": ResponseStreamEvent,
     "anthropic": BetaRawMessageStreamEvent,
     "gemini": GenerateContentResponse,
 }
@@ -130,7 +152,11 @@ def test_requests(case: Case) -> None:
 
 def content(response: ChatResponse) -> list[Any]:
     return [
-        (c.text, [(call.name, json.loads(call.arguments)) for call in c.tool_calls], bool(c.tool_calls))
+        (
+            _PICTURE.sub("", c.text),
+            [(call.name, json.loads(call.arguments)) for call in c.tool_calls],
+            bool(c.tool_calls),
+        )
         for c in response.choices
     ]
 
@@ -151,7 +177,7 @@ def test_answers(case: Case) -> None:
     _type(RESPONSE[case.target]).validate_json(body)
     back = target.parse_response(body, NO_QUIRKS)
     assert content(back) == content(response)
-    assert usage(back) == usage(response)
+    assert usage(response) is None or usage(back) == usage(response)  # most dialects have no word for "not known yet"
 
 
 @each([c for c in ANSWERS if c.exchange.streamed])

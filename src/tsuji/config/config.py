@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
 
 _ROUTES_KEPT = 4096
+_AUTHORS = {"responses": "openai"}
+"""Dialects that have no provider of their name."""
 
 
 class Server:
@@ -200,7 +202,8 @@ def merge(id: str, given: ProviderConfig) -> Provider:
     if id in catalog.provider_ids():
         base = catalog.provider(id)
     elif given.dialect and given.base_url:
-        author = catalog.provider(given.dialect)  # whoever made the dialect says how a key and a version are sent
+        # Whoever made the dialect says how a key and a version are sent.
+        author = catalog.provider(_AUTHORS.get(given.dialect, given.dialect))
         base = Provider(
             id=id,
             name=id,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tsuji.wire.dialect import StreamTail
 
 _EMBEDDINGS_PATH = "/embeddings"
-_CLIENT_HEADERS = {"anthropic": (b"anthropic-beta",), "openai": (b"openai-beta",)}
+_CLIENT_HEADERS = {"anthropic": (b"anthropic-beta",), "openai": (b"openai-beta",), "responses": (b"openai-beta",)}
 """Headers of a client's that ask something of the provider in the dialect's own terms."""
 _UNHELD = 8 * 1024 * 1024
 """A whole answer beyond this size is passed on as it comes."""
