@@ -1,5 +1,6 @@
 """Fixtures that more than one package's tests use."""
 
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -8,6 +9,10 @@ from tests.engine.fixtures import local_engine, shared_engine
 from tests.scripted import Script, Scripted
 
 __all__ = ["local_engine", "scripted", "shared_engine"]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background job ignores it, and so would every program that a test starts and means to interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -131,8 +131,10 @@ class Destinations:
         """Its key was refused: it may have been changed since it was read."""
         self._found.pop(id(target), None)
 
-    def price(self, destination: Destination, now: float) -> "Price | None":
-        """Of this time: prices change by date and by time of day."""
+    def price(self, destination: Destination, now: float, tier: str | None = None) -> "Price | None":
+        """Of this time: prices change by date and by time of day. tier: of service."""
+        if tier is not None:
+            return self._config.price(destination.target, tier)
         if not 0 <= now - destination.priced <= _PRICE_SECONDS:
             destination.price = self._config.price(destination.target)
             destination.priced = now

@@ -6,6 +6,8 @@ the head. A stream passes event by event; its head is held back until the first 
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tsuji.core.errors import TsujiError, UpstreamProtocolError
 from tsuji.core.events import StreamFailed
 from tsuji.wire.passthrough import encode, quirky
@@ -51,6 +53,8 @@ class Relay(Sink):
         quirks = upstream.provider.quirks
         if quirks.drop or quirks.rename or quirks.defaults:
             fields = quirky(fields, quirks, driver.losses(upstream.dialect.name))
+        if "service_tier" in fields:  # what was asked for, unless the answer says better
+            self.tier = _tier(self.driver.request.body)
         self.body = encode(fields)
 
     # The answer.
@@ -110,6 +114,8 @@ class Relay(Sink):
         usage = self.destination.upstream.dialect.read_usage(body)
         if usage is None:
             self._check(body)
+        if self.tier is not None:
+            self.tier = _tier(body) or self.tier
         self.done()
         own = reply.status_line(head.status) + reply.JSON + reply.passed(head)
         driver.whole(self.destination, own, body, self.cost(usage))
@@ -182,3 +188,14 @@ class Relay(Sink):
             return b""
         framing.drop()
         return framing.feed(super().failure(error))
+
+
+class _Tiered(msgspec.Struct):
+    service_tier: str | None = None
+
+
+def _tier(body: bytes) -> str | None:
+    try:
+        return msgspec.json.decode(body, type=_Tiered).service_tier
+    except msgspec.DecodeError:
+        return None

@@ -38,6 +38,8 @@ class Sink(ABC):
     path: bytes = b""
     headers: bytes = b""
     body: bytes = b""
+    tier: str | None = None
+    """The service tier of the answer, where it is known: it may change the price."""
     _done = False
     _exchange: "Exchange | None" = None
     _error_head: "ResponseHead | None" = None
@@ -174,7 +176,7 @@ class Sink(ABC):
 
     def price(self) -> Price | None:
         driver = self.driver
-        return driver.gateway.destinations.price(self.destination, driver.mark)
+        return driver.gateway.destinations.price(self.destination, driver.mark, self.tier)
 
     def preview(self) -> bytes | None:
         """What a stream will cost, as far as that is known before it begins."""

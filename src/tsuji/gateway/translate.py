@@ -107,6 +107,7 @@ class Translation(Sink):
             answer = self._unadapt.response(answer)
         if answer.created is None:
             answer = msgspec.structs.replace(answer, created=int(time()))
+        self.tier = answer.service_tier
         return self.driver.dialect.render_response(answer), answer.usage
 
     # A stream.
@@ -119,8 +120,10 @@ class Translation(Sink):
         for at, event in enumerate(events):
             if type(event) is ev.UsageReported:
                 self._usage = event.usage
-            elif type(event) is ev.Started and event.created is None:
-                events[at] = msgspec.structs.replace(event, created=int(time()))
+            elif type(event) is ev.Started:
+                self.tier = event.service_tier
+                if event.created is None:
+                    events[at] = msgspec.structs.replace(event, created=int(time()))
         if not self._passing:
             events = [*self._early, *events]
             self._early = tuple(events)
