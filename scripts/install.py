@@ -38,7 +38,9 @@ def main() -> int:
     total = len(re.findall(r"^[\w.\[\]-]+==", lock.read_text(), re.MULTILINE))
     site, over, log, seen = Path(sysconfig.get_path("purelib")), threading.Event(), list[str](), 0
     before = installed(site)
-    options = ["--disable-pip-version-check", "--progress-bar=off", "--require-hashes", "-r", str(lock)]
+    # The lock is whole. Asked for dependencies too, pip looks up `name[extra]` apart from the pinned `name`, and stops
+    # at a release newer than the lock.
+    options = ["--disable-pip-version-check", "--progress-bar=off", "--no-deps", "--require-hashes", "-r", str(lock)]
     command = [sys.executable, "-m", "pip", "install", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
         for line in pip.stdout or ():
