@@ -46,7 +46,7 @@ bench: setup
 lock:
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
 	@.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-annotate --no-header --upgrade --group dev --extra all pyproject.toml -o requirements.lock
+		--no-annotate --no-header --upgrade --group dev --extra all --extra postgres pyproject.toml -o requirements.lock
 	@rm -rf .venv-lock
 
 clean:
