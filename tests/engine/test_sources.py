@@ -12,12 +12,13 @@ import pytest
 
 from tests.engine.fileserver import FileServer, file_server
 from tests.engine.ggufs import gguf
+from tsuji.config import default_home
 from tsuji.core.errors import InvalidRequestError, LocalEngineError
 from tsuji.engine import download
 from tsuji.engine.download import UrlFile
 from tsuji.engine.package_index import PackageFile
 from tsuji.engine.sources import LocalFile, parse_source
-from tsuji.engine.store import Store, default_home
+from tsuji.engine.store import Store
 
 DATA = random.Random(1).randbytes(3_000_000)
 HASH = hashlib.sha256(DATA).hexdigest()

@@ -6,13 +6,15 @@ price. It refuses to open sockets, to keep a secret where a repr or an error cou
 an unknown key is an error, not a comment.
 """
 
-from .config import Config, ProviderConfig, Server
+from .config import Config, LedgerConfig, ProviderConfig, Server
+from .home import default_home
 from .load import check_config, config_path, config_schema, load_config
 from .problem import Problem
 from .secret import Secret
 
 __all__ = [
     "Config",
+    "LedgerConfig",
     "ProviderConfig",
     "Server",
     "Problem",
@@ -20,5 +22,6 @@ __all__ = [
     "check_config",
     "config_path",
     "config_schema",
+    "default_home",
     "load_config",
 ]

@@ -17,13 +17,14 @@ from tsuji.wire import dialect
 
 from .problem import Path, Problems
 from .reader import MISSING
-from .schema import FileTable, ProviderTable, QuirksTable, RouteTable, ServerTable, TargetTable
+from .schema import FileTable, LedgerTable, ProviderTable, QuirksTable, RouteTable, ServerTable, TargetTable
 from .secret import Secret
 
 
 def check(file: FileTable, folder: Folder, problems: Problems) -> None:
     """Notes what is wrong with `file`. folder: of the file, for secrets in files."""
-    _server(file.server, folder, problems)
+    _server(file.server, file.ledger.enabled, folder, problems)
+    _ledger(file.ledger, folder, problems)
     for id, provider in file.providers.items():
         _provider(id, provider, ("providers", id), folder, problems)
     known = (*catalog.provider_ids(), *file.providers)
@@ -32,15 +33,29 @@ def check(file: FileTable, folder: Folder, problems: Problems) -> None:
     _prices(file, problems)
 
 
-def _server(server: ServerTable, folder: Folder, problems: Problems) -> None:
+def _server(server: ServerTable, ledger: bool, folder: Folder, problems: Problems) -> None:
+    """ledger: there is one, and it may have keys too."""
     if not is_loopback(server.host) and not server.keys:
         problems.add(
             ("server", "host"),
-            f"the gateway refuses to listen on {server.host} without keys; add keys under [server], or use 127.0.0.1",
+            f"the gateway refuses to listen on {server.host} without keys; make one with 'tsuji keys create', "
+            f"add keys under [server], or use 127.0.0.1",
+            "warning" if ledger else "error",
         )
+    if server.secret is not None:
+        _secret_is_there(server.secret, ("server", "secret"), folder, problems)
     for at, key in enumerate(server.keys):
         if key is not MISSING:
             _secret_is_there(key, ("server", "keys", at), folder, problems)
+
+
+def _ledger(ledger: LedgerTable, folder: Folder, problems: Problems) -> None:
+    if ledger.url is None:
+        return
+    _secret_is_there(ledger.url, ("ledger", "url"), folder, problems)
+    url = Secret(ledger.url, folder).reveal()
+    if url is not None and not url.startswith(("postgresql://", "postgresql+psycopg://", "sqlite:///")):
+        problems.add(("ledger", "url"), "must begin with postgresql+psycopg:// or sqlite:///")
 
 
 def _secret_is_there(source: str, path: Path, folder: Folder, problems: Problems) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,10 +29,10 @@ class Server:
 
     keys: given as literals, `env:NAME`, `file:PATH` or Secret; the property is what they stand for.
     allowed_hosts: names beside loopback's that a request may name while there are no keys.
-    allowed_origins: of web pages that may call.
+    allowed_origins: of web pages that may call. secret: what the ledger's keys are hashed with; None: made once.
     """
 
-    __slots__ = ("_keys", "allowed_hosts", "allowed_origins", "host", "max_body", "port")
+    __slots__ = ("_keys", "allowed_hosts", "allowed_origins", "host", "max_body", "port", "secret")
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Server:
         max_body: int = 100_000_000,
         allowed_hosts: Sequence[str] = (),
         allowed_origins: Sequence[str] = (),
+        secret: str | Secret | None = None,
     ) -> None:
         self.host = host
         self.port = port
@@ -48,6 +50,7 @@ class Server:
         self.max_body = max_body
         self.allowed_hosts = tuple(allowed_hosts)
         self.allowed_origins = tuple(allowed_origins)
+        self.secret = None if secret is None else _secret(secret)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -64,6 +67,19 @@ class Server:
 
     def __repr__(self) -> str:
         return f"Server(host={self.host!r}, port={self.port}, keys={list(self._keys)})"
+
+
+class LedgerConfig(msgspec.Struct, frozen=True):
+    """Where virtual keys and usage records are kept.
+
+    url: of the database; None: ledger.db in `folder`. folder: where records wait for it; None: see `default_home`.
+    on_failure: "continue" or "stop": whether requests go on while records cannot be written.
+    """
+
+    enabled: bool = True
+    url: Secret | None = None
+    folder: Path | None = None
+    on_failure: str = "continue"
 
 
 class ProviderConfig(msgspec.Struct, frozen=True):
@@ -104,8 +120,10 @@ class Config:
         routes: Mapping[str, Route] | None = None,
         drop_params: bool = False,
         prices: "Mapping[str, Price] | None" = None,
+        ledger: LedgerConfig | None = None,
     ) -> None:
         self.server = server or Server()
+        self.ledger = ledger or LedgerConfig()
         self.providers = dict(providers or {})
         self.routes = dict(routes or {})
         self.drop_params = drop_params

@@ -11,14 +11,14 @@ from tsuji.core.model import parse_model
 from tsuji.core.timeouts import Timeouts
 from tsuji.routing import Route, Target
 
-from .config import Config, ProviderConfig, Server
+from .config import Config, LedgerConfig, ProviderConfig, Server
 from .secret import Secret
 
 if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
 
     from .problem import Problem, Problems
-    from .schema import FileTable, PriceTable, ProviderTable, RouteTable
+    from .schema import FileTable, LedgerTable, PriceTable, ProviderTable, RouteTable
 
 
 def config_path() -> Path | None:
@@ -112,11 +112,22 @@ def _build(file: "FileTable", folder: Path) -> Config:
             max_body=server.max_body,
             allowed_hosts=server.allowed_hosts,
             allowed_origins=server.allowed_origins,
+            secret=Secret(server.secret, folder) if server.secret is not None else None,
         ),
+        ledger=_ledger(file.ledger, folder),
         providers=providers,
         routes={name: _route(name, table, providers) for name, table in file.routes.items()},
         drop_params=file.drop_params,
         prices=prices,
+    )
+
+
+def _ledger(table: "LedgerTable", folder: Path) -> LedgerConfig:
+    return LedgerConfig(
+        enabled=table.enabled,
+        url=Secret(table.url, folder) if table.url is not None else None,
+        folder=folder / Path(table.folder).expanduser() if table.folder is not None else None,
+        on_failure=table.on_failure,
     )
 
 

@@ -30,6 +30,34 @@ class ServerTable(Table, frozen=True):
         tuple[str, ...],
         Meta(description="Origins of web pages that may call the gateway, such as `http://localhost:3000`."),
     ] = ()
+    secret: Annotated[
+        str | None,
+        Meta(
+            description="What the ledger's keys are hashed with, 16 characters or more: a literal, `env:NAME` or "
+            "`file:PATH`. Default: made once, beside the ledger."
+        ),
+    ] = None
+
+
+class LedgerTable(Table, frozen=True):
+    """Where virtual keys and usage records are kept."""
+
+    enabled: Annotated[bool, Meta(description="Off: no virtual keys, and nothing is recorded.")] = True
+    url: Annotated[
+        str | None,
+        Meta(
+            description="`postgresql+psycopg://user:password@host/name` or `sqlite:////path`: a literal, `env:NAME` or "
+            "`file:PATH`. Default: ledger.db in `folder`."
+        ),
+    ] = None
+    folder: Annotated[
+        str | None,
+        Meta(description="Where records wait for the database; on this machine. Default: $TSUJI_HOME or its default."),
+    ] = None
+    on_failure: Annotated[
+        Literal["continue", "stop"],
+        Meta(description="Whether requests go on while the disk is full or the database is down."),
+    ] = "continue"
 
 
 class TimeoutsTable(Table, frozen=True):
@@ -154,6 +182,7 @@ class FileTable(Table, frozen=True):
     """The configuration of Tsuji."""
 
     server: ServerTable = field(default_factory=ServerTable)
+    ledger: LedgerTable = field(default_factory=LedgerTable)
     providers: dict[str, ProviderTable] = {}
     routes: dict[str, RouteTable] = {}
     drop_params: Annotated[

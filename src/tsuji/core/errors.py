@@ -207,6 +207,14 @@ class LocalEngineError(TsujiError):
     default_status = 503
 
 
+class LedgerError(TsujiError):
+    """The ledger of keys and usage cannot be read or written."""
+
+    kind = "ledger"
+    default_status = 503
+    default_retryable = True
+
+
 class InternalError(TsujiError):
     """A bug of ours."""
 

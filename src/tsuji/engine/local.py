@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tsuji.config import default_home
 from tsuji.core.errors import LocalEngineError
 
 from .endpoint import Endpoint, LocalModel
@@ -17,7 +18,7 @@ from .probe import loaded_model, wait_healthy
 from .process import ModelProcess
 from .restarts import cooldown
 from .sources import parse_source
-from .store import Store, default_home
+from .store import Store
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -5,7 +5,6 @@
 
 import fcntl
 import hashlib
-import os
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,15 +13,6 @@ from pathlib import Path
 from tsuji.core.errors import LocalEngineError
 
 from .sources import Progress, Source
-
-
-def default_home() -> Path:
-    """Where Tsuji keeps what it downloads."""
-    home = os.environ.get("TSUJI_HOME")
-    if home:
-        return Path(home).expanduser()
-    data = os.environ.get("XDG_DATA_HOME")
-    return (Path(data) if data else Path.home() / ".local" / "share") / "tsuji"
 
 
 class Store:

@@ -1,41 +1,55 @@
 """Who is let in: decided once, on the parsed endpoint, before the body is read.
 
-With keys configured, a request shows one of them. Without keys the gateway is open to programs on this machine, and to
-no web page: a page in a browser can reach loopback too, by name (DNS rebinding, seen in Host) or across origins (seen
-in Origin).
+With keys, configured or in the ledger, a request shows one of them. Without keys the gateway is open to programs on
+this machine, and to no web page: a page in a browser can reach loopback too, by name (DNS rebinding, seen in Host) or
+across origins (seen in Origin).
 """
 
 from hmac import compare_digest
+from time import time
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from tsuji.core.errors import AuthenticationError, PermissionDeniedError, TsujiError
+from tsuji.core.errors import AuthenticationError, LedgerError, PermissionDeniedError, TsujiError
 from tsuji.http.url import is_loopback
 
+from .destination import check_reach
 from .request import Request
 
 if TYPE_CHECKING:
-    from tsuji.config import Server
+    from tsuji.config import Config, Server
+    from tsuji.ledger.grant import Grant
+    from tsuji.ledger.link import Ledger
+    from tsuji.routing import Route
+
+    from .server import Connection
 
 _REMEMBERED = 256
 
 
 class Admission:
-    """The rules of one configuration."""
+    """The rules of one configuration, and the keys of the ledger, if there is one."""
 
-    __slots__ = ("_hosts", "_keys", "_known_hosts", "_origins")
+    __slots__ = ("_always", "_hosts", "_keys", "_known_hosts", "_ledger", "_origins")
 
-    def __init__(self, server: "Server") -> None:
+    def __init__(self, server: "Server", ledger: "Ledger | None") -> None:
+        self._ledger = ledger
+        self._always = bool(server.keys) or not is_loopback(server.host)
         self._keys = tuple([key.encode() for key in server.keys])
         self._hosts = frozenset([host.lower() for host in server.allowed_hosts])
         self._origins = frozenset([origin.lower().encode() for origin in server.allowed_origins])
         self._known_hosts: dict[bytes, bool] = {}
 
-    def refuse(self, request: Request, *, open_to_all: bool) -> TsujiError | None:
+    @property
+    def wants_keys(self) -> bool:
+        ledger = self._ledger
+        return self._always or (ledger is not None and (ledger.keyed or not ledger.known))
+
+    def refuse(self, request: Request, connection: "Connection", *, open_to_all: bool) -> TsujiError | None:
         """Why the request is not let in; None if it is. open_to_all: the endpoint asks for no key."""
         headers = request.headers
         origin = headers.get(b"origin")
-        if not self._keys:
+        if not self.wants_keys:
             if not self._is_our_host(headers.get(b"host", b"")):
                 return PermissionDeniedError(
                     "this gateway has no keys, so it answers only to names of this machine; "
@@ -49,8 +63,20 @@ class Admission:
                     fault="caller",
                 )
             return None
-        if open_to_all or self._shows_key(request):
+        return None if open_to_all else self._refuse_key(request, connection)
+
+    def _refuse_key(self, request: Request, connection: "Connection") -> TsujiError | None:
+        shown, ledger = _shown(request), self._ledger
+        grant = ledger.find(shown) if ledger is not None and shown else None
+        if grant is not None:
+            request.grant = grant
+            operation = request.endpoint.operation if request.endpoint is not None else ""
+            return grant.refuse(operation, connection.address, time())
+        if self._is_configured(shown):
+            request.configured = True
             return None
+        if ledger is not None and not ledger.known:
+            return LedgerError("the ledger is down, and its keys have not been read yet; try again later")
         return AuthenticationError(
             "this gateway wants one of its keys, as 'Authorization: Bearer KEY', x-api-key or x-goog-api-key",
             fault="caller",
@@ -71,9 +97,8 @@ class Admission:
     def allows_origin(self, origin: bytes) -> bool:
         return origin.lower() in self._origins
 
-    def _shows_key(self, request: Request) -> bool:
+    def _is_configured(self, shown: bytes) -> bool:
         """Compares with every key, so that the time taken says nothing of which one came near."""
-        shown = _shown(request)
         if not shown:
             return False
         found = False
@@ -94,6 +119,18 @@ class Admission:
         if not colon or not port.isdigit():
             name = value
         return value in self._hosts or name in self._hosts or is_loopback(name)
+
+
+def check_model(grant: "Grant", route: "Route", config: "Config") -> None:
+    """Raises PermissionDeniedError for a key that is not for it, and ModelNotFoundError for a file of this machine's.
+
+    A route goes by its name; what is no route goes by its target's, however the client spelt that.
+    """
+    name = route.name
+    if name not in config.routes:
+        name = route.targets[0].name
+        check_reach(route)
+    grant.check_model(name)
 
 
 def _shown(request: Request) -> bytes:

@@ -57,7 +57,7 @@ class Destination(msgspec.Struct):
         return f"Destination({self.target.name!r})"
 
 
-def _check_reach(route: Route) -> None:
+def check_reach(route: Route) -> None:
     """Whoever shows a key is not thereby let into this machine's files: the config says which of them are models."""
     if any(target.provider == LOCAL and target.model.endswith(".gguf") for target in route.targets):
         raise ModelNotFoundError(
@@ -95,7 +95,7 @@ class Destinations:
         if found is None:
             found = self._config.route(model)
             if self._config.server.keys and model not in self._config.routes:
-                _check_reach(found)
+                check_reach(found)
             if len(self._routes) >= _REMEMBERED:
                 self._routes.clear()
             self._routes[model] = found

@@ -5,21 +5,24 @@ A Driver reads what a request asks for, asks `Routing` what to do, has a Relay o
 """
 
 import asyncio
-from collections.abc import Sequence
-from time import perf_counter
+from collections.abc import Callable, Sequence
+from time import perf_counter, time
 from typing import TYPE_CHECKING, assert_never
 
 from tsuji.core.errors import InternalError, InvalidRequestError, TsujiError
 from tsuji.core.request import ChatRequest
+from tsuji.ledger.record import encode
 from tsuji.routing import Fail, Routing, Try
 from tsuji.wire import Dialect, dialect
 from tsuji.wire.dialect import Losses
 from tsuji.wire.passthrough import Fields, decode_fields, model_of, wants_stream
 
 from . import reply
+from .admit import check_model
 from .destination import LOCAL, Destination
 from .faults import ours
 from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines
+from .recording import CANCELLED, CUT, DONE, FAILED, TAGS, read_tags, record
 from .relay import Relay
 from .request import Request
 from .translate import EmbeddingTranslation, Translation
@@ -40,11 +43,15 @@ class Driver:
 
     dialect: the client's. fields: the body, one level deep. model: as the client wrote it. stream: the client wants
     one. drop: parameters that a target lacks are dropped. dropped: which were. mark: since when it is our own time that
-    passes, by perf_counter.
+    passes, by perf_counter. began: when the request was complete, by it, and came: by the wall clock. tags: the
+    client's, for the ledger, which has `recorded` the request once. first_token: of a stream, when it came.
     """
 
     # Defaults are the class's: an attribute that stays as it is costs nothing per request.
     dropped: Sequence[str] = ()
+    tags: tuple[str, ...] = ()
+    recorded = False
+    first_token: float | None = None
     _chat: ChatRequest | None = None
     _sink: "Sink | None" = None
     _task: "asyncio.Task[None] | None" = None
@@ -57,7 +64,8 @@ class Driver:
 
     def begin(self) -> None:
         """Raises TsujiError for a request that no target is to see."""
-        self.mark = perf_counter()
+        self.mark = self.began = perf_counter()
+        self.came = time()
         request = self.request
         endpoint = request.endpoint
         if endpoint is None:
@@ -74,6 +82,10 @@ class Driver:
         else:
             self.stream = endpoint.stream
         route = self.gateway.destinations.route(model)
+        if request.grant is not None:
+            check_model(request.grant, route, self.gateway.config)
+        if TAGS in request.headers:
+            self.tags = read_tags(request.headers[TAGS])
         self.drop = self.gateway.config.drop_params if route.drop_params is None else route.drop_params
         self.routing = Routing(route, self.mark)
         request.job = self
@@ -157,10 +169,13 @@ class Driver:
     def answered(self) -> None:
         """The provider's answer, or the first part of it, is here: from now it is our time again."""
         self.mark = perf_counter()
+        if self.stream:
+            self.first_token = self.mark
 
     # Job: what the connection tells.
 
     def cancel(self) -> None:
+        self.record(CANCELLED, None)
         if self._task is not None:
             self._task.cancel()
         if self._sink is not None:
@@ -210,28 +225,61 @@ class Driver:
             out += b"x-tsuji-dropped: %b\r\n" % reply.value(", ".join(self.dropped))
         return out
 
-    def whole(self, destination: Destination, head: bytes, body: bytes, cost: bytes) -> None:
+    def whole(self, sink: "Sink", head: bytes, body: bytes) -> None:
         """A whole answer for the client. head: status line and the headers that describe the body."""
         self.routing.succeeded(self.mark)
+        head += self.lines(sink.destination, reply.dollars(sink.bill()[1]))
+        self._answer(DONE, 200, None, lambda: self.connection.whole(head, body))
         self._sink = None
-        self.connection.whole(head + self.lines(destination, cost), body)
+
+    def ending(self) -> None:
+        """A stream's end mark is about to be sent."""
+        self.record(DONE, 200)
 
     def over(self) -> None:
-        """A stream has been delivered."""
+        """A stream has been delivered, but for what says that it ends here."""
         self.routing.succeeded(perf_counter())
+        self.record(DONE, 200)
         self._sink = None
 
     def cut(self, error: TsujiError) -> None:
         """A stream ends here, and the client knows why."""
         self.routing.failed(error, perf_counter(), sent=True)
+        self.record(CUT, 200, error)
         self._sink = None
         self.connection.cut()
 
+    def _answer(self, status: str, http_status: int, error: TsujiError | None, send: Callable[[], None]) -> None:
+        """Sends a whole answer once it is recorded, with all others that are ready in this turn of the loop."""
+        ledger, kept = self.gateway.ledger, self._kept(status, http_status, error)
+        if ledger is None or kept is None:
+            send()
+        else:
+            ledger.spool.add(kept, send)
+
+    def record(self, status: str, http_status: int | None, error: TsujiError | None = None) -> None:
+        """Writes down what became of the request, before the client can know; only the first time counts."""
+        ledger, kept = self.gateway.ledger, self._kept(status, http_status, error)
+        if ledger is not None and kept is not None:
+            ledger.spool.write(kept)
+
+    def _kept(self, status: str, http_status: int | None, error: TsujiError | None) -> bytes | None:
+        """The record; None where there is one already, or none is wanted."""
+        if self.recorded or self.gateway.ledger is None:
+            return None
+        self.recorded = True
+        try:
+            return encode(record(self, self._sink, status, http_status, error))
+        except Exception as bug:  # who waits for the answer would wait for ever
+            ours(bug)
+            return None
+
     def _fail(self, error: TsujiError) -> None:
         """Nothing is left to try."""
-        sink, self._sink = self._sink, None
-        connection = self.connection
+        sink, connection = self._sink, self.connection
         if connection.begun:
+            self.record(CUT, 200, error)
+            self._sink = None
             try:
                 connection.send(sink.failure(error) if sink is not None else b"")
             except Exception as failure:
@@ -247,7 +295,9 @@ class Driver:
         tried = self.routing.attempts
         target = b"x-tsuji-target: %b\r\n" % reply.value(tried[-1].target.name) if tried else b""
         counted = b"x-tsuji-attempts: %d\r\n" % len(tried)
-        connection.whole(head + reply.error_lines(error) + target + counted, body)
+        head += reply.error_lines(error) + target + counted
+        self._answer(FAILED, reply.error_status(error), error, lambda: connection.whole(head, body))
+        self._sink = None
 
 
 def _check_utf8(body: bytes) -> None:

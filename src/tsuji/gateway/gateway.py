@@ -4,11 +4,14 @@ import asyncio
 import os
 from email.utils import formatdate
 from itertools import count
+from time import time
 from typing import TYPE_CHECKING
 
 from tsuji.core.errors import ConfigError, RequestTooLargeError, TsujiError
 from tsuji.http.aio import AsyncPool
 from tsuji.http.url import is_loopback
+from tsuji.ledger.keys import MICRO
+from tsuji.ledger.link import Ledger
 from tsuji.wire import dialect
 
 from . import models, reply
@@ -33,6 +36,7 @@ class Gateway:
     """`start`, then `stop`. Raises ConfigError where the address may not be, or cannot be, listened on.
 
     connections: that are open. date: the Date header line of this moment. draining: no new requests are wanted.
+    ledger: None where the configuration wants none.
     """
 
     def __init__(self, config: "Config") -> None:
@@ -44,7 +48,8 @@ class Gateway:
         self.destinations = Destinations(config)
         self.pool = AsyncPool(max_idle_per_origin=_MAX_IDLE)
         self.url = ""
-        self._admission = Admission(config.server)
+        self.ledger = Ledger(config.ledger, config.server.secret) if config.ledger.enabled else None
+        self._admission = Admission(config.server, self.ledger)
         self._ids = count(1)
         self._id_prefix = os.urandom(6).hex().encode()
         self._server: asyncio.Server | None = None
@@ -55,13 +60,31 @@ class Gateway:
 
     async def start(self) -> str:
         """Listens; the URL, with the port that was given where the config says 0."""
-        server = self.config.server
-        if not server.keys and not is_loopback(server.host):
+        if self.ledger is not None:
+            await self.ledger.start()
+        try:
+            self._check_reach()
+            await self._listen()
+        except BaseException:
+            self._stop_sweeping()
+            if self.ledger is not None:
+                await self.ledger.stop()
+            raise
+        return self.url
+
+    def _check_reach(self) -> None:
+        """Raises ConfigError where strangers could reach a gateway that asks for no key."""
+        server, ledger = self.config.server, self.ledger
+        may = ledger is not None and (not ledger.known or ledger.is_anyone_let_in(int(time() * MICRO)))
+        if not server.keys and not may and not is_loopback(server.host):
             raise ConfigError(
                 f"refusing to listen on {server.host} without keys, because anyone who reaches it could spend yours; "
-                f"set server.keys, or server.host to 127.0.0.1",
+                f"make one with 'tsuji keys create', set server.keys, or server.host to 127.0.0.1",
                 param="server.keys",
             )
+
+    async def _listen(self) -> None:
+        server = self.config.server
         loop = asyncio.get_running_loop()
         self.destinations.warm()
         self._sweep(loop)
@@ -70,7 +93,6 @@ class Gateway:
                 lambda: Connection(self, loop), server.host, server.port, backlog=_BACKLOG
             )
         except OSError as error:
-            self._stop_sweeping()
             raise ConfigError(
                 f"cannot listen on {server.host}:{server.port}: {error.strerror or error}; choose another server.port",
                 param="server.port",
@@ -78,7 +100,6 @@ class Gateway:
         port = self._server.sockets[0].getsockname()[1]
         host = f"[{server.host}]" if ":" in server.host else server.host
         self.url = f"http://{host}:{port}"
-        return self.url
 
     async def stop(self, seconds: float = DRAIN_SECONDS) -> None:
         """No new connections; open requests have `seconds` to finish, then they are cut; pools are closed."""
@@ -99,11 +120,15 @@ class Gateway:
         if self._server is not None:
             await self._server.wait_closed()
         await self.pool.close()
+        if self.ledger is not None:
+            await self.ledger.stop()
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """One look at every connection's time limit, instead of a timer for each."""
         self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep, loop)  # first, so that no mistake below ends it
         now = loop.time()
+        if self.ledger is not None:
+            self.ledger.tick()
         self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
         for connection in [c for c in self.connections if c.deadline < now or c.half_closed]:
             if connection.half_closed:
@@ -124,9 +149,10 @@ class Gateway:
 
     # Requests.
 
-    def admit(self, request: Request) -> TsujiError | None:
+    def admit(self, request: Request, connection: Connection) -> TsujiError | None:
         """At the request's head: its endpoint, or why it is refused."""
-        request.lines = b"x-tsuji-request-id: %b%08x\r\n" % (self._id_prefix, next(self._ids))
+        request.id = b"%b%08x" % (self._id_prefix, next(self._ids))
+        request.lines = b"x-tsuji-request-id: %b\r\n" % request.id
         if b"origin" in request.headers:
             request.lines += self._admission.cors(request)
         try:
@@ -135,8 +161,8 @@ class Gateway:
             else:
                 request.endpoint, request.model = find(request.method, request.path)
         except TsujiError as error:
-            return self._admission.refuse(request, open_to_all=False) or error
-        refusal = self._admission.refuse(request, open_to_all=request.endpoint.open)
+            return self._admission.refuse(request, connection, open_to_all=False) or error
+        refusal = self._admission.refuse(request, connection, open_to_all=request.endpoint.open)
         if refusal is None and request.length is not None and request.length > self.max_body:
             return self.too_large()
         return refusal
@@ -160,6 +186,9 @@ class Gateway:
                 raise request.refusal
             operation = request.endpoint.operation if request.endpoint is not None else ""
             if operation in ("chat", "embeddings"):
+                refusal = self.ledger.refusal() if self.ledger is not None else None
+                if refusal is not None:
+                    raise refusal
                 Driver(self, connection, request).begin()
             else:
                 head, body = models.ANSWERS[operation](self, request)

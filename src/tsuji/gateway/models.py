@@ -11,10 +11,13 @@ from tsuji.wire import dialect
 from tsuji.wire.passthrough import decode_fields, model_of
 
 from . import reply
+from .admit import check_model
 from .endpoints import TABLE
 from .request import Request
 
 if TYPE_CHECKING:
+    from tsuji.ledger.grant import Grant
+
     from .gateway import Gateway
 
 _OWNER = "tsuji"
@@ -24,8 +27,11 @@ _SIGNS = ((b"anthropic-version", "anthropic"), (b"x-goog-api-client", "gemini"),
 """Headers that only the clients of one dialect send."""
 
 
-def available(gateway: "Gateway") -> list[ModelInfo]:
-    """The config's routes, then the models of the local engine. Any other model is asked for as provider:model."""
+def available(gateway: "Gateway", grant: "Grant | None" = None) -> list[ModelInfo]:
+    """The config's routes, then the models of the local engine. Any other model is asked for as provider:model.
+
+    grant: only those that its key is for.
+    """
     found = [ModelInfo(id=name, owned_by=_OWNER) for name in gateway.config.routes]
     try:
         from tsuji.engine.local import engine
@@ -33,26 +39,29 @@ def available(gateway: "Gateway") -> list[ModelInfo]:
         found += [ModelInfo(id=f"local:{model.name}", owned_by="local") for model in engine().models()]
     except (ImportError, TsujiError):
         pass  # this installation has no local engine
-    return found
+    return found if grant is None else [model for model in found if grant.allows_model(model.id)]
 
 
 def _models(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
-    return reply.OK + reply.JSON, _render(request, available(gateway))
+    return reply.OK + reply.JSON, _render(request, available(gateway, request.grant))
 
 
-def _known(gateway: "Gateway", name: str) -> ModelInfo:
-    """Raises ModelNotFoundError for a model that cannot be asked for."""
-    for model in available(gateway):
+def _known(gateway: "Gateway", name: str, grant: "Grant | None") -> ModelInfo:
+    """Raises ModelNotFoundError for a model that cannot be asked for, PermissionDeniedError for one with that key."""
+    for model in available(gateway, grant):
         if model.id == name:
             return model
-    for target in gateway.destinations.route(name).targets:
+    route = gateway.destinations.route(name)
+    if grant is not None:
+        check_model(grant, route, gateway.config)
+    for target in route.targets:
         gateway.config.provider(target.provider)
     return ModelInfo(id=name, owned_by=name.partition(":")[0])
 
 
 def _model(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
     name = request.model or ""
-    model = _known(gateway, name)
+    model = _known(gateway, name, request.grant)
     whole: dict[str, Any] = msgspec.json.decode(_render(request, [model]))
     rows: list[Any] = whole.get("data") or whole.get("models") or []
     if not rows:
@@ -66,7 +75,7 @@ def _show(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
     https://docs.ollama.com/api-reference/show-model-details
     """
     name = model_of(decode_fields(request.body))
-    _known(gateway, name)
+    _known(gateway, name, request.grant)
     shown = {
         "details": {"format": "", "family": "", "families": None, "parameter_size": "", "quantization_level": ""},
         "model_info": {"general.architecture": _OWNER, "general.basename": name},
@@ -99,9 +108,15 @@ def _health(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
 
 
 def _ready(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
-    if gateway.draining:
-        return reply.status_line(503) + reply.JSON, b'{"status":"draining"}'
-    return reply.OK + reply.JSON, b'{"status":"ready"}'
+    facts: dict[str, Any] = {"status": "draining" if gateway.draining else "ready"}
+    ledger, refusal = gateway.ledger, None
+    if ledger is not None:
+        refusal = ledger.refusal()
+        facts["ledger"] = {"down": ledger.failure or None, "unwritten_bytes": ledger.spool.held}
+        if refusal is not None and not gateway.draining:
+            facts["status"] = "failing"
+    unready = gateway.draining or refusal is not None
+    return (reply.status_line(503) if unready else reply.OK) + reply.JSON, msgspec.json.encode(facts)
 
 
 def _root(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:

@@ -4,6 +4,7 @@ A whole answer is held until it is complete: until then another target can still
 the head. A stream passes event by event; its head is held back until the first events say that it works.
 """
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 _EMBEDDINGS_PATH = "/embeddings"
 _CLIENT_HEADERS = {"anthropic": (b"anthropic-beta",), "openai": (b"openai-beta",), "responses": (b"openai-beta",)}
 """Headers of a client's that ask something of the provider in the dialect's own terms."""
+_MARKED = frozenset(["anthropic", "responses", "ollama", "ollama.generate"])
+"""Dialects whose streams are complete at their end mark, after which a client may read no further.
+
+OpenAI's are complete before it, and usage may come in between; for others the end of the body is the mark.
+"""
+_DONE = re.compile(rb"^data: ?\[DONE\]", re.MULTILINE)
 _UNHELD = 8 * 1024 * 1024
 """A whole answer beyond this size is passed on as it comes."""
 
@@ -79,19 +86,23 @@ class Relay(Sink):
                 self._pass_unheld()
             return
         tail.feed(data)
+        self.usage = tail.usage
         if not self._passing:
             self.hold(data)
             if tail.failed:
                 raise self._stream_error(self.held())
             piece = framing.feed(data)
-            if piece:
-                self._held.clear()
-                self._begin(framing)
-                self.driver.connection.send(piece)
+            if not piece:
+                return
+            self._held.clear()
+            self._begin(framing)
         else:
             if tail.failed:
                 data = self.destination.redact(data)
-            self.driver.connection.send(framing.feed(data))
+            piece = framing.feed(data)
+        if tail.complete and self._is_marked(piece):
+            self.driver.ending()
+        self.driver.connection.send(piece)
 
     def answer_end(self) -> None:
         tail, framing, driver = self._tail, self._framing, self.driver
@@ -111,14 +122,14 @@ class Relay(Sink):
         driver.answered()
         if head is None or not is_object(head, body):
             raise self.not_an_answer(head)
-        usage = self.destination.upstream.dialect.read_usage(body)
-        if usage is None:
+        self.usage = self.destination.upstream.dialect.read_usage(body)
+        if self.usage is None:
             self._check(body)
         if self.tier is not None:
             self.tier = _tier(body) or self.tier
         self.done()
         own = reply.status_line(head.status) + reply.JSON + reply.passed(head)
-        driver.whole(self.destination, own, body, self.cost(usage))
+        driver.whole(self, own, body)
 
     def _check(self, body: bytes) -> None:
         """Nearly every answer says its usage. One that does not may be half of one, or an error that says success."""
@@ -141,6 +152,11 @@ class Relay(Sink):
         self._held.clear()
 
     # A stream.
+
+    def _is_marked(self, piece: bytes) -> bool:
+        """The end mark of a complete stream is in `piece`, which is whole events."""
+        name = self.driver.dialect.name
+        return name in _MARKED or (name == "openai" and _DONE.search(piece) is not None)
 
     def _begin(self, framing: Framing) -> None:
         driver, head = self.driver, self._head
@@ -166,7 +182,7 @@ class Relay(Sink):
         self.done()
         driver.over()
         if framing.comments:
-            rest += self.summary(tail.usage)
+            rest += self.summary()
         driver.connection.send(rest)
         driver.connection.finish()
 

@@ -7,6 +7,8 @@ import msgspec
 from tsuji.core.errors import TsujiError
 
 if TYPE_CHECKING:
+    from tsuji.ledger.grant import Grant
+
     from .endpoints import Endpoint
 
 
@@ -27,7 +29,8 @@ class Request(msgspec.Struct):
     keep_alive: the connection may carry another request after this one. refusal: why it will not be served.
     lines: header lines of its answer that are known when it is let in. model: the one that the path names.
     size: of the body, so far; complete: all of it is in `body`. due: when the body should be here, before what its size
-    adds. upgrading: it offers another protocol, and its body is still to be told from that.
+    adds. upgrading: it offers another protocol, and its body is still to be told from that. id: x-tsuji-request-id.
+    grant: of the virtual key that it showed. configured: it showed one of the configuration's keys.
     """
 
     method: bytes
@@ -49,6 +52,9 @@ class Request(msgspec.Struct):
     due: float = 0.0
     upgrading: bool = False
     job: Job | None = None
+    id: bytes = b""
+    grant: "Grant | None" = None
+    configured: bool = False
 
     @property
     def has_body(self) -> bool:

@@ -314,7 +314,7 @@ class Connection(asyncio.Protocol):
         self._begun = False
         self._at_boundary = True
         if request.refusal is None:
-            request.refusal = self._gateway.admit(request)
+            request.refusal = self._gateway.admit(request, self)
             if request.refusal is not None and not self._worth_swallowing(request):
                 request.keep_alive = False
         if request.complete:
@@ -365,6 +365,12 @@ class Connection(asyncio.Protocol):
     def begun(self) -> bool:
         """The head of the answer has been sent."""
         return self._begun
+
+    @property
+    def address(self) -> str:
+        """The client's; "" where it has none."""
+        peer: tuple[str, int] | str | None = self._transport.get_extra_info("peername")
+        return peer[0] if isinstance(peer, tuple) else ""
 
     def whole(self, head: bytes, body: bytes) -> None:
         """An answer of known length. head: status line and headers, but those of framing and connection."""

@@ -40,6 +40,8 @@ class Sink(ABC):
     body: bytes = b""
     tier: str | None = None
     """The service tier of the answer, where it is known: it may change the price."""
+    usage: Usage | None = None
+    """What the provider says it used, so far."""
     _done = False
     _exchange: "Exchange | None" = None
     _error_head: "ResponseHead | None" = None
@@ -170,9 +172,10 @@ class Sink(ABC):
         """The provider has been heard out."""
         self._done = True
 
-    def cost(self, usage: Usage | None) -> bytes:
-        """As a header says it."""
-        return reply.dollars(cost(self.price(), usage))
+    def bill(self) -> tuple[Price | None, int | None]:
+        """The price, and what `usage` costs by it, in nano-dollars; None is unknown."""
+        price = self.price()
+        return price, cost(price, self.usage)
 
     def price(self) -> Price | None:
         driver = self.driver
@@ -184,15 +187,16 @@ class Sink(ABC):
         known_now = price is None or price.source == "free"
         return reply.dollars(cost(price, None)) if known_now else None
 
-    def summary(self, usage: Usage | None) -> bytes:
+    def summary(self) -> bytes:
         """A comment line, which clients of server-sent events skip: `: tsuji {"target": ..., "cost": ...}`.
 
         https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
         """
+        usage = self.usage
         facts = {
             "target": self.destination.target.name,
             "attempts": len(self.driver.routing.attempts),
-            "cost": self.cost(usage).decode(),
+            "cost": reply.dollars(self.bill()[1]).decode(),
             "input_tokens": usage.input_tokens if usage is not None else None,
             "output_tokens": usage.output_tokens if usage is not None else None,
         }

@@ -36,7 +36,6 @@ class Translation(Sink):
     _unadapt_events: "CallEvents | None" = None
     _early: tuple[ev.Event, ...] = ()
     _passing = False
-    _usage: Usage | None = None
 
     def prepare(self) -> None:
         driver, destination = self.driver, self.destination
@@ -95,9 +94,9 @@ class Translation(Sink):
         whole = self.held()
         if not is_object(self._head, whole):
             raise self.not_an_answer(self._head)
-        body, usage = self.translate(whole)
+        body, self.usage = self.translate(whole)
         self.done()
-        self.driver.whole(self.destination, reply.OK + reply.JSON, body, self.cost(usage))
+        self.driver.whole(self, reply.OK + reply.JSON, body)
 
     def translate(self, body: bytes) -> tuple[bytes, Usage | None]:
         """A whole answer for the client, and what it used."""
@@ -119,7 +118,7 @@ class Translation(Sink):
             return
         for at, event in enumerate(events):
             if type(event) is ev.UsageReported:
-                self._usage = event.usage
+                self.usage = event.usage
             elif type(event) is ev.Started:
                 self.tier = event.service_tier
                 if event.created is None:
@@ -159,7 +158,7 @@ class Translation(Sink):
         if renderer is None or framing is None:
             return
         if framing.comments:
-            driver.connection.send(self.summary(self._usage))
+            driver.connection.send(self.summary())
         mark = framing.feed(renderer.render([ended]))
         self.done()
         driver.over()

@@ -1,0 +1,97 @@
+"""Moves records from the spool into SQL: each once, however often it is read."""
+
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Engine
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from . import tables
+from .database import is_down, reason
+from .record import Attempt, Record, decode
+from .spool import claim, frame, frames, segments
+
+log = logging.getLogger("tsuji.ledger")
+
+BATCH = 1000
+"""Records in one transaction."""
+REJECTED = ".rejected"
+_ATTEMPT = Attempt.__struct_fields__
+
+
+def drain(engine: Engine, folder: Path) -> int:
+    """Moves every segment on that nobody writes to; how many records there were.
+
+    A segment is deleted after its last record is committed. Raises SQLAlchemyError while the database is down: what was
+    not committed stays. A record that the database refuses, or that cannot be read, is kept beside the segment.
+    """
+    moved = 0
+    for segment in segments(folder):
+        with claim(segment) as data:
+            if data is None:
+                continue
+            records, end, torn = frames(data)
+            for at in range(0, len(records), BATCH):
+                _store(engine, records[at : at + BATCH], segment)
+            if end < len(data):
+                _unreadable(segment, data[end:], torn)
+            with suppress(FileNotFoundError):
+                segment.unlink()
+            moved += len(records)
+    return moved
+
+
+def _store(engine: Engine, encoded: list[bytes], segment: Path) -> None:
+    """All at once; where the database refuses that, one by one, so that the others are stored."""
+    try:
+        _insert(engine, [decode(record) for record in encoded])
+    except (SQLAlchemyError, msgspec.MsgspecError, OverflowError) as error:
+        if isinstance(error, SQLAlchemyError) and is_down(error):
+            raise
+        if len(encoded) > 1:
+            for record in encoded:
+                _store(engine, [record], segment)
+            return
+        why = reason(error) if isinstance(error, SQLAlchemyError) else str(error)
+        kept = segment.with_suffix(REJECTED)
+        log.error("a usage record cannot be stored, and is kept in %s: %s", kept, why)
+        with kept.open("ab") as out:
+            out.write(frame(encoded[0]))
+
+
+def _insert(engine: Engine, records: list[Record]) -> None:
+    with engine.begin() as connection:
+        _add(connection, tables.usage, [_row(record) for record in records])
+        _add(connection, tables.attempts, [row for record in records for row in _attempts(record)])
+
+
+def _add(connection: Connection, table: "tables.Table", rows: list[dict[str, Any]]) -> None:
+    if rows:
+        make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        connection.execute(make(table).on_conflict_do_nothing(), rows)
+
+
+def _row(record: Record) -> dict[str, Any]:
+    row = msgspec.structs.asdict(record)
+    del row["attempts"]
+    row["tags"] = list(record.tags) or None
+    return row
+
+
+def _attempts(record: Record) -> Iterable[dict[str, Any]]:
+    for number, attempt in enumerate(record.attempts, 1):
+        yield {"request_id": record.id, "number": number} | {name: getattr(attempt, name) for name in _ATTEMPT}
+
+
+def _unreadable(segment: Path, rest: bytes, torn: bool) -> None:
+    if torn:
+        log.warning("%s ends in %d bytes of a record that was never completed", segment.name, len(rest))
+        return
+    kept = segment.with_suffix(".damaged")
+    log.error("%s is damaged: %d bytes of it cannot be read, and are kept in %s", segment.name, len(rest), kept)
+    kept.write_bytes(rest)

@@ -1,0 +1,74 @@
+"""A key as the gateway asks it: everything that can be worked out before a request comes."""
+
+import re
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from tsuji.core.errors import AuthenticationError, InvalidRequestError, PermissionDeniedError, TsujiError
+
+from .keys import MICRO, Key, Scopes
+
+_FREE = frozenset(["root", "version", "count_tokens"])
+"""Operations that say nothing of what there is and cost nothing."""
+_AS = {"model": "models", "show": "models"}
+"""Operations that are parts of another."""
+
+
+class Grant:
+    """What the holder of `key` may do. Decided from the parsed request, each question once."""
+
+    __slots__ = ("_models", "_networks", "_operations", "key")
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        scopes = key.scopes
+        self._models = _pattern(scopes.models) if scopes.models else None
+        self._operations = frozenset(scopes.operations)
+        self._networks = [network(text) for text in scopes.networks]
+
+    def refuse(self, operation: str, address: str, now: float) -> TsujiError | None:
+        """Why this key does not open this endpoint; None if it does. address: of the client. now: seconds."""
+        state = self.key.state(int(now * MICRO))
+        if state != "live":
+            return AuthenticationError(f"this key is {state}", fault="caller")
+        allowed = self._operations
+        if allowed and operation not in _FREE and _AS.get(operation, operation) not in allowed:
+            return PermissionDeniedError(f"this key is not for {_AS.get(operation, operation)}", fault="caller")
+        if self._networks and not self._is_within(address):
+            return PermissionDeniedError("this key may not be used from this address", fault="caller")
+        return None
+
+    def allows_model(self, name: str) -> bool:
+        """name: of a route, or provider:model where it is not one."""
+        return self._models is None or self._models.fullmatch(name) is not None
+
+    def check_model(self, name: str) -> None:
+        """Raises PermissionDeniedError."""
+        if not self.allows_model(name):
+            raise PermissionDeniedError(f"this key is not for the model {name!r}", fault="caller", param="model")
+
+    def _is_within(self, address: str) -> bool:
+        try:
+            at = ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        if isinstance(at, IPv6Address) and at.ipv4_mapped is not None:
+            at = at.ipv4_mapped
+        return any(at in network for network in self._networks)
+
+
+def network(text: str) -> IPv4Network | IPv6Network:
+    """Raises InvalidRequestError."""
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise InvalidRequestError(f"{text!r} is no IP address or range, such as 10.0.0.0/8: {error}") from None
+
+
+def check_scopes(scopes: Scopes) -> None:
+    """Raises InvalidRequestError for a range that is none."""
+    for text in scopes.networks:
+        network(text)
+
+
+def _pattern(models: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join([re.escape(name).replace(r"\*", ".*") for name in models]), re.DOTALL)

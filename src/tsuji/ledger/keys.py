@@ -1,0 +1,84 @@
+"""Virtual keys: what one is, what it looks like, and how it is recognised."""
+
+import hmac
+import secrets
+from string import ascii_letters, digits
+
+import msgspec
+
+from tsuji.core.parts import Noun
+
+PREFIX = "tsuji-"
+_BASE62 = digits + ascii_letters
+_LETTERS = 43
+"""62**43 > 2**256."""
+MICRO = 1_000_000
+
+
+class Scopes(Noun, frozen=True):
+    """What a key is for; an empty tuple allows everything.
+
+    models: names of routes and provider:model, where `*` stands for any letters. operations: "chat", "embeddings",
+    "models" (to list them) and the like. networks: addresses and CIDR ranges that it may be used from.
+    """
+
+    models: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the ledger. Times are microseconds since 1970; None is never.
+
+    id: public. digest: see `digest`. replaced_by: the id of the key that it was rotated to. tags: on every record of
+    its requests. metadata: the owner's own, not looked at.
+    """
+
+    id: str
+    digest: bytes
+    name: str
+    user_id: str | None = None
+    team_id: str | None = None
+    created: int
+    expires: int | None = None
+    revoked: int | None = None
+    replaced_by: str | None = None
+    scopes: Scopes = Scopes()
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = {}
+
+    def state(self, now: int) -> str:
+        """ "live", "expired" or "revoked"."""
+        if self.revoked is not None:
+            return "revoked"
+        return "expired" if self.expires is not None and self.expires <= now else "live"
+
+    def __repr__(self) -> str:
+        return f"Key({self.id!r}, {self.name!r})"
+
+
+def new_key() -> str:
+    """What a client shows: 256 random bits."""
+    return PREFIX + _base62(int.from_bytes(secrets.token_bytes(32)), _LETTERS)
+
+
+def new_id() -> str:
+    return "k_" + "".join(secrets.choice(_BASE62) for _ in range(10))
+
+
+def digest(secret: bytes, key: bytes) -> bytes:
+    """HMAC-SHA256. Whoever does not know the secret cannot choose a digest, nor a key by it."""
+    return hmac.digest(secret, key, "sha256")
+
+
+def secret_check(secret: bytes) -> bytes:
+    """Says whether a ledger's keys were made with this secret, and nothing else of it."""
+    return hmac.digest(secret, b"the secret of a tsuji ledger", "sha256")[:16]
+
+
+def _base62(number: int, length: int) -> str:
+    out: list[str] = []
+    for _ in range(length):
+        number, at = divmod(number, 62)
+        out.append(_BASE62[at])
+    return "".join(reversed(out))

@@ -1,0 +1,103 @@
+"""The keys in SQL. Every change begins by raising the version that the gateways watch: it also waits for any other.
+
+All but `version` and `all_keys` raise LedgerError where the database cannot be used.
+"""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Engine, RowMapping, insert, select, update
+
+from tsuji.core.errors import ConfigError, NotFoundError
+
+from . import tables
+from .database import explained
+from .keys import Key, new_id
+
+
+def version(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return connection.execute(select(tables.ledger.c.keys_version)).scalar_one()
+
+
+def all_keys(engine: Engine) -> tuple[int, list[Key]]:
+    """Their version, and they, oldest first."""
+    with engine.connect() as connection:
+        # The version first: a change in between is read as well, and seen as a change once more.
+        seen = connection.execute(select(tables.ledger.c.keys_version)).scalar_one()
+        rows = connection.execute(select(tables.keys).order_by(tables.keys.c.created, tables.keys.c.id))
+        return seen, [_key(row) for row in rows.mappings()]
+
+
+def find(engine: Engine, name: str) -> Key:
+    """By id, or by a name that only one key has that can still be used. Raises NotFoundError."""
+    with explained():
+        _, keys = all_keys(engine)
+    found = [key for key in keys if key.id == name]
+    found = found or [key for key in keys if key.name == name and key.revoked is None and key.replaced_by is None]
+    if not found:
+        raise NotFoundError(f"no key {name!r}; 'tsuji keys list' shows them")
+    if len(found) > 1:
+        raise NotFoundError(f"{len(found)} keys are called {name!r}: say which by its id, from 'tsuji keys list'")
+    return found[0]
+
+
+def create(engine: Engine, key: Key) -> None:
+    with explained(), engine.begin() as connection:
+        _changing(connection)
+        connection.execute(insert(tables.keys), _row(key))
+
+
+def revoke(engine: Engine, id: str, now: int) -> None:
+    """A key that is revoked already keeps its time."""
+    with explained(), engine.begin() as connection:
+        _changing(connection)
+        changed = tables.keys.c.id == id, tables.keys.c.revoked.is_(None)
+        connection.execute(update(tables.keys).where(*changed).values(revoked=now))
+
+
+def rotate(engine: Engine, id: str, digest: bytes, now: int, until: int) -> Key:
+    """A new key with all that the old one was for; the old one is good `until` then. Raises NotFoundError."""
+    with explained(), engine.begin() as connection:
+        _changing(connection)
+        row = connection.execute(select(tables.keys).where(tables.keys.c.id == id)).mappings().first()
+        old = _key(row) if row is not None else None
+        if old is None or old.state(now) != "live" or old.replaced_by is not None:
+            raise NotFoundError(f"key {id} is not there, or no longer live, or has been rotated before")
+        new = msgspec.structs.replace(old, id=new_id(), digest=digest, created=now)
+        ends = until if old.expires is None else min(until, old.expires)
+        connection.execute(insert(tables.keys), _row(new))
+        connection.execute(update(tables.keys).where(tables.keys.c.id == id).values(replaced_by=new.id, expires=ends))
+        return new
+
+
+def check_secret(engine: Engine, check: bytes) -> None:
+    """Keys that another secret made would all be refused: better to say so. Raises ConfigError."""
+    with engine.begin() as connection:
+        _locked(connection)
+        known = connection.execute(select(tables.ledger.c.secret_check)).scalar_one()
+        if known == check:
+            return
+        if known is not None and connection.execute(select(tables.keys.c.id).limit(1)).first() is not None:
+            raise ConfigError(
+                "the keys of this ledger were made with another server.secret than this one; set server.secret to that "
+                "one (where none was set, it is in the file server.secret in the ledger's folder)",
+                param="server.secret",
+            )
+        connection.execute(update(tables.ledger).values(secret_check=check))
+
+
+def _changing(connection: Connection) -> None:
+    connection.execute(update(tables.ledger).values(keys_version=tables.ledger.c.keys_version + 1))
+
+
+def _locked(connection: Connection) -> None:
+    connection.execute(update(tables.ledger).values(keys_version=tables.ledger.c.keys_version))
+
+
+def _row(key: Key) -> dict[str, Any]:
+    return msgspec.structs.asdict(key) | {"scopes": msgspec.to_builtins(key.scopes), "tags": list(key.tags)}
+
+
+def _key(row: RowMapping) -> Key:
+    return msgspec.convert(dict(row), Key)

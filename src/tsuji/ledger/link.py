@@ -1,0 +1,210 @@
+"""The ledger as a gateway worker has it: keys in memory, the spool, and the process that has the database.
+
+The worker never waits for that process. If it ends it is started again; until then the last known keys stay, and
+records wait in the spool.
+"""
+
+import asyncio
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from hmac import compare_digest
+
+import msgspec
+
+from tsuji.config import LedgerConfig, Secret
+from tsuji.core.errors import ConfigError, InvalidRequestError, LedgerError
+
+from . import place
+from .grant import Grant
+from .keys import Key, digest, secret_check
+from .process import Orders, Report
+from .secret import server_secret
+from .spool import Spool
+
+log = logging.getLogger("tsuji.ledger")
+
+STOP_SECONDS = 10.0
+"""That the process has to move on what there is when the gateway stops."""
+_AGAIN_SECONDS = 1.0
+
+
+class Ledger:
+    """`start`, then `stop`.
+
+    spool: where records go. known: the keys have been read. keyed: there has been one: when the last one is revoked or
+    expires, nobody is let in, rather than everybody.
+    """
+
+    spool: Spool
+
+    def __init__(self, config: LedgerConfig, secret: Secret | None) -> None:
+        self.known = False
+        self.keyed = False
+        self._config = config
+        self._folder = place.folder(config)
+        self._secret = server_secret(secret, self._folder)
+        self._orders = msgspec.json.encode(
+            Orders(place.database(config), str(self._folder / "spool"), secret_check(self._secret))
+        )
+        self._grants: dict[bytes, Grant] = {}
+        self._down = ""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closing = threading.Event()
+        self._swap = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Ledger({str(self._folder)!r})"
+
+    # Life.
+
+    async def start(self) -> None:
+        """Raises ConfigError for what will never work, LedgerError if the database is down and that is to stop us."""
+        spool = self._folder / "spool"
+        try:
+            spool.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"usage cannot be recorded in {spool}: {error.strerror}; set ledger.folder", param="ledger.folder"
+            ) from error
+        self._loop = asyncio.get_running_loop()
+        self.spool = Spool(spool, self._loop.call_soon)
+        self._first: asyncio.Future[None] = self._loop.create_future()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        threading.Thread(target=self._keep, name="tsuji-ledger", daemon=True).start()
+        try:
+            await self._first
+            refusal = self.refusal()
+            if refusal is not None:
+                raise refusal
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        self.spool.close()
+        with self._swap:
+            self._closing.set()
+            if self._process is not None and self._process.stdin is not None:
+                self._process.stdin.close()
+        try:
+            await asyncio.wait_for(asyncio.shield(self._ended), STOP_SECONDS)
+        except TimeoutError:
+            log.warning("the ledger did not take all records in time; the next start moves them on")
+            if self._process is not None:
+                self._process.kill()
+            await self._ended
+
+    def tick(self) -> None:
+        """Now and then: what is in the spool may be moved on."""
+        if self._down:
+            self.spool.retry()  # no use in many small segments
+        else:
+            self.spool.rotate()
+
+    # What the gateway asks.
+
+    def is_anyone_let_in(self, now: int) -> bool:
+        """now: microseconds."""
+        return any(grant.key.state(now) == "live" for grant in self._grants.values())
+
+    def find(self, shown: bytes) -> Grant | None:
+        """The grant of a key. What is looked up is a keyed hash, so that no timing says anything of a key."""
+        hashed = digest(self._secret, shown)
+        found = self._grants.get(hashed)
+        return found if found is not None and compare_digest(found.key.digest, hashed) else None
+
+    @property
+    def failure(self) -> str:
+        """ "" or what is down: "disk" or "database"."""
+        return "disk" if self.spool.failure else "database" if self._down else ""
+
+    def refusal(self) -> LedgerError | None:
+        """Why nothing may be asked for now that would have to be recorded; None if it may."""
+        if not self.failure or (self._config.on_failure == "continue" and not self.spool.full):
+            return None
+        return LedgerError(f"usage cannot be recorded now: the {self.failure} is down; try again later")
+
+    # The process.
+
+    def _keep(self) -> None:
+        """In a thread: starts the process, hears it, and starts it again."""
+        while True:
+            code = self._run()
+            if self._closing.is_set():
+                break
+            if not self._call(self._take, Report(failure=f"its process ended with {code}")):
+                return
+            self._closing.wait(_AGAIN_SECONDS)
+        self._call(self._ended.set_result, None)
+
+    def _run(self) -> int:
+        command = [sys.executable, "-P", "-m", "tsuji.ledger.process"]
+        with self._swap:
+            if self._closing.is_set():
+                return 0
+            process = self._process = subprocess.Popen(  # noqa: S603 - this Python, a module of ours
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("both are pipes")
+        try:
+            process.stdin.write(self._orders + b"\n")
+            process.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            pass  # it is over already, or we are
+        with process.stdout:
+            for line in process.stdout:
+                report = msgspec.json.decode(line, type=Report)
+                if report.keys is not None:
+                    self._call(self._know, _grants(report.keys))
+                else:
+                    self._call(self._take, report)
+        return process.wait()
+
+    def _call(self, work: object, *values: object) -> bool:
+        """In the loop; False if it is closed."""
+        try:
+            self._loop.call_soon_threadsafe(work, *values)  # type: ignore[arg-type]
+        except RuntimeError:
+            return False
+        return True
+
+    def _know(self, grants: dict[bytes, Grant]) -> None:
+        self._grants = grants
+        self.known = True
+        self.keyed = self.keyed or bool(grants)
+        self._heard(None)
+
+    def _take(self, report: Report) -> None:
+        if report.fatal is not None:
+            log.error("the ledger cannot be used: %s", report.fatal)
+            self._heard(ConfigError(report.fatal, param="ledger"))
+        down = report.fatal or report.failure or ""
+        if report.failure and not self._down:
+            log.error("the ledger is down: %s; records wait in %s", report.failure, self._folder / "spool")
+        elif not down and self._down:
+            log.warning("the ledger is up again")
+        self._down = down
+        if down:
+            self._heard(None)
+
+    def _heard(self, error: ConfigError | None) -> None:
+        if self._first.done():
+            return
+        if error is not None:
+            self._first.set_exception(error)
+        else:
+            self._first.set_result(None)
+
+
+def _grants(keys: Sequence[Key]) -> dict[bytes, Grant]:
+    found: dict[bytes, Grant] = {}
+    for key in keys:
+        try:
+            found[key.digest] = Grant(key)
+        except InvalidRequestError as error:
+            log.error("the key %s lets nobody in: %s", key.id, error.message)
+    return found

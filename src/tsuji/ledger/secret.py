@@ -1,0 +1,56 @@
+"""The server's secret: configured, or made once beside the ledger."""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from tsuji.config import Secret
+from tsuji.core.errors import ConfigError
+
+FILE = "server.secret"
+_SHORTEST = 16
+
+
+def server_secret(configured: Secret | None, folder: Path) -> bytes:
+    """Raises ConfigError where it is not there, too short, or cannot be written."""
+    if configured is not None:
+        found = configured.reveal()
+        if found is None:
+            raise ConfigError(
+                f"server.secret is {configured.where}, which is not there or is empty", param="server.secret"
+            )
+        where = configured.where
+    else:
+        file = folder / FILE
+        try:
+            found = file.read_text("ascii").strip() if file.exists() else _made(file)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"the server's secret {file} cannot be read or made: {error}; set server.secret or ledger.folder",
+                param="server.secret",
+            ) from error
+        where = f"the file {file}"
+    if len(found) < _SHORTEST:
+        raise ConfigError(
+            f"server.secret ({where}) is shorter than {_SHORTEST} characters; 'openssl rand -hex 32' makes a good one",
+            param="server.secret",
+        )
+    return found.encode()
+
+
+def _made(file: Path) -> str:
+    """Written whole under another name first; of two processes that start at once, the first one's stays."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    mine = file.with_name(f".{FILE}.{secrets.token_hex(8)}")
+    descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as out:
+            out.write(secrets.token_hex(32) + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        with suppress(FileExistsError):
+            os.link(mine, file)
+    finally:
+        mine.unlink()
+    return file.read_text("ascii").strip()
