@@ -59,5 +59,6 @@ def configure(folder: Path, server: Scripted) -> Path:
         f'[providers.mock]\ndialect = "openai"\nbase_url = "{server.url}/v1"\n'
         'quirks = { reasoning_field = "reasoning_content" }\n'
         '[routes.fast]\ntargets = ["mock:quick", "mock:slow"]\n'
+        '[ledger]\nfolder = "ledger"\n'
     )
     return file

@@ -42,6 +42,8 @@ base_url = "{url}"
 api_key = "upstream-key"
 [routes.fast]
 targets = ["openai-mock:model-1", "anthropic-mock:model-2"]
+[ledger]
+folder = "ledger"
 """
 
 

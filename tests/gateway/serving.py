@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import uvloop
 
-from tsuji.config import Config, ProviderConfig, Server
+from tsuji.config import Config, LedgerConfig, ProviderConfig, Server
 from tsuji.core.timeouts import Timeouts
 from tsuji.gateway import Gateway
 from tsuji.routing import Route, Target
@@ -25,11 +25,13 @@ def config(
     *,
     timeouts: Timeouts | None = None,
     server: Server | None = None,
+    ledger: LedgerConfig | None = None,
     **more: Any,
 ) -> Config:
-    """providers: id -> (dialect, URL of the server). routes: name -> targets as "provider:model"."""
+    """providers: id -> (dialect, URL of the server). routes: name -> targets as "provider:model". ledger: None: none."""
     return Config(
         server=server or Server(port=0),
+        ledger=ledger or LedgerConfig(enabled=False),
         providers={
             name: ProviderConfig(dialect=dialect, base_url=url + PREFIX[dialect], api_key="upstream-key")
             for name, (dialect, url) in providers.items()

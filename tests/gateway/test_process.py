@@ -21,10 +21,11 @@ from tsuji.gateway import serve as serve_blocking
 
 PROGRAM = """
 import sys
-from tsuji.config import Config, ProviderConfig, Server
+from tsuji.config import Config, LedgerConfig, ProviderConfig, Server
 from tsuji.gateway import serve
 up = ProviderConfig(dialect="openai", base_url=sys.argv[1] + "/v1")
-sys.exit(serve(Config(Server(port=0), {"up": up}), on_ready=lambda url: print(url, flush=True)))
+off = LedgerConfig(enabled=False)
+sys.exit(serve(Config(Server(port=0), {"up": up}, ledger=off), on_ready=lambda url: print(url, flush=True)))
 """
 
 

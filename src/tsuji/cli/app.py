@@ -7,7 +7,7 @@ import typer
 
 from tsuji.core.errors import ConfigError, InvalidRequestError, MissingApiKeyError, TsujiError
 
-from . import chat, config, models, providers, serve, version
+from . import chat, config, keys, models, providers, serve, usage, version
 
 app = typer.Typer(
     name="tsuji",
@@ -21,6 +21,8 @@ app.command("chat")(chat.chat)
 app.command("providers")(providers.providers)
 app.command("models")(models.models)
 app.command("version")(version.version)
+app.command("usage")(usage.usage)
+app.add_typer(keys.app, name="keys")
 app.add_typer(config.app, name="config")
 
 

@@ -77,6 +77,11 @@ def announce(settings: "Config", url: str) -> None:
         count = len(settings.server.keys)
         out.print("Clients must show its key." if count == 1 else f"Clients must show one of its {count} keys.")
     else:
-        out.print("No keys are configured: whoever is on this machine may use it, nobody else can.")
+        out.print(
+            "No keys are configured: whoever is on this machine may use it, nobody else can. "
+            "Once there is a key of 'tsuji keys create', every request must show one."
+            if settings.ledger.enabled
+            else "No keys are configured: whoever is on this machine may use it, nobody else can."
+        )
     if settings.routes:
         out.print(f"Routes: {', '.join(settings.routes)}", markup=False)

@@ -102,6 +102,14 @@ def migrate(engine: Engine) -> None:
             ) from error
 
 
+def ready(url: str) -> Engine:
+    """Opened, and its tables up to date. Raises ConfigError, or LedgerError if it is down."""
+    engine = open_database(url)
+    with explained():
+        migrate(engine)
+    return engine
+
+
 @contextmanager
 def explained() -> Generator[None]:
     """Raises LedgerError for what the database does not do, without its password."""

@@ -7,8 +7,8 @@ from tsuji.core.errors import AuthenticationError, InvalidRequestError, Permissi
 
 from .keys import MICRO, Key, Scopes
 
-_FREE = frozenset(["root", "version", "count_tokens"])
-"""Operations that say nothing of what there is and cost nothing."""
+_FREE = frozenset(["", "root", "version", "count_tokens"])
+"""Operations that say nothing of what there is and cost nothing; "" is a path that there is not."""
 _AS = {"model": "models", "show": "models"}
 """Operations that are parts of another."""
 
@@ -30,9 +30,9 @@ class Grant:
         state = self.key.state(int(now * MICRO))
         if state != "live":
             return AuthenticationError(f"this key is {state}", fault="caller")
-        allowed = self._operations
-        if allowed and operation not in _FREE and _AS.get(operation, operation) not in allowed:
-            return PermissionDeniedError(f"this key is not for {_AS.get(operation, operation)}", fault="caller")
+        wanted = scope_of(operation)
+        if self._operations and wanted is not None and wanted not in self._operations:
+            return PermissionDeniedError(f"this key is not for {wanted}", fault="caller")
         if self._networks and not self._is_within(address):
             return PermissionDeniedError("this key may not be used from this address", fault="caller")
         return None
@@ -54,6 +54,11 @@ class Grant:
         if isinstance(at, IPv6Address) and at.ipv4_mapped is not None:
             at = at.ipv4_mapped
         return any(at in network for network in self._networks)
+
+
+def scope_of(operation: str) -> str | None:
+    """The operation that a key must be for; None if any key will do."""
+    return None if operation in _FREE else _AS.get(operation, operation)
 
 
 def network(text: str) -> IPv4Network | IPv6Network:

@@ -100,4 +100,4 @@ def _row(key: Key) -> dict[str, Any]:
 
 
 def _key(row: RowMapping) -> Key:
-    return msgspec.convert(dict(row), Key)
+    return msgspec.convert({name: row[name] for name in Key.__struct_fields__}, Key)

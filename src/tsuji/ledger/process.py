@@ -4,6 +4,7 @@ The first line of its standard input is its Orders; the end of its input, which 
 after it has moved on what there is. Each line of its standard output is a Report.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -15,6 +16,8 @@ from time import monotonic
 import msgspec
 
 from .keys import Key
+
+log = logging.getLogger("tsuji.ledger")
 
 POLL_SECONDS = 0.25
 """Between two looks at the keys' version: a change is to be everywhere within a second, on a busy machine too."""
@@ -136,6 +139,9 @@ class Process:
             failure = f"the database: {reason(error)}"
         except OSError as error:
             failure = f"the spool: {error}"
+        except Exception as bug:  # the thread must live on
+            log.error("unexpected error in the ledger's process", exc_info=bug)
+            failure = "an error that should not be; the log has the details"
         with self._told:
             before = next(iter(self._failures.values()), "")
             self._failures.pop(what, None)
@@ -176,6 +182,9 @@ def main() -> None:
         process = Process(msgspec.json.decode(line, type=Orders), tell)
     except ConfigError as error:
         tell(Report(fatal=error.message))
+        return
+    except ModuleNotFoundError as error:
+        tell(Report(fatal=f"the ledger needs {error.name}, which is not installed: pip install 'tsuji[gateway]'"))
         return
     process.run(sys.stdin.buffer.read)
 

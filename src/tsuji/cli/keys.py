@@ -1,0 +1,206 @@
+"""`tsuji keys`: virtual keys of the gateway."""
+
+from time import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import AsJson, ConfigFile
+
+if TYPE_CHECKING:
+    from tsuji.ledger.keys import Key, Scopes
+
+app = typer.Typer(
+    help="Make, list, revoke and rotate the gateway's virtual keys.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_List = list[str] | None
+_Which = Annotated[str, typer.Argument(metavar="KEY", help="Its id, or its name if no other key is called so.")]
+
+
+def _now() -> int:
+    return int(time() * 1e6)
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="What to call it; a name for people.")],
+    models: Annotated[
+        _List, typer.Option(help="Routes and provider:model it is for, with *; may be repeated. Default: all.")
+    ] = None,
+    operations: Annotated[
+        _List, typer.Option(help="What it is for: chat, embeddings, models; may be repeated. Default: all.")
+    ] = None,
+    ip: Annotated[_List, typer.Option(help="Address or range that it may be used from; may be repeated.")] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="After how long it ends: 30m, 12h, 30d.", show_default=False)
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="Whose it is.", show_default=False)] = None,
+    team: Annotated[str | None, typer.Option(help="Whose it is.", show_default=False)] = None,
+    tag: Annotated[_List, typer.Option(help="On every record of its requests; may be repeated.")] = None,
+    metadata: Annotated[_List, typer.Option(help="NAME=VALUE, kept with it; may be repeated.")] = None,
+    config: ConfigFile = None,
+    json: AsJson = False,
+) -> None:
+    """Make a key. It is shown this once, on standard output."""
+    from tsuji.ledger.keys import Key, digest, new_id, new_key
+    from tsuji.ledger.keystore import create
+
+    from .ledger import open_ledger, span
+
+    now, shown = _now(), new_key()
+    scopes = _scopes(models, operations, ip)
+    with open_ledger(config) as (settings, engine):
+        key = Key(
+            id=new_id(),
+            digest=digest(_secret(settings, engine), shown.encode()),
+            name=name,
+            user_id=user,
+            team_id=team,
+            created=now,
+            expires=None if expires is None else now + span(expires) * 1_000_000,
+            scopes=scopes,
+            tags=tuple(tag or ()),
+            metadata=dict([_pair(text) for text in metadata or ()]),
+        )
+        create(engine, key)
+    _show(key, shown, json)
+
+
+@app.command("list")
+def list_keys(config: ConfigFile = None, json: AsJson = False) -> None:
+    """Show all keys: whose they are, what they are for, how long they live."""
+    from tsuji.ledger.database import explained
+    from tsuji.ledger.keystore import all_keys
+
+    from .ledger import moment, open_ledger
+    from .terminal import console, print_json, print_table
+
+    with open_ledger(config) as (_, engine), explained():
+        _, keys = all_keys(engine)
+    if json:
+        print_json([_facts(key) for key in keys])
+    elif not keys:
+        console(error=True).print("There are no keys. 'tsuji keys create NAME' makes one.")
+    else:
+        now = _now()
+        rows = [[k.id, k.name, _owner(k), _state(k, now), moment(k.expires), _purpose(k)] for k in keys]
+        print_table("", ["id", "name", "owner", "state", "expires (UTC)", "for"], rows)
+
+
+@app.command("revoke")
+def revoke(key: _Which, config: ConfigFile = None) -> None:
+    """End a key. Every gateway refuses it within a second."""
+    from tsuji.ledger.keystore import find, revoke
+
+    from .ledger import open_ledger
+    from .terminal import console
+
+    with open_ledger(config) as (_, engine):
+        found = find(engine, key)
+        revoke(engine, found.id, _now())
+    console(error=True).print(f"Revoked {found.id} ({found.name}).", markup=False)
+
+
+@app.command("rotate")
+def rotate(
+    key: _Which,
+    overlap: Annotated[str, typer.Option(help="For how long the old one stays good: 0s, 30m, 1h, 7d.")] = "1h",
+    config: ConfigFile = None,
+    json: AsJson = False,
+) -> None:
+    """Make a new key for all that an old one was for; both are good for a while."""
+    from tsuji.ledger.keys import digest, new_key
+    from tsuji.ledger.keystore import find, rotate
+
+    from .ledger import moment, open_ledger, span
+    from .terminal import console
+
+    now, shown = _now(), new_key()
+    until = now + span(overlap) * 1_000_000
+    with open_ledger(config) as (settings, engine):
+        old = find(engine, key)
+        new = rotate(engine, old.id, digest(_secret(settings, engine), shown.encode()), now, until)
+    _show(new, shown, json)
+    console(error=True).print(f"The old one, {old.id}, ends {moment(until)} UTC at the latest.", markup=False)
+
+
+def _secret(settings: Any, engine: Any) -> bytes:
+    """The secret that this ledger's keys are made with. Raises ConfigError for another."""
+    from tsuji.ledger.database import explained
+    from tsuji.ledger.keys import secret_check
+    from tsuji.ledger.keystore import check_secret
+    from tsuji.ledger.place import folder
+    from tsuji.ledger.secret import server_secret
+
+    secret = server_secret(settings.server.secret, folder(settings.ledger))
+    with explained():
+        check_secret(engine, secret_check(secret))
+    return secret
+
+
+def _scopes(models: _List, operations: _List, ip: _List) -> "Scopes":
+    """Raises InvalidRequestError for an address that is none."""
+    from tsuji.gateway.endpoints import TABLE
+    from tsuji.ledger.grant import check_scopes, scope_of
+    from tsuji.ledger.keys import Scopes
+
+    known = sorted({name for endpoint in TABLE if not endpoint.open and (name := scope_of(endpoint.operation))})
+    for name in _split(operations):
+        if name not in known:
+            raise typer.BadParameter(f"{name!r} is not one of: {', '.join(known)}")
+    scopes = Scopes(_split(models), _split(operations), _split(ip))
+    check_scopes(scopes)
+    return scopes
+
+
+def _split(given: _List) -> tuple[str, ...]:
+    return tuple([piece.strip() for text in given or () for piece in text.split(",") if piece.strip()])
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise typer.BadParameter(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def _show(key: "Key", shown: str, json: bool) -> None:
+    from .terminal import console, print_json
+
+    if json:
+        print_json({"key": shown, **_facts(key)})
+        return
+    typer.echo(shown)
+    console(error=True).print(
+        f"{key.id} ({key.name}). The key is shown this once: the ledger has no more than a keyed hash of it.",
+        markup=False,
+    )
+
+
+def _facts(key: "Key") -> dict[str, Any]:
+    """Everything but the hash. Times are ISO 8601, UTC."""
+    import msgspec
+
+    from .ledger import iso
+
+    facts: dict[str, Any] = msgspec.to_builtins(key)
+    del facts["digest"]
+    times = {name: iso(facts[name]) for name in ("created", "expires", "revoked")}
+    return {**facts, **times, "state": key.state(_now())}
+
+
+def _owner(key: "Key") -> str:
+    return " / ".join([owner for owner in (key.user_id, key.team_id) if owner]) or "-"
+
+
+def _state(key: "Key", now: int) -> str:
+    state = key.state(now)
+    return "rotated" if state == "live" and key.replaced_by is not None else state
+
+
+def _purpose(key: "Key") -> str:
+    scopes = key.scopes
+    said = [", ".join(names) for names in (scopes.models, scopes.operations, scopes.networks) if names]
+    return "; ".join(said) or "everything"

@@ -1,0 +1,57 @@
+"""What the commands on keys and usage share: the ledger, opened, and spans of time."""
+
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from tsuji.config import Config
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+@contextmanager
+def open_ledger(config: Path | None) -> "Generator[tuple[Config, Engine]]":
+    """Raises ConfigError where there is none, LedgerError if it is down."""
+    from tsuji.config import load_config
+    from tsuji.core.errors import ConfigError
+
+    settings = load_config(config)
+    if not settings.ledger.enabled:
+        raise ConfigError("ledger.enabled is false, so there are no virtual keys and no usage", param="ledger.enabled")
+    try:
+        from tsuji.ledger.database import ready
+        from tsuji.ledger.place import database
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"the ledger needs {error.name}, which is not installed: pip install 'tsuji[gateway]'"
+        ) from None
+    engine = ready(database(settings.ledger))
+    try:
+        yield settings, engine
+    finally:
+        engine.dispose()
+
+
+def span(text: str) -> int:
+    """Seconds in "90s", "30m", "1h", "7d" or "4w"."""
+    found = re.fullmatch(r"(\d{1,6})([smhdw])", text.strip())
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is no span of time; write 30m, 1h, 7d or 4w")
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+def iso(micro: int | None) -> str | None:
+    return None if micro is None else datetime.fromtimestamp(micro / 1e6, UTC).isoformat(timespec="seconds")
+
+
+def moment(micro: int | None) -> str:
+    """To the minute, UTC."""
+    return "never" if micro is None else datetime.fromtimestamp(micro / 1e6, UTC).strftime("%Y-%m-%d %H:%M")
