@@ -21,7 +21,12 @@ BROKEN: list[tuple[str, int | None, str, str]] = [
     ('[server]\nkeys = "one"\n', 2, "server.keys", "must be a list in .brackets., not text"),
     ('[server]\nkeys = ["one", 2]\n', 2, "server.keys[1]", "must be text, not a whole number"),
     ('[server]\nkeys = [""]\n', 2, "server.keys[0]", "is empty"),
-    ('[ledger]\nenabled = false\n[server]\nhost = "0.0.0.0"\n', 4, "server.host", "refuses to listen on 0.0.0.0 without keys"),
+    (
+        '[ledger]\nenabled = false\n[server]\nhost = "0.0.0.0"\n',
+        4,
+        "server.host",
+        "refuses to listen on 0.0.0.0 without keys",
+    ),
     ('[ledger]\nurl = "mysql://x/y"\n', 2, "ledger.url", "must begin with postgresql"),
     ('[ledger]\non_failure = "panic"\n', 2, "ledger.on_failure", "'panic' is not one of: continue, stop"),
     ("server = 1\n", 1, "server", "must be a table, not a whole number"),

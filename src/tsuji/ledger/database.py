@@ -105,8 +105,12 @@ def migrate(engine: Engine) -> None:
 def ready(url: str) -> Engine:
     """Opened, and its tables up to date. Raises ConfigError, or LedgerError if it is down."""
     engine = open_database(url)
-    with explained():
-        migrate(engine)
+    try:
+        with explained():
+            migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 

@@ -3,6 +3,7 @@
 All but `version` and `all_keys` raise LedgerError where the database cannot be used.
 """
 
+import logging
 from typing import Any
 
 import msgspec
@@ -13,6 +14,8 @@ from tsuji.core.errors import ConfigError, NotFoundError
 from . import tables
 from .database import explained
 from .keys import Key, new_id
+
+log = logging.getLogger("tsuji.ledger")
 
 
 def version(engine: Engine) -> int:
@@ -26,7 +29,7 @@ def all_keys(engine: Engine) -> tuple[int, list[Key]]:
         # The version first: a change in between is read as well, and seen as a change once more.
         seen = connection.execute(select(tables.ledger.c.keys_version)).scalar_one()
         rows = connection.execute(select(tables.keys).order_by(tables.keys.c.created, tables.keys.c.id))
-        return seen, [_key(row) for row in rows.mappings()]
+        return seen, [key for row in rows.mappings() if (key := _readable(row)) is not None]
 
 
 def find(engine: Engine, name: str) -> Key:
@@ -97,6 +100,14 @@ def _locked(connection: Connection) -> None:
 
 def _row(key: Key) -> dict[str, Any]:
     return msgspec.structs.asdict(key) | {"scopes": msgspec.to_builtins(key.scopes), "tags": list(key.tags)}
+
+
+def _readable(row: RowMapping) -> Key | None:
+    try:
+        return _key(row)
+    except msgspec.ValidationError as error:  # written by hand, or by a later version
+        log.error("the key %s cannot be read, and lets nobody in: %s", row["id"], error)
+        return None
 
 
 def _key(row: RowMapping) -> Key:
