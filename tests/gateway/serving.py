@@ -28,7 +28,7 @@ def config(
     ledger: LedgerConfig | None = None,
     **more: Any,
 ) -> Config:
-    """providers: id -> (dialect, URL of the server). routes: name -> targets as "provider:model". ledger: default none."""
+    """providers: id -> (dialect, URL of the server). routes: name -> "provider:model"s. ledger: or none."""
     return Config(
         server=server or Server(port=0),
         ledger=ledger or LedgerConfig(enabled=False),

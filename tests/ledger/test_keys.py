@@ -1,11 +1,12 @@
 """Keys: made, found, revoked, rotated, and what they allow."""
 
+import hmac
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import Engine, select, update
@@ -14,15 +15,16 @@ from tsuji.config import Secret
 from tsuji.core.errors import AuthenticationError, ConfigError, InvalidRequestError, NotFoundError
 from tsuji.ledger import keystore, tables
 from tsuji.ledger.grant import Grant
-from tsuji.ledger.keys import Key, Scopes, digest, new_id, new_key, secret_check
+from tsuji.ledger.keys import Hasher, Key, Scopes, new_id, new_key
 from tsuji.ledger.secret import FILE, server_secret
 
 SECRET = b"the secret of these tests"
+HASHER = Hasher(SECRET)
 HOUR = 3600 * 1_000_000
 
 
 def key(shown: str = "", name: str = "a key", **more: Any) -> Key:
-    return Key(id=new_id(), digest=digest(SECRET, (shown or new_key()).encode()), name=name, created=1, **more)
+    return Key(id=new_id(), digest=HASHER.digest((shown or new_key()).encode()), name=name, created=1, **more)
 
 
 def test_a_key_has_256_random_bits() -> None:
@@ -33,10 +35,11 @@ def test_a_key_has_256_random_bits() -> None:
 
 
 def test_a_digest_needs_the_secret() -> None:
-    # RFC 4231's second test case.
-    known = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-    assert digest(b"Jefe", b"what do ya want for nothing?").hex() == known
-    assert digest(SECRET, b"tsuji-x") != digest(b"another secret", b"tsuji-x")
+    for secret in (b"", b"Jefe", bytes(64), bytes(65), b"x" * 200):
+        for shown in (b"", b"what do ya want for nothing?", b"tsuji-" + b"y" * 200):
+            assert Hasher(secret).digest(shown) == hmac.digest(secret, shown, "sha256")
+    assert HASHER.digest(b"tsuji-x") != Hasher(b"another secret").digest(b"tsuji-x")
+    assert SECRET.decode() not in repr(HASHER)
 
 
 def test_what_is_stored_is_read_again(engine: Engine) -> None:
@@ -84,32 +87,32 @@ def test_rotation_keeps_everything_and_overlaps(engine: Engine) -> None:
     scopes = Scopes(("fast",))
     old = key("tsuji-old", scopes=scopes, user_id="ann", tags=("t",), expires=10 * HOUR)
     keystore.create(engine, old)
-    new = keystore.rotate(engine, old.id, digest(SECRET, b"tsuji-new"), now=HOUR, until=2 * HOUR)
+    new = keystore.rotate(engine, old.id, HASHER.digest(b"tsuji-new"), now=HOUR, until=2 * HOUR)
     again = keystore.find(engine, old.id)
     assert (again.replaced_by, again.expires) == (new.id, 2 * HOUR)
     assert (new.scopes, new.user_id, new.tags, new.expires, new.created) == (scopes, "ann", ("t",), 10 * HOUR, HOUR)
     assert keystore.find(engine, "a key").id == new.id
     assert [again.state(at) for at in (2 * HOUR - 1, 2 * HOUR)] == ["live", "expired"]
     with pytest.raises(NotFoundError, match="rotated before"):
-        keystore.rotate(engine, old.id, digest(SECRET, b"x"), now=HOUR, until=2 * HOUR)
+        keystore.rotate(engine, old.id, HASHER.digest(b"x"), now=HOUR, until=2 * HOUR)
 
 
 def test_an_overlap_does_not_lengthen_a_life(engine: Engine) -> None:
     old = key(expires=HOUR)
     keystore.create(engine, old)
-    keystore.rotate(engine, old.id, digest(SECRET, b"x"), now=1, until=9 * HOUR)
+    keystore.rotate(engine, old.id, HASHER.digest(b"x"), now=1, until=9 * HOUR)
     assert keystore.find(engine, old.id).expires == HOUR
     with pytest.raises(NotFoundError):
-        keystore.rotate(engine, "k_none", digest(SECRET, b"y"), now=1, until=2)
+        keystore.rotate(engine, "k_none", HASHER.digest(b"y"), now=1, until=2)
 
 
 def test_another_secret_is_noticed(engine: Engine) -> None:
-    keystore.check_secret(engine, secret_check(b"first"))
-    keystore.check_secret(engine, secret_check(SECRET))  # there are no keys yet that it could make useless
+    keystore.check_secret(engine, Hasher(b"first").check())
+    keystore.check_secret(engine, HASHER.check())  # there are no keys yet that it could make useless
     keystore.create(engine, key())
-    keystore.check_secret(engine, secret_check(SECRET))
+    keystore.check_secret(engine, HASHER.check())
     with pytest.raises(ConfigError, match=r"another server\.secret"):
-        keystore.check_secret(engine, secret_check(b"first"))
+        keystore.check_secret(engine, Hasher(b"first").check())
 
 
 def test_a_row_that_was_written_by_hand_does_not_lock_out_the_others(
@@ -127,7 +130,7 @@ def test_a_row_that_was_written_by_hand_does_not_lock_out_the_others(
 
 def test_no_key_nor_secret_is_in_the_ledger(engine: Engine) -> None:
     shown = new_key()
-    keystore.check_secret(engine, secret_check(SECRET))
+    keystore.check_secret(engine, HASHER.check())
     keystore.create(engine, key(shown))
     with engine.connect() as connection:
         stored = str(connection.execute(select(tables.keys)).all()) + str(
@@ -141,6 +144,10 @@ def test_no_key_nor_secret_is_in_the_ledger(engine: Engine) -> None:
 
 
 # What a key allows.
+
+
+class At(NamedTuple):
+    address: str
 
 
 def grant(*, expires: int | None = None, revoked: int | None = None, **scopes: tuple[str, ...]) -> Grant:
@@ -174,8 +181,8 @@ def test_models(models: tuple[str, ...], allowed: list[str], refused: list[str])
 )
 def test_networks(networks: tuple[str, ...], allowed: list[str], refused: list[str]) -> None:
     one = grant(networks=networks)
-    assert [at for at in allowed if one.refuse("chat", at, 0.0) is not None] == []
-    assert [at for at in refused if one.refuse("chat", at, 0.0) is None] == []
+    assert [at for at in allowed if one.refuse("chat", At(at), 0.0) is not None] == []
+    assert [at for at in refused if one.refuse("chat", At(at), 0.0) is None] == []
 
 
 def test_operations() -> None:
@@ -183,14 +190,14 @@ def test_operations() -> None:
     refused = [
         name
         for name in ("chat", "embeddings", "models", "model", "show", "version", "root", "later")
-        if one.refuse(name, "", 0.0) is not None
+        if one.refuse(name, At(""), 0.0) is not None
     ]
     assert refused == ["embeddings", "later"]
 
 
 def test_time_and_revocation() -> None:
-    assert grant(expires=HOUR).refuse("chat", "", 3599.9) is None
-    for gone in (grant(expires=HOUR).refuse("chat", "", 3600.0), grant(revoked=5).refuse("chat", "", 0.0)):
+    assert grant(expires=HOUR).refuse("chat", At(""), 3599.9) is None
+    for gone in (grant(expires=HOUR).refuse("chat", At(""), 3600.0), grant(revoked=5).refuse("chat", At(""), 0.0)):
         assert isinstance(gone, AuthenticationError)
         assert (gone.status, gone.fault) == (401, "caller")
 

@@ -8,7 +8,10 @@ import typer
 from .options import AsJson, ConfigFile
 
 if TYPE_CHECKING:
-    from tsuji.ledger.keys import Key, Scopes
+    from sqlalchemy import Engine
+
+    from tsuji.config import Config
+    from tsuji.ledger.keys import Hasher, Key, Scopes
 
 app = typer.Typer(
     help="Make, list, revoke and rotate the gateway's virtual keys.",
@@ -44,7 +47,7 @@ def create(
     json: AsJson = False,
 ) -> None:
     """Make a key. It is shown this once, on standard output."""
-    from tsuji.ledger.keys import Key, digest, new_id, new_key
+    from tsuji.ledger.keys import Key, new_id, new_key
     from tsuji.ledger.keystore import create
 
     from .ledger import open_ledger, span
@@ -54,7 +57,7 @@ def create(
     with open_ledger(config) as (settings, engine):
         key = Key(
             id=new_id(),
-            digest=digest(_secret(settings, engine), shown.encode()),
+            digest=_hasher(settings, engine).digest(shown.encode()),
             name=name,
             user_id=user,
             team_id=team,
@@ -111,7 +114,7 @@ def rotate(
     json: AsJson = False,
 ) -> None:
     """Make a new key for all that an old one was for; both are good for a while."""
-    from tsuji.ledger.keys import digest, new_key
+    from tsuji.ledger.keys import new_key
     from tsuji.ledger.keystore import find, rotate
 
     from .ledger import moment, open_ledger, span
@@ -121,23 +124,23 @@ def rotate(
     until = now + span(overlap) * 1_000_000
     with open_ledger(config) as (settings, engine):
         old = find(engine, key)
-        new = rotate(engine, old.id, digest(_secret(settings, engine), shown.encode()), now, until)
+        new = rotate(engine, old.id, _hasher(settings, engine).digest(shown.encode()), now, until)
     _show(new, shown, json)
     console(error=True).print(f"The old one, {old.id}, ends {moment(until)} UTC at the latest.", markup=False)
 
 
-def _secret(settings: Any, engine: Any) -> bytes:
-    """The secret that this ledger's keys are made with. Raises ConfigError for another."""
+def _hasher(settings: "Config", engine: "Engine") -> "Hasher":
+    """Of the secret that this ledger's keys are made with. Raises ConfigError for another."""
     from tsuji.ledger.database import explained
-    from tsuji.ledger.keys import secret_check
+    from tsuji.ledger.keys import Hasher
     from tsuji.ledger.keystore import check_secret
     from tsuji.ledger.place import folder
     from tsuji.ledger.secret import server_secret
 
-    secret = server_secret(settings.server.secret, folder(settings.ledger))
+    hasher = Hasher(server_secret(settings.server.secret, folder(settings.ledger)))
     with explained():
-        check_secret(engine, secret_check(secret))
-    return secret
+        check_secret(engine, hasher.check())
+    return hasher
 
 
 def _scopes(models: _List, operations: _List, ip: _List) -> "Scopes":

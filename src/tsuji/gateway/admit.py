@@ -67,14 +67,14 @@ class Admission:
 
     def _refuse_key(self, request: Request, connection: "Connection") -> TsujiError | None:
         shown, ledger = _shown(request), self._ledger
+        if self._is_configured(shown):
+            request.configured = True
+            return None
         grant = ledger.find(shown) if ledger is not None and shown else None
         if grant is not None:
             request.grant = grant
             operation = request.endpoint.operation if request.endpoint is not None else ""
-            return grant.refuse(operation, connection.address, time())
-        if self._is_configured(shown):
-            request.configured = True
-            return None
+            return grant.refuse(operation, connection, time())
         if ledger is not None and not ledger.known:
             return LedgerError("the ledger is down, and its keys have not been read yet; try again later")
         return AuthenticationError(

@@ -228,7 +228,8 @@ class Driver:
     def whole(self, sink: "Sink", head: bytes, body: bytes) -> None:
         """A whole answer for the client. head: status line and the headers that describe the body."""
         self.routing.succeeded(self.mark)
-        head += self.lines(sink.destination, reply.dollars(sink.bill()[1]))
+        sink.billed = sink.bill()
+        head += self.lines(sink.destination, reply.dollars(sink.billed[1]))
         self._answer(DONE, 200, None, lambda: self.connection.whole(head, body))
         self._sink = None
 

@@ -30,7 +30,7 @@ def record(
     usage = price = cost = upstream = None
     if sink is not None:
         usage, upstream = sink.usage, sink.destination.upstream
-        price, cost = sink.bill()
+        price, cost = sink.billed or sink.bill()
     used = usage or _NOTHING
     attempts = _attempts(driver, now)
     return Record(

@@ -42,6 +42,8 @@ class Sink(ABC):
     """The service tier of the answer, where it is known: it may change the price."""
     usage: Usage | None = None
     """What the provider says it used, so far."""
+    billed: tuple[Price | None, int | None] | None = None
+    """The final `bill`."""
     _done = False
     _exchange: "Exchange | None" = None
     _error_head: "ResponseHead | None" = None

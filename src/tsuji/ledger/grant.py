@@ -2,6 +2,7 @@
 
 import re
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Protocol
 
 from tsuji.core.errors import AuthenticationError, InvalidRequestError, PermissionDeniedError, TsujiError
 
@@ -11,6 +12,11 @@ _FREE = frozenset(["", "root", "version", "count_tokens"])
 """Operations that say nothing of what there is and cost nothing; "" is a path that there is not."""
 _AS = {"model": "models", "show": "models"}
 """Operations that are parts of another."""
+
+
+class HasAddress(Protocol):
+    @property
+    def address(self) -> str: ...
 
 
 class Grant:
@@ -25,15 +31,17 @@ class Grant:
         self._operations = frozenset(scopes.operations)
         self._networks = [network(text) for text in scopes.networks]
 
-    def refuse(self, operation: str, address: str, now: float) -> TsujiError | None:
-        """Why this key does not open this endpoint; None if it does. address: of the client. now: seconds."""
-        state = self.key.state(int(now * MICRO))
-        if state != "live":
-            return AuthenticationError(f"this key is {state}", fault="caller")
+    def refuse(self, operation: str, client: HasAddress, now: float) -> TsujiError | None:
+        """Why this key does not open this endpoint; None if it does. now: seconds."""
+        key = self.key
+        if key.revoked is not None or key.expires is not None:
+            state = key.state(int(now * MICRO))
+            if state != "live":
+                return AuthenticationError(f"this key is {state}", fault="caller")
         wanted = scope_of(operation)
         if self._operations and wanted is not None and wanted not in self._operations:
             return PermissionDeniedError(f"this key is not for {wanted}", fault="caller")
-        if self._networks and not self._is_within(address):
+        if self._networks and not self._is_within(client.address):
             return PermissionDeniedError("this key may not be used from this address", fault="caller")
         return None
 

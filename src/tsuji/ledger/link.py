@@ -19,7 +19,7 @@ from tsuji.core.errors import ConfigError, InvalidRequestError, LedgerError
 
 from . import place
 from .grant import Grant
-from .keys import Key, digest, secret_check
+from .keys import Hasher, Key
 from .process import Orders, Report
 from .secret import server_secret
 from .spool import Spool
@@ -45,9 +45,9 @@ class Ledger:
         self.keyed = False
         self._config = config
         self._folder = place.folder(config)
-        self._secret = server_secret(secret, self._folder)
+        self._hasher = Hasher(server_secret(secret, self._folder))
         self._orders = msgspec.json.encode(
-            Orders(place.database(config), str(self._folder / "spool"), secret_check(self._secret))
+            Orders(place.database(config), str(self._folder / "spool"), self._hasher.check())
         )
         self._grants: dict[bytes, Grant] = {}
         self._down = ""
@@ -112,7 +112,7 @@ class Ledger:
 
     def find(self, shown: bytes) -> Grant | None:
         """The grant of a key. What is looked up is a keyed hash, so that no timing says anything of a key."""
-        hashed = digest(self._secret, shown)
+        hashed = self._hasher.digest(shown)
         found = self._grants.get(hashed)
         return found if found is not None and compare_digest(found.key.digest, hashed) else None
 

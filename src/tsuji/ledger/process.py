@@ -26,7 +26,7 @@ _RETRY_SECONDS = 1.0
 
 
 class Orders(msgspec.Struct):
-    """url: of the database. spool: the folder. secret_check: see keys.secret_check."""
+    """url: of the database. spool: the folder. secret_check: see keys.Hasher.check."""
 
     url: str
     spool: str
