@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from hmac import compare_digest
 
 import msgspec
@@ -45,10 +46,7 @@ class Ledger:
         self.keyed = False
         self._config = config
         self._folder = place.folder(config)
-        self._hasher = Hasher(server_secret(secret, self._folder))
-        self._orders = msgspec.json.encode(
-            Orders(place.database(config), str(self._folder / "spool"), self._hasher.check())
-        )
+        self._secret = secret
         self._grants: dict[bytes, Grant] = {}
         self._down = ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -63,6 +61,8 @@ class Ledger:
     async def start(self) -> None:
         """Raises ConfigError for what will never work, LedgerError if the database is down and that is to stop us."""
         spool = self._folder / "spool"
+        self._hasher = Hasher(server_secret(self._secret, self._folder))
+        self._orders = msgspec.json.encode(Orders(place.database(self._config), str(spool), self._hasher.check()))
         try:
             spool.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -162,6 +162,8 @@ class Ledger:
                     self._call(self._know, _grants(report.keys))
                 else:
                     self._call(self._take, report)
+        with suppress(BrokenPipeError):
+            process.stdin.close()
         return process.wait()
 
     def _call(self, work: object, *values: object) -> bool:

@@ -74,6 +74,7 @@ class Process:
         seen = -1
         while not self._is_open.is_set():
             if self._attempt("open", self._open):
+                self._tell(Report(failure=""))  # the process before this one may have said otherwise
                 self._is_open.set()
             elif self._over.wait(_RETRY_SECONDS):
                 return

@@ -1,0 +1,129 @@
+"""`tsuji keys` and `tsuji usage`, with a gateway between them."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import answers
+from tests.cli.conftest import TSUJI, Run, configure
+from tests.gateway import asking
+from tests.gateway.serving import Client, request
+from tests.scripted import Scripted
+
+KEY = re.compile(r"tsuji-[0-9A-Za-z]{43}")
+
+
+@pytest.fixture
+def file(tmp_path: Path, scripted: Callable[..., Scripted]) -> Path:
+    return configure(tmp_path, scripted(answers.chat("openai")))
+
+
+def key(tsuji: Run, *arguments: str) -> str:
+    ran = tsuji("keys", *arguments)
+    assert ran.returncode == 0, ran.stderr
+    assert KEY.fullmatch(ran.stdout.strip())
+    return ran.stdout.strip()
+
+
+def ask(environment: dict[str, str], folder: Path, *keys: str) -> list[int]:
+    """The statuses of a chat request with each key, at a gateway of its own."""
+    command = [TSUJI, "serve", "--port", "0"]
+    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        port = next(int(found[1]) for line in process.stderr if (found := re.search(r"127\.0\.0\.1:(\d+)", line)))
+        statuses = []
+        for shown in keys:
+            with Client(port) as client:
+                client.send(request(*asking.chat("openai", model="fast"), {"Authorization": f"Bearer {shown}"}))
+                statuses.append(client.read().status)
+        process.terminate()
+        process.stderr.read()
+    return statuses
+
+
+@pytest.mark.usefixtures("file")
+def test_from_a_key_to_its_usage(tsuji: Run, environment: dict[str, str], tmp_path: Path) -> None:
+    first = key(tsuji, "create", "ci [bot]", "--models", "fast,x:*", "--user", "ann", "--expires", "30d")
+    other = key(tsuji, "create", "other", "--models", "slow")
+    assert ask(environment, tmp_path, first, other, "tsuji-wrong") == [200, 403, 401]
+    new = key(tsuji, "rotate", "ci [bot]", "--overlap", "1h")
+    assert tsuji("keys", "revoke", "other").returncode == 0
+    assert ask(environment, tmp_path, first, new, other) == [200, 200, 401]
+    listed = tsuji("keys", "list").stdout
+    assert re.search(r"k_\w{10}  ci \[bot\]  ann    rotated  20\d\d-\d\d-\d\d \d\d:\d\d  fast, x:\*", listed)
+    assert re.search(r"other     -      revoked  never             slow", listed)
+    by_user = json.loads(tsuji("usage", "--by", "user", "--json").stdout)
+    assert by_user == [
+        {"name": "ann", "requests": 3, "failed": 0, "input_tokens": 30, "output_tokens": 15, "cost": 0, "unpriced": 3}
+    ]
+    table = tsuji("usage", "--by", "key").stdout
+    assert re.search(r"k_\w{10} ci \[bot\]  2         0       20         10   \$0.00  2", table), table
+    said = listed + table + tsuji("keys", "list", "--json").stdout
+    kept = b"".join([path.read_bytes() for path in (tmp_path / "ledger").rglob("*") if path.is_file()])
+    for shown in (first, new, other):
+        assert shown not in said
+        assert shown.encode() not in kept
+
+
+@pytest.mark.usefixtures("file")
+def test_a_key_as_json(tsuji: Run) -> None:
+    options = ["--operations", "chat", "--ip", "10.0.0.0/8,::1", "--tag", "a", "--metadata", "cost centre=7", "--json"]
+    made = json.loads(tsuji("keys", "create", "one", *options).stdout)
+    assert KEY.fullmatch(made.pop("key"))
+    (listed,) = json.loads(tsuji("keys", "list", "--json").stdout)
+    assert listed == made
+    assert listed["scopes"] == {"operations": ["chat"], "networks": ["10.0.0.0/8", "::1"]}
+    assert (listed["tags"], listed["metadata"], listed["state"]) == (["a"], {"cost centre": "7"}, "live")
+    assert "digest" not in listed
+
+
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["keys", "create", "x", "--ip", "10.0.0.1/8"], "no IP address or range"),
+        (["keys", "create", "x", "--operations", "fly"], "'fly' is not one of: chat, embeddings, models"),
+        (["keys", "create", "x", "--expires", "3 years"], "no span of time"),
+        (["keys", "create", "x", "--metadata", "x"], "not NAME=VALUE"),
+        (["keys", "revoke", "x"], "no key 'x'"),
+        (["keys", "rotate", "x"], "no key 'x'"),
+        (["usage", "--by", "moon"], "'moon' is not one of"),
+    ],
+)
+def test_what_is_asked_for_in_a_wrong_way(arguments: list[str], said: str, tsuji: Run) -> None:
+    ran = tsuji(*arguments)
+    assert ran.returncode == 2
+    assert said in re.sub(r"\s*\n│ |\s+", " ", ran.stderr)
+    assert ran.stdout == ""
+    assert json.loads(tsuji("keys", "list", "--json").stdout) == []
+
+
+@pytest.mark.usefixtures("file")
+def test_nothing_yet(tsuji: Run) -> None:
+    assert "There are no keys" in tsuji("keys", "list").stderr
+    assert "Nothing was asked for in the last 2h" in tsuji("usage", "--since", "2h").stderr
+
+
+def test_without_a_ledger(tsuji: Run, tmp_path: Path) -> None:
+    (tmp_path / "tsuji.toml").write_text("[ledger]\nenabled = false\n")
+    ran = tsuji("usage")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "ledger.enabled is false" in ran.stderr
+
+
+def test_a_ledger_that_is_down_is_said_without_its_password(tsuji: Run, tmp_path: Path) -> None:
+    (tmp_path / "tsuji.toml").write_text('[ledger]\nurl = "postgresql://me:canary@127.0.0.1:1/x"\n')
+    ran = tsuji("keys", "list")
+    assert ran.returncode == 1
+    assert "the ledger cannot be used" in ran.stderr
+    assert "canary" not in ran.stderr
+
+
+def test_the_commands_load_no_database_until_they_need_one() -> None:
+    code = "import sys, tsuji.cli.app, tsuji.gateway.gateway; print([m for m in ('sqlalchemy', 'alembic') if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
