@@ -51,7 +51,7 @@ def main() -> int:
     out.print(table("Import", "ms", seen["import"], "any-llm"))
     out.print(table("First call done, in a new process", "ms", seen["first call"], "http.client + json"))
     out.print(table("Per call, kept process", "us", seen["per call"], "http.client + json"))
-    title = f"Gateway: 400-byte chat, {gateway.CONNECTIONS} connections, key checked, model rewritten, usage read"
+    title = f"Gateway: 400-byte chat, {gateway.CONNECTIONS} connections, key checked, model rewritten, usage recorded"
     try:
         out.print(table(title, "requests/s", gateway.measure(), "nginx, plain reverse proxy"))
     except RuntimeError as error:

@@ -31,6 +31,8 @@ keys = ["bench-key"]
 dialect = "openai"
 base_url = "http://127.0.0.1:{upstream}/v1"
 api_key = "upstream-key"
+[ledger]
+folder = "ledger"
 """
 
 

@@ -125,5 +125,6 @@ def test_a_ledger_that_is_down_is_said_without_its_password(tsuji: Run, tmp_path
 
 
 def test_the_commands_load_no_database_until_they_need_one() -> None:
-    code = "import sys, tsuji.cli.app, tsuji.gateway.gateway; print([m for m in ('sqlalchemy', 'alembic') if m in sys.modules])"
+    asked = "[m for m in ('sqlalchemy', 'alembic') if m in sys.modules]"
+    code = f"import sys, tsuji.cli.app, tsuji.gateway.gateway; print({asked})"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
