@@ -104,7 +104,7 @@ def test_what_the_database_refuses_is_kept_and_stops_no_other(engine: Engine, tm
     assert ids(engine) == ["a", "b", "c"]
     kept = sorted(tmp_path.glob("*.rejected"))
     assert [frames(file.read_bytes())[0] for file in kept] == [[encode(poison)], [b"\x93\x01\x02\x03"]]
-    assert caplog.text.count("cannot be stored") == 2
+    assert caplog.text.count("1 usage records cannot be stored") == 2
     assert segments(tmp_path) == []
 
 

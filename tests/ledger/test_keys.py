@@ -147,7 +147,7 @@ def test_no_key_nor_secret_is_in_the_ledger(engine: Engine) -> None:
 
 
 class At(NamedTuple):
-    address: str
+    operation: str
 
 
 def grant(*, expires: int | None = None, revoked: int | None = None, **scopes: tuple[str, ...]) -> Grant:
@@ -181,8 +181,8 @@ def test_models(models: tuple[str, ...], allowed: list[str], refused: list[str])
 )
 def test_networks(networks: tuple[str, ...], allowed: list[str], refused: list[str]) -> None:
     one = grant(networks=networks)
-    assert [at for at in allowed if one.refuse("chat", At(at), 0.0) is not None] == []
-    assert [at for at in refused if one.refuse("chat", At(at), 0.0) is None] == []
+    assert [at for at in allowed if one.refuse(At("chat"), at, 0.0) is not None] == []
+    assert [at for at in refused if one.refuse(At("chat"), at, 0.0) is None] == []
 
 
 def test_operations() -> None:
@@ -190,14 +190,14 @@ def test_operations() -> None:
     refused = [
         name
         for name in ("chat", "embeddings", "models", "model", "show", "version", "root", "later")
-        if one.refuse(name, At(""), 0.0) is not None
+        if one.refuse(At(name), "", 0.0) is not None
     ]
     assert refused == ["embeddings", "later"]
 
 
 def test_time_and_revocation() -> None:
-    assert grant(expires=HOUR).refuse("chat", At(""), 3599.9) is None
-    for gone in (grant(expires=HOUR).refuse("chat", At(""), 3600.0), grant(revoked=5).refuse("chat", At(""), 0.0)):
+    assert grant(expires=HOUR).refuse(At("chat"), "", 3599.9) is None
+    for gone in (grant(expires=HOUR).refuse(At("chat"), "", 3600.0), grant(revoked=5).refuse(At("chat"), "", 0.0)):
         assert isinstance(gone, AuthenticationError)
         assert (gone.status, gone.fault) == (401, "caller")
 

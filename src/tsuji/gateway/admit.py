@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from tsuji.core.errors import AuthenticationError, LedgerError, PermissionDeniedError, TsujiError
 from tsuji.http.url import is_loopback
+from tsuji.ledger.keys import PREFIX
 
 from .destination import check_reach
 from .request import Request
@@ -40,16 +41,12 @@ class Admission:
         self._origins = frozenset([origin.lower().encode() for origin in server.allowed_origins])
         self._known_hosts: dict[bytes, bool] = {}
 
-    @property
-    def wants_keys(self) -> bool:
-        ledger = self._ledger
-        return self._always or (ledger is not None and (ledger.keyed or not ledger.known))
-
     def refuse(self, request: Request, connection: "Connection", *, open_to_all: bool) -> TsujiError | None:
         """Why the request is not let in; None if it is. open_to_all: the endpoint asks for no key."""
         headers = request.headers
         origin = headers.get(b"origin")
-        if not self.wants_keys:
+        ledger = self._ledger
+        if not (self._always or (ledger is not None and (ledger.keyed or not ledger.known))):
             if not self._is_our_host(headers.get(b"host", b"")):
                 return PermissionDeniedError(
                     "this gateway has no keys, so it answers only to names of this machine; "
@@ -67,14 +64,14 @@ class Admission:
 
     def _refuse_key(self, request: Request, connection: "Connection") -> TsujiError | None:
         shown, ledger = _shown(request), self._ledger
+        if ledger is not None and shown.startswith(PREFIX):
+            grant = ledger.find(shown)
+            if grant is not None:
+                request.grant = grant
+                return None if grant.is_plain else grant.refuse(request.endpoint, connection.address, time())
         if self._is_configured(shown):
             request.configured = True
             return None
-        grant = ledger.find(shown) if ledger is not None and shown else None
-        if grant is not None:
-            request.grant = grant
-            operation = request.endpoint.operation if request.endpoint is not None else ""
-            return grant.refuse(operation, connection, time())
         if ledger is not None and not ledger.known:
             return LedgerError("the ledger is down, and its keys have not been read yet; try again later")
         return AuthenticationError(

@@ -36,7 +36,7 @@ class Gateway:
     """`start`, then `stop`. Raises ConfigError where the address may not be, or cannot be, listened on.
 
     connections: that are open. date: the Date header line of this moment. draining: no new requests are wanted.
-    ledger: None where the configuration wants none.
+    ledger: None where the configuration wants none. id_prefix: of its requests' ids, which end in their number.
     """
 
     def __init__(self, config: "Config") -> None:
@@ -51,7 +51,8 @@ class Gateway:
         self.ledger = Ledger(config.ledger, config.server.secret) if config.ledger.enabled else None
         self._admission = Admission(config.server, self.ledger)
         self._ids = count(1)
-        self._id_prefix = os.urandom(6).hex().encode()
+        self.id_prefix = os.urandom(6).hex()
+        self._id_line = f"x-tsuji-request-id: {self.id_prefix}".encode()
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty: asyncio.Future[None] | None = None
@@ -151,8 +152,8 @@ class Gateway:
 
     def admit(self, request: Request, connection: Connection) -> TsujiError | None:
         """At the request's head: its endpoint, or why it is refused."""
-        request.id = b"%b%08x" % (self._id_prefix, next(self._ids))
-        request.lines = b"x-tsuji-request-id: %b\r\n" % request.id
+        request.number = next(self._ids)
+        request.lines = b"%b%08x\r\n" % (self._id_line, request.number)
         if b"origin" in request.headers:
             request.lines += self._admission.cors(request)
         try:

@@ -25,46 +25,51 @@ def record(
     driver: "Driver", sink: "Sink | None", status: str, http_status: int | None, error: TsujiError | None
 ) -> Record:
     """sink: of the last try. http_status: that the client has seen or is about to; None: nothing."""
-    request, grant, now = driver.request, driver.request.grant, perf_counter()
-    key = grant.key if grant is not None else None
-    usage = price = cost = upstream = None
+    request, now, began, first = driver.request, perf_counter(), driver.began, driver.first_token
+    usage, price, cost, upstream, tier = _NOTHING, None, None, None, None
     if sink is not None:
-        usage, upstream = sink.usage, sink.destination.upstream
+        usage, upstream, tier = sink.usage or _NOTHING, sink.destination.upstream, sink.tier
         price, cost = sink.billed or sink.bill()
-    used = usage or _NOTHING
+    key_id, user_id, team_id, tags = None, None, None, driver.tags
+    if request.grant is not None:
+        key = request.grant.key
+        key_id, user_id, team_id, tags = key.id, key.user_id, key.team_id, (*key.tags, *tags)
+    elif request.configured:
+        key_id = CONFIGURED
+    parent = request.headers.get(b"traceparent")
     attempts = _attempts(driver, now)
-    return Record(
-        id=request.id.decode(),
-        time=int(driver.came * MICRO),
-        key_id=key.id if key is not None else CONFIGURED if request.configured else None,
-        user_id=key.user_id if key is not None else None,
-        team_id=key.team_id if key is not None else None,
-        route=driver.model,
-        target=attempts[-1].target if attempts else None,
-        dialect=driver.dialect.name,
-        provider_dialect=upstream.dialect.name if upstream is not None else None,
-        operation=driver.operation,
-        stream=driver.stream,
-        status=status,
-        http_status=http_status,
-        error=error.kind if error is not None else None,
-        latency=int((now - driver.began) * MICRO),
-        first_token=int((driver.first_token - driver.began) * MICRO) if driver.first_token is not None else None,
-        input_tokens=used.input_tokens,
-        output_tokens=used.output_tokens,
-        cached_tokens=used.cached_tokens,
-        cache_write_tokens=used.cache_write_tokens,
-        cache_write_1h_tokens=used.cache_write_1h_tokens,
-        reasoning_tokens=used.reasoning_tokens,
-        audio_input_tokens=used.audio_input_tokens,
-        audio_output_tokens=used.audio_output_tokens,
-        cost=cost,
-        price_source=price.source if price is not None else None,
-        price_version=(price.version or None) if price is not None else None,
-        service_tier=sink.tier if sink is not None else None,
-        tags=(*key.tags, *driver.tags) if key is not None else driver.tags,
-        trace=trace(request.headers.get(b"traceparent")),
-        attempts=attempts,
+    return Record(  # in the order of its fields: by their names it takes three times as long
+        f"{driver.gateway.id_prefix}{request.number:08x}",
+        int(driver.came * MICRO),
+        key_id,
+        user_id,
+        team_id,
+        driver.model,
+        attempts[-1].target if attempts else None,
+        driver.dialect.name,
+        upstream.dialect.name if upstream is not None else None,
+        driver.operation,
+        driver.stream,
+        status,
+        http_status,
+        error.kind if error is not None else None,
+        int((now - began) * MICRO),
+        int((first - began) * MICRO) if first is not None else None,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_tokens,
+        usage.cache_write_tokens,
+        usage.cache_write_1h_tokens,
+        usage.reasoning_tokens,
+        usage.audio_input_tokens,
+        usage.audio_output_tokens,
+        cost,
+        price.source if price is not None else None,
+        (price.version or None) if price is not None else None,
+        tier,
+        tags,
+        trace(parent) if parent is not None else None,
+        attempts,
     )
 
 
@@ -75,7 +80,7 @@ def _attempts(driver: "Driver", now: float) -> list[Attempt]:
         Attempt(
             attempt.target.name,
             int((attempt.started + offset) * MICRO),
-            int(((now if attempt.ended is None else attempt.ended) + offset) * MICRO),
+            int(((attempt.ended or now) + offset) * MICRO),
             attempt.error.kind if attempt.error is not None else None,
         )
         for attempt in driver.routing.attempts
@@ -94,7 +99,7 @@ def read_tags(value: bytes) -> tuple[str, ...]:
     return tags
 
 
-def trace(parent: bytes | None) -> str | None:
+def trace(parent: bytes) -> str | None:
     """The trace's id (https://www.w3.org/TR/trace-context/#traceparent-header)."""
-    found = _TRACE.fullmatch(parent) if parent is not None else None
+    found = _TRACE.fullmatch(parent)
     return found[1].decode() if found is not None else None

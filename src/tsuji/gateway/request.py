@@ -29,7 +29,7 @@ class Request(msgspec.Struct):
     keep_alive: the connection may carry another request after this one. refusal: why it will not be served.
     lines: header lines of its answer that are known when it is let in. model: the one that the path names.
     size: of the body, so far; complete: all of it is in `body`. due: when the body should be here, before what its size
-    adds. upgrading: it offers another protocol, and its body is still to be told from that. id: x-tsuji-request-id.
+    adds. upgrading: it offers another protocol, and its body is still to be told from that. number: in its gateway.
     grant: of the virtual key that it showed. configured: it showed one of the configuration's keys.
     """
 
@@ -52,7 +52,7 @@ class Request(msgspec.Struct):
     due: float = 0.0
     upgrading: bool = False
     job: Job | None = None
-    id: bytes = b""
+    number: int = 0
     grant: "Grant | None" = None
     configured: bool = False
 

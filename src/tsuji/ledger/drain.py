@@ -36,8 +36,11 @@ def drain(engine: Engine, folder: Path) -> int:
             if data is None:
                 continue
             records, end, torn = frames(data)
+            refused: list[tuple[bytes, str]] = []
             for at in range(0, len(records), BATCH):
-                _store(engine, records[at : at + BATCH], segment)
+                refused += _store(engine, records[at : at + BATCH])
+            if refused:
+                _keep(segment, refused)
             if end < len(data):
                 _unreadable(segment, data[end:], torn)
             with suppress(FileNotFoundError):
@@ -46,22 +49,23 @@ def drain(engine: Engine, folder: Path) -> int:
     return moved
 
 
-def _store(engine: Engine, encoded: list[bytes], segment: Path) -> None:
-    """All at once; where the database refuses that, one by one, so that the others are stored."""
+def _store(engine: Engine, encoded: list[bytes]) -> list[tuple[bytes, str]]:
+    """All at once; where the database refuses that, one by one. Which it refuses, and why."""
     try:
         _insert(engine, [decode(record) for record in encoded])
     except (SQLAlchemyError, msgspec.MsgspecError, OverflowError) as error:
         if isinstance(error, SQLAlchemyError) and is_down(error):
             raise
         if len(encoded) > 1:
-            for record in encoded:
-                _store(engine, [record], segment)
-            return
-        why = reason(error) if isinstance(error, SQLAlchemyError) else str(error)
-        kept = segment.with_suffix(REJECTED)
-        log.error("a usage record cannot be stored, and is kept in %s: %s", kept, why)
-        with kept.open("ab") as out:
-            out.write(frame(encoded[0]))
+            return [refused for record in encoded for refused in _store(engine, [record])]
+        return [(encoded[0], reason(error) if isinstance(error, SQLAlchemyError) else str(error))]
+    return []
+
+
+def _keep(segment: Path, refused: list[tuple[bytes, str]]) -> None:
+    kept = segment.with_suffix(REJECTED)
+    kept.write_bytes(b"".join([frame(record) for record, _ in refused]))
+    log.error("%d usage records cannot be stored, and are kept in %s: %s", len(refused), kept, refused[0][1])
 
 
 def _insert(engine: Engine, records: list[Record]) -> None:

@@ -8,21 +8,24 @@ from tsuji.core.errors import AuthenticationError, InvalidRequestError, Permissi
 
 from .keys import MICRO, Key, Scopes
 
-_FREE = frozenset(["", "root", "version", "count_tokens"])
-"""Operations that say nothing of what there is and cost nothing; "" is a path that there is not."""
+_FREE = frozenset(["root", "version", "count_tokens"])
+"""Operations that say nothing of what there is and cost nothing."""
 _AS = {"model": "models", "show": "models"}
 """Operations that are parts of another."""
 
 
-class HasAddress(Protocol):
+class HasOperation(Protocol):
     @property
-    def address(self) -> str: ...
+    def operation(self) -> str: ...
 
 
 class Grant:
-    """What the holder of `key` may do. Decided from the parsed request, each question once."""
+    """What the holder of `key` may do. Decided from the parsed request, each question once.
 
-    __slots__ = ("_models", "_networks", "_operations", "key")
+    is_plain: `refuse` would never say anything.
+    """
+
+    __slots__ = ("_models", "_networks", "_operations", "is_plain", "key")
 
     def __init__(self, key: Key) -> None:
         self.key = key
@@ -30,18 +33,17 @@ class Grant:
         self._models = _pattern(scopes.models) if scopes.models else None
         self._operations = frozenset(scopes.operations)
         self._networks = [network(text) for text in scopes.networks]
+        self.is_plain = key.revoked is None and key.expires is None and not self._operations and not self._networks
 
-    def refuse(self, operation: str, client: HasAddress, now: float) -> TsujiError | None:
-        """Why this key does not open this endpoint; None if it does. now: seconds."""
-        key = self.key
-        if key.revoked is not None or key.expires is not None:
-            state = key.state(int(now * MICRO))
-            if state != "live":
-                return AuthenticationError(f"this key is {state}", fault="caller")
-        wanted = scope_of(operation)
+    def refuse(self, endpoint: HasOperation | None, address: str, now: float) -> TsujiError | None:
+        """Why this key does not open this endpoint; None if it does. address: the client's. now: seconds."""
+        state = self.key.state(int(now * MICRO))
+        if state != "live":
+            return AuthenticationError(f"this key is {state}", fault="caller")
+        wanted = scope_of(endpoint.operation) if endpoint is not None else None
         if self._operations and wanted is not None and wanted not in self._operations:
             return PermissionDeniedError(f"this key is not for {wanted}", fault="caller")
-        if self._networks and not self._is_within(client.address):
+        if self._networks and not self._is_within(address):
             return PermissionDeniedError("this key may not be used from this address", fault="caller")
         return None
 

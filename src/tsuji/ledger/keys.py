@@ -8,7 +8,7 @@ import msgspec
 
 from tsuji.core.parts import Noun
 
-PREFIX = "tsuji-"
+PREFIX = b"tsuji-"
 _BASE62 = digits + ascii_letters
 _BLOCK = 64
 _LETTERS = 43
@@ -60,7 +60,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
 def new_key() -> str:
     """What a client shows: 256 random bits."""
-    return PREFIX + _base62(int.from_bytes(secrets.token_bytes(32)), _LETTERS)
+    return PREFIX.decode() + _base62(int.from_bytes(secrets.token_bytes(32)), _LETTERS)
 
 
 def new_id() -> str:
