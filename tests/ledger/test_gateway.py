@@ -88,6 +88,35 @@ def test_embeddings(booked: Any) -> None:
     assert (row["operation"], row["input_tokens"], row["status"]) == ("embeddings", 10, "done")
 
 
+def test_tokens_by_kind(booked: Any) -> None:
+    usage = {
+        "prompt_tokens": 100,
+        "completion_tokens": 50,
+        "total_tokens": 150,
+        "prompt_tokens_details": {"cached_tokens": 1, "cache_write_tokens": 2, "audio_tokens": 3},
+        "completion_tokens_details": {"reasoning_tokens": 4, "audio_tokens": 5},
+    }
+    body = answers.chat("openai").body
+    assert isinstance(body, bytes)
+    script = Reply(msgspec.json.encode(msgspec.json.decode(body) | {"usage": usage, "service_tier": "flex"}))
+    gateway = booked(openai=script)
+    gateway.ask(*asking.chat("openai", model="openai:m", service_tier="auto"))
+    row = gateway.row()
+    kinds = ("input", "output", "cached", "cache_write", "cache_write_1h", "reasoning", "audio_input", "audio_output")
+    assert [row[f"{kind}_tokens"] for kind in kinds] == [100, 50, 1, 2, None, 4, 3, 5]
+    assert (row["service_tier"], row["price_source"], row["price_version"]) == ("flex", "config", None)
+
+
+def test_a_clients_words_are_no_service_tier(booked: Any) -> None:
+    body = answers.chat("openai").body
+    assert isinstance(body, bytes)
+    said = msgspec.json.decode(body)
+    del said["service_tier"]
+    gateway = booked(openai=Reply(msgspec.json.encode(said)))
+    assert gateway.ask(*asking.chat("openai", model="openai:m", service_tier="canary " * 9)).status == 200
+    assert gateway.row()["service_tier"] is None
+
+
 def test_attempts(booked: Any) -> None:
     script = [answers.error("openai", 429), answers.error("openai", 503), answers.chat("openai")]
     gateway = booked({"r": ["openai:a", "openai:b", "openai:m"]}, openai=script)

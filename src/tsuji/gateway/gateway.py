@@ -11,7 +11,6 @@ from tsuji.core.errors import ConfigError, RequestTooLargeError, TsujiError
 from tsuji.http.aio import AsyncPool
 from tsuji.http.url import is_loopback
 from tsuji.ledger.keys import MICRO
-from tsuji.ledger.link import Ledger
 from tsuji.wire import dialect
 
 from . import models, reply
@@ -25,6 +24,7 @@ from .server import Connection
 
 if TYPE_CHECKING:
     from tsuji.config import Config
+    from tsuji.ledger.link import Ledger
 
 SWEEP_SECONDS = 0.5
 DRAIN_SECONDS = 30.0
@@ -48,7 +48,7 @@ class Gateway:
         self.destinations = Destinations(config)
         self.pool = AsyncPool(max_idle_per_origin=_MAX_IDLE)
         self.url = ""
-        self.ledger = Ledger(config.ledger, config.server.secret) if config.ledger.enabled else None
+        self.ledger = _ledger(config)
         self._admission = Admission(config.server, self.ledger)
         self._ids = count(1)
         self.id_prefix = os.urandom(6).hex()
@@ -205,3 +205,11 @@ class Gateway:
         if error.status == 401 and error.fault == "caller":
             head += b"www-authenticate: Bearer\r\n"
         connection.whole(head, dialect(name).render_error(error))
+
+
+def _ledger(config: "Config") -> "Ledger | None":
+    if not config.ledger.enabled:
+        return None
+    from tsuji.ledger.link import Ledger  # its files need locks that not every system has
+
+    return Ledger(config.ledger, config.server.secret)

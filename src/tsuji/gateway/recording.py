@@ -17,6 +17,8 @@ DONE, FAILED, CUT, CANCELLED = "done", "failed", "cut", "cancelled"
 TAGS = b"x-tsuji-tags"
 _MAX_TAGS = 32
 _MAX_TAG = 128
+_MAX_TIER = 32
+"""Letters of a service tier, which may be the client's own word."""
 _NOTHING = Usage()
 _TRACE = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 
@@ -30,12 +32,7 @@ def record(
     if sink is not None:
         usage, upstream, tier = sink.usage or _NOTHING, sink.destination.upstream, sink.tier
         price, cost = sink.billed or sink.bill()
-    key_id, user_id, team_id, tags = None, None, None, driver.tags
-    if request.grant is not None:
-        key = request.grant.key
-        key_id, user_id, team_id, tags = key.id, key.user_id, key.team_id, (*key.tags, *tags)
-    elif request.configured:
-        key_id = CONFIGURED
+    key_id, user_id, team_id, tags = _whose(driver)
     parent = request.headers.get(b"traceparent")
     attempts = _attempts(driver, now)
     return Record(  # in the order of its fields: by their names it takes three times as long
@@ -66,11 +63,20 @@ def record(
         cost,
         price.source if price is not None else None,
         (price.version or None) if price is not None else None,
-        tier,
+        tier if tier is not None and len(tier) <= _MAX_TIER and tier.isprintable() else None,
         tags,
         trace(parent) if parent is not None else None,
         attempts,
     )
+
+
+def _whose(driver: "Driver") -> tuple[str | None, str | None, str | None, tuple[str, ...]]:
+    """Key, user, team and tags."""
+    grant = driver.request.grant
+    if grant is None:
+        return CONFIGURED if driver.request.configured else None, None, None, driver.tags
+    key = grant.key
+    return key.id, key.user_id, key.team_id, (*key.tags, *driver.tags)
 
 
 def _attempts(driver: "Driver", now: float) -> list[Attempt]:
