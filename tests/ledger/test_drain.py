@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tests.ledger.postgres import Postgres
 from tests.ledger.records import record
@@ -108,9 +109,20 @@ def test_what_the_database_refuses_is_kept_and_stops_no_other(engine: Engine, tm
     assert segments(tmp_path) == []
 
 
-def test_a_database_that_goes_away_loses_nothing(postgres: Postgres, tmp_path: Path) -> None:
-    from sqlalchemy.exc import OperationalError
+def test_what_is_wrong_with_the_database_is_not_held_against_the_records(engine: Engine, tmp_path: Path) -> None:
+    spooled(tmp_path, record("a"))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE attempts RENAME TO elsewhere"))
+    with pytest.raises(DBAPIError):
+        drain(engine, tmp_path)
+    assert ids(engine) == []
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE elsewhere RENAME TO attempts"))
+    assert drain(engine, tmp_path) == 1
+    assert ids(engine) == ["a"]
 
+
+def test_a_database_that_goes_away_loses_nothing(postgres: Postgres, tmp_path: Path) -> None:
     engine = ready(postgres.url())
     spooled(tmp_path, record("a"))
     postgres.stop()

@@ -8,7 +8,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from tsuji.core.errors import ConfigError, LedgerError
 
@@ -123,9 +123,9 @@ def explained() -> Generator[None]:
         raise LedgerError(f"the ledger cannot be used: {reason(error)}") from None
 
 
-def is_down(error: SQLAlchemyError) -> bool:
-    """It may be up again later; else it refuses what it is asked."""
-    return isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+def refuses(error: SQLAlchemyError) -> bool:
+    """It will never take these values. Any other error may be over later: a connection, a right or a table is missing."""
+    return isinstance(error, DataError | IntegrityError) or not isinstance(error, DBAPIError)
 
 
 def reason(error: SQLAlchemyError) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from . import tables
-from .database import is_down, reason
+from .database import reason, refuses
 from .record import Attempt, Record, decode
 from .spool import claim, frame, frames, segments
 
@@ -54,7 +54,7 @@ def _store(engine: Engine, encoded: list[bytes]) -> list[tuple[bytes, str]]:
     try:
         _insert(engine, [decode(record) for record in encoded])
     except (SQLAlchemyError, msgspec.MsgspecError, OverflowError) as error:
-        if isinstance(error, SQLAlchemyError) and is_down(error):
+        if isinstance(error, SQLAlchemyError) and not refuses(error):
             raise
         if len(encoded) > 1:
             return [refused for record in encoded for refused in _store(engine, [record])]
