@@ -124,7 +124,7 @@ def explained() -> Generator[None]:
 
 
 def refuses(error: SQLAlchemyError) -> bool:
-    """It will never take these values. Any other error may be over later: a connection, a right or a table is missing."""
+    """It will never take these values. Other errors may be over later: a lost connection, a missing right or table."""
     return isinstance(error, DataError | IntegrityError) or not isinstance(error, DBAPIError)
 
 
