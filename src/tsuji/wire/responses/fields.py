@@ -20,6 +20,7 @@ FIELDS = names("""
     """)
 """Responses; then what some providers take beside it."""
 
+TIERS = frozenset(("auto", "default", "flex", "scale", "priority", "fast", "ultrafast"))
 ENCRYPTED = "reasoning.encrypted_content"
 LOGPROBS = "message.output_text.logprobs"
 

@@ -19,7 +19,7 @@ from tsuji.wire.openai.reasoning import effort_of
 from tsuji.wire.openai.response_out import write_tier
 from tsuji.wire.passthrough import encode, quirky
 
-from .fields import ENCRYPTED, LOGPROBS, NAME, Fields, own
+from .fields import ENCRYPTED, LOGPROBS, NAME, TIERS, Fields, own
 from .items_out import write_input
 
 
@@ -56,7 +56,7 @@ def _write(request: ChatRequest, quirks: Quirks, losses: Losses) -> Fields:
         if value is not None:
             body[name] = value
     if request.service_tier is not None:
-        tier = request.service_tier if "~own" in kept else write_tier(request.service_tier)
+        tier = request.service_tier if "~own" in kept else write_tier(request.service_tier, TIERS)
         if tier is None:
             losses.refuse("service_tier", f"it has no tier {request.service_tier!r}")
         else:
