@@ -24,7 +24,7 @@ _EXTRA = "pip install 'tsuji[aws]'"
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """token: of a session. until: their end, or when those without one are looked up again, in seconds since the epoch."""
+    """token: of a session. until: their end, or when those without one are looked up again; seconds since the epoch."""
 
     access_key: str
     secret_key: str

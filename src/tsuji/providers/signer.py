@@ -4,7 +4,6 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from copy import copy
 from time import time
 from typing import Protocol
 
@@ -79,12 +78,14 @@ class Signer:
             return False
         if now >= self._renew:
             self._renew = now + _AGAIN
-            self._refused = False
             self.refresh()
         return True
 
     def refresh(self) -> "Future[None]":
-        """A new grant is being fetched; the future raises TsujiError if there is none to be had."""
+        """A new grant is being fetched; the future raises TsujiError if there is none to be had.
+
+        Several may wait for it, and get the same error: it is theirs to copy.
+        """
         with self._lock:
             if self._flight is not None and self._process == os.getpid():
                 return self._flight
@@ -111,7 +112,7 @@ class Signer:
         return self._grant.secret if self._grant is not None else ""
 
     def refused(self) -> None:
-        """The provider did not take the grant: it is fetched anew. Only once, for a second refusal has other reasons."""
+        """The provider did not take the grant: it is fetched anew. Only once: a second refusal has other reasons."""
         if not self._refused:
             self._refused = True
             self._until = 0.0
@@ -137,16 +138,11 @@ class Signer:
         left = grant.until - now
         if left <= 0:
             raise ConfigError("the credentials that were given have ended already; is this machine's clock right?")
+        if self._until:
+            self._refused = False
         self._grant = grant
         self._renew = grant.until - min(_EARLY, left / 2)
         self._until = grant.until - min(_SPARE, left / 10)
 
     def __repr__(self) -> str:
         return "Signer()"
-
-
-def own(error: TsujiError) -> TsujiError:
-    """A copy, for one of several that waited for the same flight: each adds what concerns it."""
-    found = copy(error)
-    found.__cause__ = error.__cause__
-    return found
