@@ -185,7 +185,7 @@ def located(provider: Provider, known: Mapping[str, str] | None = None) -> Provi
     values = {name: needed(provider, name, known) for name in names}
     url = provider.base_url
     for name, value in values.items():
-        if host := provider.settings[name].hosts.get(value):
+        if host := provider.settings.get(name, Setting()).hosts.get(value):
             scheme, _, rest = url.partition("://")
             url = f"{scheme}://{host}{rest[rest.find('/') :] if '/' in rest else ''}"
     return msgspec.structs.replace(provider, base_url=filled(url, values.__getitem__))

@@ -12,6 +12,8 @@ AuthScheme = Literal["bearer", "header", "query", "ibm", "none"]
 Keyless = Literal["", "aws", "google", "entra"]
 OPERATIONS = ("chat", "stream", "embeddings", "models")
 """What `endpoints` may name; "stream" is a chat whose answer is to come as a stream."""
+OF_CREDENTIALS = {"aws": "region", "google": "project"}
+"""By Auth.keyless, the setting that credentials know where nobody else says it."""
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -60,7 +62,7 @@ class Auth(Noun, frozen=True, forbid_unknown_fields=True):
 
 class Setting(Noun, frozen=True, forbid_unknown_fields=True):
     """The value of a {placeholder} of a base URL: the configuration's, else of `env` the first that is set, else
-    `default`. Without any, "region" is the AWS profile's and "project" that of Google's credentials (Auth.keyless).
+    `default`; else, of those in OF_CREDENTIALS, what the AWS profile or Google's credentials say.
 
     hosts: value -> the URL's whole host for it, where that is not as base_url spells it.
     """
