@@ -27,7 +27,7 @@ def providers(config: ConfigFile = None, json: AsJson = False) -> None:
 
 
 def key_state(config: "Config", provider: "Provider") -> str:
-    """ "set", "missing"; where none is set, "not needed" if it works without one, or whose credentials stand in for it."""
+    """ "set", "missing"; where none is set, "not needed" if it works without one, or what stands in for it."""
     from tsuji.core.errors import MissingApiKeyError
 
     try:
