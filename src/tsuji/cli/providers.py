@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from tsuji.config import Config
     from tsuji.core.provider import Provider
 
+_INSTEAD = {"": "not needed", "aws": "AWS credentials", "google": "Google credentials", "entra": "Entra ID"}
+
 
 def providers(config: ConfigFile = None, json: AsJson = False) -> None:
     """List the providers: of the catalogue, and of the configuration."""
@@ -25,14 +27,14 @@ def providers(config: ConfigFile = None, json: AsJson = False) -> None:
 
 
 def key_state(config: "Config", provider: "Provider") -> str:
-    """ "set", "missing", or "not needed" where the provider works without one and none is set."""
+    """ "set", "missing"; where none is set, "not needed" if it works without one, or what stands in for it."""
     from tsuji.core.errors import MissingApiKeyError
 
     try:
         key = config.api_key(provider)
     except MissingApiKeyError:
         return "missing"
-    return "set" if key else "not needed"
+    return "set" if key else _INSTEAD[provider.auth.keyless]
 
 
 def _row(config: "Config", provider: "Provider") -> dict[str, Any]:
