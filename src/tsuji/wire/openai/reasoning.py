@@ -125,6 +125,8 @@ def read_thinking(message: dict[str, Any], preferred: str | None, kept: dict[str
     preferred: which text field to look in first. kept: takes the spelling of text that only repeats the details.
     """
     details: Any = message.get("reasoning_details")
+    if details is None and is_object(held := message.get("provider_specific_fields")):
+        details = held.get("reasoning_details")  # LiteLLM keeps them there.
     out = [read_detail(d) for d in details if is_object(d)] if is_list(details) else []
     if any(t.text for t in out):
         for name in TEXT_FIELDS:
