@@ -27,7 +27,11 @@ BUDGETS: tuple[tuple[int, Effort], ...] = ((4096, "low"), (16384, "medium"))
 publishes for the efforts (1024, 8192, 24576; https://ai.google.dev/gemini-api/docs/openai#thinking)."""
 
 # Who can use the signature or data of an entry in reasoning_details, by its `format`.
-_ORIGINS = {"anthropic-claude-v1": "anthropic", "google-gemini-v1": "gemini"}
+_ORIGINS = {
+    "anthropic-claude-v1": "anthropic",
+    "google-gemini-v1": "gemini",
+    "openai-responses-v1": "responses",
+}
 _FORMATS = {origin: form for form, origin in _ORIGINS.items()}
 
 
