@@ -4,8 +4,6 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from tests.clients.conftest import gateway, upstream
 
 __all__ = ["gateway", "upstream"]
@@ -40,7 +38,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         row = f"{peer:<24}"
         for feature in features:
             said = ""
-            for dialect, letter in (("openai", "o"), ("anthropic", "A"), ("gemini", "G"), ("ollama", "L"), ("responses", "R")):
+            for dialect, letter in (
+                ("openai", "o"),
+                ("anthropic", "A"),
+                ("gemini", "G"),
+                ("ollama", "L"),
+                ("responses", "R"),
+            ):
                 cell = (peer, feature, dialect)
                 said += "." if cell in failed else letter if cell in passed else "-"
             row += f"{said:>17}"

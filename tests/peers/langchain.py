@@ -24,14 +24,12 @@ class LangChain:
         thinking: dict[str, Any],
         raises: dict[int, str],
         absent: dict[str, str] | None = None,
-        *,
-        keeps_signatures: bool = False,
     ) -> None:
         self.make = make
         self.thinking = thinking
         self.raises = raises
         self.absent = absent or {}
-        self.keeps_signatures = keeps_signatures
+        self.loses: dict[str, str] = {}
 
     def chat(self, model: str) -> Said:
         answer = self.make(model=model).invoke([SystemMessage("be brief"), HELLO])
@@ -45,7 +43,9 @@ class LangChain:
             whole += chunk
         pieces = tuple([c.text for c in chunks if c.text])
         usage = whole.usage_metadata
-        return Said(whole.text, pieces, tokens=None if usage is None else (usage["input_tokens"], usage["output_tokens"]))
+        return Said(
+            whole.text, pieces, tokens=None if usage is None else (usage["input_tokens"], usage["output_tokens"])
+        )
 
     def tools(self, model: str, *, stream: bool, think: bool) -> Said:
         bound = self.make(model=model, **(self.thinking if think else {})).bind_tools([WEATHER])
@@ -78,7 +78,9 @@ class LangChain:
 
 
 KINDS = {400: "InvalidRequest", 401: "Authentication", 404: "ModelNotFound", 429: "RateLimit", 500: "API"}
-OPENAI, ANTHROPIC = ({status: f"{vendor}{kind}Error" for status, kind in KINDS.items()} for vendor in ("OpenAI", "Anthropic"))
+OPENAI, ANTHROPIC = (
+    {status: f"{vendor}{kind}Error" for status, kind in KINDS.items()} for vendor in ("OpenAI", "Anthropic")
+)
 
 
 def openai(url: str) -> LangChain:
@@ -94,7 +96,7 @@ def responses(url: str) -> LangChain:
         return ChatOpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0, use_responses_api=True, **what)
 
     thinking = {"reasoning": {"effort": "low", "summary": "auto"}, "include": ["reasoning.encrypted_content"]}
-    return LangChain(make, thinking, OPENAI, keeps_signatures=True)
+    return LangChain(make, thinking, OPENAI)
 
 
 def anthropic(url: str) -> LangChain:
@@ -102,4 +104,4 @@ def anthropic(url: str) -> LangChain:
         return ChatAnthropic(base_url=url, api_key="unused", max_retries=0, max_tokens=4000, **what)
 
     thinking = {"thinking": {"type": "enabled", "budget_tokens": 2000}}
-    return LangChain(make, thinking, ANTHROPIC, keeps_signatures=True)
+    return LangChain(make, thinking, ANTHROPIC)

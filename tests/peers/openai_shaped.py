@@ -24,13 +24,13 @@ class OpenAIShaped:
         raises: dict[int, str],
         thinking: dict[str, Any] | None = None,
         absent: dict[str, str] | None = None,
-        keeps_signatures: bool = False,
+        loses: dict[str, str] | None = None,
     ) -> None:
         self.complete = complete
         self.raises = raises
         self.thinking = thinking or {"reasoning_effort": "low"}
         self.absent = absent or {}
-        self.keeps_signatures = keeps_signatures
+        self.loses = loses or {}
 
     def chat(self, model: str) -> Said:
         answer = self.complete(model=model, messages=[{"role": "system", "content": "be brief"}, *HELLO])
@@ -62,13 +62,14 @@ class OpenAIShaped:
         return self.complete(messages=HELLO, **ask).choices[0].message.model_dump(exclude_none=True)
 
     def _streamed(self, ask: dict[str, Any]) -> dict[str, Any]:
+        chunks = list(self.complete(messages=HELLO, stream=True, **ask))
+        return self.joined([c.choices[0].delta.model_dump(exclude_none=True) for c in chunks if c.choices])
+
+    def joined(self, deltas: list[dict[str, Any]]) -> dict[str, Any]:
         """What a program that streams puts together: texts joined, calls by their index."""
         message: dict[str, Any] = {"role": "assistant", "content": ""}
         calls: dict[int, dict[str, Any]] = {}
-        for chunk in self.complete(messages=HELLO, stream=True, **ask):
-            if not chunk.choices:
-                continue
-            delta = chunk.choices[0].delta.model_dump(exclude_none=True)
+        for delta in deltas:
             message["content"] += delta.get("content") or ""
             thought = self.thoughts(delta)
             if thought:

@@ -48,13 +48,14 @@ class Said(NamedTuple):
 class Peer(Protocol):
     """A framework, or one of its classes, pointed at the gateway. All methods take a model as the gateway names it.
 
-    absent: feature, or feature/dialect of the provider -> why there is no such test of it. keeps_signatures: thinking goes back with what its provider
-    signed. raises: status -> class of the exception.
+    absent: feature, feature/dialect of the provider or feature/"stream" -> why the framework has no such thing.
+    loses: dialect of the provider, "stream" or "*" -> why what that provider signed of its thinking does not come back.
+    raises: status -> class of the exception.
     """
 
     absent: dict[str, str]
     raises: dict[int, str]
-    keeps_signatures: bool
+    loses: dict[str, str]
 
     def chat(self, model: str) -> Said:
         """CITY, under the system message "be brief"."""

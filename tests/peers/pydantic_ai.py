@@ -32,12 +32,12 @@ class PydanticAI:
         thinking: dict[str, Any],
         absent: dict[str, str] | None = None,
         *,
-        keeps_signatures: bool = True,
+        loses: dict[str, str] | None = None,
     ) -> None:
         self.make = make
         self.thinking = thinking
         self.absent = absent or {}
-        self.keeps_signatures = keeps_signatures
+        self.loses = loses or {}
 
     def chat(self, model: str) -> Said:
         result = Agent(self.make(model), instructions="be brief").run_sync(CITY)
@@ -83,7 +83,11 @@ def _openai(url: str) -> OpenAIProvider:
 
 
 def openai(url: str) -> PydanticAI:
-    return PydanticAI(lambda name: OpenAIChatModel(name, provider=_openai(url)), {"openai_reasoning_effort": "low"}, keeps_signatures=False)
+    def make(name: str) -> Model:
+        return OpenAIChatModel(name, provider=_openai(url))
+
+    loses = {"*": "OpenAIChatModel gives thoughts back as text"}
+    return PydanticAI(make, {"openai_reasoning_effort": "low"}, loses=loses)
 
 
 def responses(url: str) -> PydanticAI:
