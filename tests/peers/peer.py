@@ -2,9 +2,11 @@
 
 from typing import Any, NamedTuple, Protocol
 
+from tests.clients.conftest import PIXEL
+
+__all__ = ["CITY", "PARAMETERS", "PIXEL", "SCHEMA", "Peer", "Said", "weather"]
+
 CITY = "Which city is meant?"
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-"""A PNG of one pixel, as base64."""
 
 
 def weather(city: str) -> str:

@@ -390,3 +390,20 @@ def test_thoughts_where_litellm_keeps_them() -> None:
     assert write(found) == [{**wire, "reasoning_details": [detail]}]
     # Of no meaning to another dialect, and so no reason to refuse.
     assert not [name for name in (found.ext or {}).get("openai", {}) if not name.startswith("~")]
+
+
+@pytest.mark.parametrize(
+    ("wire", "source"),
+    [
+        ({"type": "input_audio", "input_audio": "AAAA"}, Media(data="AAAA")),
+        ({"type": "input_audio", "input_audio": "https://x/y.mp3"}, Media(url="https://x/y.mp3")),
+        ({"type": "file", "file_id": "f1"}, Media(file_id="f1")),
+    ],
+    ids=["audio", "audio by URL", "file"],
+)
+def test_parts_as_mistral_has_them(wire: dict[str, Any], source: Media) -> None:
+    found = message({"role": "user", "content": [wire]})
+    part = found.content[0]
+    assert isinstance(part, Audio | Document)
+    assert part.source == source
+    assert write(found) == [{"role": "user", "content": [wire]}]
