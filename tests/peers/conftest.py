@@ -1,7 +1,6 @@
 """The gateway that the other clients' tests use, and the table of what held."""
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 from tests.clients.conftest import gateway, upstream
@@ -11,41 +10,49 @@ __all__ = ["gateway", "upstream"]
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or it asks the internet for prices when it is imported
 os.environ["ANY_LLM_UNIFIED_EXCEPTIONS"] = "1"
 
+LETTERS = {"ollama": "L"}
+"""Of the dialects in the table, where it is not the first one."""
+
 Cell = tuple[str, str, str]
 
 
-def _cells(reports: list[Any]) -> Iterator[Cell]:
-    for report in reports:
-        for name, value in getattr(report, "user_properties", ()):
-            if name == "cell":
-                yield value
+class _Seen:
+    """What became of the tests of each (client, feature, dialect of the provider)."""
+
+    def __init__(self, stats: dict[str, list[Any]]) -> None:
+        self.cells: dict[Cell, set[str]] = {}
+        self.lost: dict[str, None] = {}
+        for outcome in ("passed", "failed", "skipped"):
+            for report in stats.get(outcome, ()):
+                said = dict(getattr(report, "user_properties", ()))
+                if "cell" in said:
+                    self.cells.setdefault(said["cell"], set()).add(outcome)
+                if "lost" in said:
+                    self.cells[said["cell"]].add("skipped")
+                    self.lost[f"{said['cell'][0]}: {said['lost']}"] = None
+
+    def letter(self, cell: Cell) -> str:
+        became = self.cells.get(cell, {"skipped"})
+        letter = LETTERS.get(cell[2], cell[2][0].upper())
+        if "failed" in became or "passed" not in became:
+            return "." if "failed" in became else "-"
+        return letter.lower() if "skipped" in became else letter
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """(client x feature x dialect of the provider): the letter of a dialect where all its tests held."""
-    stats = terminalreporter.stats
-    ran = {kind: list(_cells(stats.get(kind, []))) for kind in ("passed", "failed", "skipped")}
-    peers = list(dict.fromkeys(cell[0] for cells in ran.values() for cell in cells))
-    features = list(dict.fromkeys(cell[1] for cells in ran.values() for cell in cells))
+    """Prints (client x feature x dialect of the provider)."""
+    seen = _Seen(terminalreporter.stats)
+    peers, features, dialects = (list(dict.fromkeys([cell[at] for cell in seen.cells])) for at in range(3))
     if not peers:
         return
     write = terminalreporter.write_line
-    write("")
-    write("Held, by dialect of the provider: openai, Anthropic, Gemini, oLlama, Responses; . failed, - no such thing")
-    write(" " * 24 + "".join(f"{f:>17}" for f in features))
-    failed, passed = set(ran["failed"]), set(ran["passed"])
+    legend = ", ".join([f"{LETTERS.get(name, name[0].upper())} {name}" for name in dialects])
+    write(
+        f"\nHeld, by dialect of the provider: {legend}. Lower case: in part; - the client has no such thing; . failed"
+    )
+    write(" " * 25 + "".join([f"{feature:<12}" for feature in features]))
     for peer in peers:
-        row = f"{peer:<24}"
-        for feature in features:
-            said = ""
-            for dialect, letter in (
-                ("openai", "o"),
-                ("anthropic", "A"),
-                ("gemini", "G"),
-                ("ollama", "L"),
-                ("responses", "R"),
-            ):
-                cell = (peer, feature, dialect)
-                said += "." if cell in failed else letter if cell in passed else "-"
-            row += f"{said:>17}"
-        write(row)
+        row = ["".join([seen.letter((peer, feature, name)) for name in dialects]) for feature in features]
+        write(f"{peer:<25}" + "".join([f"{letters:<12}" for letters in row]))
+    for line in seen.lost:
+        write(f"thinking in part with {line}")
