@@ -36,7 +36,9 @@ class LiteLLM(OpenAIShaped):
 
 
 def openai(url: str) -> OpenAIShaped:
-    return LiteLLM("openai", f"{url}/v1", loses={"stream": "LiteLLM drops reasoning_details in streams"})
+    return LiteLLM(
+        "openai", f"{url}/v1", loses={"stream": "LiteLLM drops reasoning_details and extra_content in streams"}
+    )
 
 
 def anthropic(url: str) -> OpenAIShaped:

@@ -66,7 +66,7 @@ class OpenAIShaped:
         return self.joined([c.choices[0].delta.model_dump(exclude_none=True) for c in chunks if c.choices])
 
     def joined(self, deltas: list[dict[str, Any]]) -> dict[str, Any]:
-        """What a program that streams puts together: texts joined, calls by their index."""
+        """What a program that streams puts together: texts joined, calls by their index, the rest as it came."""
         message: dict[str, Any] = {"role": "assistant", "content": ""}
         calls: dict[int, dict[str, Any]] = {}
         for delta in deltas:
@@ -74,9 +74,15 @@ class OpenAIShaped:
             thought = self.thoughts(delta)
             if thought:
                 message["reasoning_content"] = message.get("reasoning_content", "") + thought
+            if "reasoning_details" in delta:
+                message["reasoning_details"] = [*message.get("reasoning_details", ()), *delta["reasoning_details"]]
+            if "extra_content" in delta:
+                message["extra_content"] = delta["extra_content"]
             for call in delta.get("tool_calls") or ():
                 held = calls.setdefault(call["index"], {"type": "function", "function": {"arguments": ""}})
                 held["id"] = call.get("id") or held.get("id")
+                if "extra_content" in call:
+                    held["extra_content"] = call["extra_content"]
                 function = call.get("function") or {}
                 held["function"]["name"] = function.get("name") or held["function"].get("name")
                 held["function"]["arguments"] += function.get("arguments") or ""
