@@ -219,7 +219,7 @@ def _anthropic_stream(a: Answer, pieces: Sequence[str]) -> list[bytes]:
         sent += [{"type": "content_block_delta", "index": index, "delta": d} for d in deltas]
         sent.append({"type": "content_block_stop", "index": index})
     stop = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
-    sent.append({"type": "message_delta", "delta": stop, "usage": {"output_tokens": a.output}})
+    sent.append({"type": "message_delta", "delta": stop, "usage": whole["usage"]})
     sent.append({"type": "message_stop"})
     return [f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in sent]
 

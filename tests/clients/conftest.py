@@ -43,6 +43,8 @@ api_key = "upstream-key"
 [routes.fast]
 targets = ["openai-mock:model-1", "anthropic-mock:model-2"]
 """
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+"""A PNG of one pixel, as base64."""
 
 
 class Gateway(NamedTuple):

@@ -1,5 +1,6 @@
 """The official google-genai client, pointed at the gateway."""
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,7 @@ from google.genai import errors, types
 
 from tests import answers
 from tests.answers import Call
-from tests.clients.conftest import Gateway
+from tests.clients.conftest import PIXEL, Gateway
 from tests.scripted import CUT
 
 WEATHER = types.Tool(
@@ -112,6 +113,46 @@ def test_thinking(gateway: Gateway, client: genai.Client, upstream: str) -> None
     parts = answer.candidates[0].content.parts
     assert [p.text for p in parts if p.thought] == ["Old capital?"]
     assert answer.text == "Kyoto"
+
+
+@pytest.mark.parametrize("streaming", [False, True], ids=["plain", "stream"])
+def test_thinking_comes_back_on_the_next_turn(
+    gateway: Gateway, client: genai.Client, upstream: str, streaming: bool
+) -> None:
+    signature = "" if upstream in ("openai", "ollama") else "c2lnbmVkIQ=="
+    said: Any = {"thinking": "Old capital?", "signature": signature, "calls": [Call()]}
+    first = answers.stream(upstream, (), **said) if streaming else answers.chat(upstream, "", **said)
+    gateway.script([first, answers.chat(upstream, "done")])
+    thinking = types.ThinkingConfig(include_thoughts=True, thinking_budget=2000)
+    ask: dict[str, Any] = {
+        "model": f"{upstream}-mock:model-1",
+        "config": _config(tools=[WEATHER], thinking_config=thinking),
+    }
+    if streaming:
+        seen = list(client.models.generate_content_stream(contents="hello", **ask))
+        parts = [p for c in seen if c.candidates for p in c.candidates[0].content.parts or []]
+    else:
+        parts = client.models.generate_content(contents="hello", **ask).candidates[0].content.parts
+    assert "".join([p.text or "" for p in parts if p.thought]) == "Old capital?"
+    call = next(p.function_call for p in parts if p.function_call)
+    answer = types.FunctionResponse(id=call.id, name=call.name, response={"result": "sunny"})
+    history = [
+        types.Content(role="user", parts=[types.Part(text="hello")]),
+        types.Content(role="model", parts=parts),
+        types.Content(role="user", parts=[types.Part(function_response=answer)]),
+    ]
+    assert client.models.generate_content(contents=history, **ask).text == "done"
+    assert signature in gateway.last.body.decode()
+
+
+def test_an_image(gateway: Gateway, client: genai.Client, upstream: str) -> None:
+    gateway.script(answers.chat(upstream, "a pixel"))
+    picture = types.Part.from_bytes(data=base64.b64decode(PIXEL), mime_type="image/png")
+    answer = client.models.generate_content(model=f"{upstream}-mock:model-1", contents=["what is it?", picture])
+    assert answer.text == "a pixel"
+    body = gateway.last.body.decode()
+    assert PIXEL in body.replace("-", "+").replace("_", "/")  # its base64 is that of URLs
+    assert upstream == "ollama" or "image/png" in body
 
 
 @pytest.mark.parametrize(

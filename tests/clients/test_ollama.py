@@ -12,11 +12,10 @@ import pytest
 
 from tests import answers
 from tests.answers import Call
-from tests.clients.conftest import Gateway
+from tests.clients.conftest import PIXEL, Gateway
 from tests.scripted import CUT
 
 HELLO = [{"role": "user", "content": "hello"}]
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
 class City(pydantic.BaseModel):

@@ -10,7 +10,7 @@ import pytest
 
 from tests import answers
 from tests.answers import Call
-from tests.clients.conftest import Gateway
+from tests.clients.conftest import PIXEL, Gateway
 from tests.scripted import CUT
 
 WEATHER: Any = {
@@ -118,6 +118,17 @@ def test_thinking_and_its_way_back(gateway: Gateway, client: openai.OpenAI, upst
     assert client.responses.create(input=history, **ask).output_text == "done"
     sent = gateway.last.body.decode()
     assert (signature in sent) and "tsuji." not in sent
+
+
+def test_an_image(gateway: Gateway, client: openai.OpenAI, upstream: str) -> None:
+    gateway.script(answers.chat(upstream, "a pixel"))
+    picture = {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}", "detail": "auto"}
+    ask: Any = [{"role": "user", "content": [{"type": "input_text", "text": "what is it?"}, picture]}]
+    answer = client.responses.create(model=f"{upstream}-mock:model-1", input=ask)
+    assert answer.output_text == "a pixel"
+    body = gateway.last.body.decode()
+    assert PIXEL in body
+    assert upstream == "ollama" or "image/png" in body
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from tsuji.wire.passthrough import Fields, decode_fields, model_of, wants_stream
 
 from . import reply
 from .destination import LOCAL, Destination
+from .endpoints import form_of
 from .faults import ours
 from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines
 from .relay import Relay
@@ -65,7 +66,7 @@ class Driver:
         endpoint = request.endpoint
         if endpoint is None:
             raise InternalError("a request without an endpoint reached the driver")
-        self.dialect: Dialect = dialect(endpoint.dialect)
+        self.dialect: Dialect = dialect(form_of(endpoint.dialect, request.headers))
         self.operation = endpoint.operation
         _check_utf8(request.body)
         self.fields: Fields = decode_fields(request.body)

@@ -4,6 +4,7 @@ Paths are matched byte by byte, never normalised: a path that some proxy would r
 path here, and is not found. Only a model's name in a path is percent-decoded.
 """
 
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 import msgspec
@@ -94,6 +95,12 @@ def find(method: bytes, path: bytes) -> tuple[Endpoint, str | None]:
         if endpoint.method == method and _names(endpoint, path):
             return endpoint, _model(endpoint, path)
     raise _nothing(method, path)
+
+
+def form_of(dialect: str, headers: Mapping[bytes, bytes]) -> str:
+    """The dialect, in the form that this client speaks: Mistral's own says who it is."""
+    mistral = dialect == "openai" and headers.get(b"user-agent", b"").startswith(b"mistral-client-")
+    return "openai.mistral" if mistral else dialect
 
 
 def dialect_of(path: bytes) -> str:

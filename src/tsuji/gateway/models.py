@@ -11,7 +11,7 @@ from tsuji.wire import dialect
 from tsuji.wire.passthrough import decode_fields, model_of
 
 from . import reply
-from .endpoints import TABLE
+from .endpoints import TABLE, form_of
 from .request import Request
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _render(request: Request, found: list[ModelInfo]) -> bytes:
     """In the dialect of the path; /v1/models is Anthropic's and Gemini's too, whose clients say who they are."""
     name = request.endpoint.dialect if request.endpoint is not None else "openai"
     if name == "openai":
-        name = next((other for header, other in _SIGNS if header in request.headers), name)
+        name = next((other for header, other in _SIGNS if header in request.headers), form_of(name, request.headers))
     render = dialect(name).render_models
     if render is None:
         raise InvalidRequestError(f"the {name} dialect has no list of models", status=501)

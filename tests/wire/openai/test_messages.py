@@ -201,7 +201,7 @@ def test_thinking_parts() -> None:
         ("hm", None, None, None, False, "openai"),
         ("hm", None, None, None, False, "openai"),
         ("hm", "s", None, "r1", False, "anthropic"),
-        ("", None, "d", "r", False, "openai"),
+        ("", None, "d", "r", False, "responses"),
         ("s", None, None, None, True, "openai"),
     ]
 
@@ -378,3 +378,32 @@ def test_foreign_citations_are_noted() -> None:
     cited = Text("a", citations=(Citation(url="u", ext={"anthropic": {"type": "x"}}),))
     assert write(Message("assistant", (cited,)), losses=noted) == [{"role": "assistant", "content": "a"}]
     assert noted.dropped == ["messages[0] (citations)"]
+
+
+def test_thoughts_where_litellm_keeps_them() -> None:
+    detail = {"type": "reasoning.text", "text": "hm", "signature": "sig", "format": "anthropic-claude-v1", "index": 0}
+    wire = {"role": "assistant", "content": "a", "provider_specific_fields": {"reasoning_details": [detail], "odd": 1}}
+    found = message(wire)
+    assert [(p.text, p.signature, p.origin) for p in found.content if type(p) is Thinking] == [
+        ("hm", "sig", "anthropic")
+    ]
+    assert write(found) == [{**wire, "reasoning_details": [detail]}]
+    # Of no meaning to another dialect, and so no reason to refuse.
+    assert not [name for name in (found.ext or {}).get("openai", {}) if not name.startswith("~")]
+
+
+@pytest.mark.parametrize(
+    ("wire", "source"),
+    [
+        ({"type": "input_audio", "input_audio": "AAAA"}, Media(data="AAAA")),
+        ({"type": "input_audio", "input_audio": "https://x/y.mp3"}, Media(url="https://x/y.mp3")),
+        ({"type": "file", "file_id": "f1"}, Media(file_id="f1")),
+    ],
+    ids=["audio", "audio by URL", "file"],
+)
+def test_parts_as_mistral_has_them(wire: dict[str, Any], source: Media) -> None:
+    found = message({"role": "user", "content": [wire]})
+    part = found.content[0]
+    assert isinstance(part, Audio | Document)
+    assert part.source == source
+    assert write(found) == [{"role": "user", "content": [wire]}]

@@ -31,6 +31,7 @@ SAID: list[tuple[dict[str, Any], Reasoning]] = [
     ({"thinking": {"type": "enabled", "clear_thinking": False}}, Reasoning(enabled=True)),
     ({"thinking": {"type": "enabled", "budget_tokens": 9}, "reasoning_effort": "max"}, Reasoning("max", 9, True)),
     ({"enable_thinking": False}, Reasoning(enabled=False)),
+    ({"prompt_mode": "reasoning"}, Reasoning(enabled=True)),
 ]
 
 

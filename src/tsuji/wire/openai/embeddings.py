@@ -30,7 +30,11 @@ _REQUEST = ("model", "input", "dimensions", "encoding_format", "input_type", "us
 @guarded_request
 def parse_embedding_request(body: bytes, model: str | None = None) -> EmbeddingRequest:
     """Raises InvalidRequestError."""
-    fields = decode_body(body)
+    return read_embedding_request(decode_body(body), model)
+
+
+def read_embedding_request(fields: dict[str, Any], model: str | None = None) -> EmbeddingRequest:
+    """As parse_embedding_request, of a body that is decoded already."""
     inputs, many = _inputs(fields.get("input"))
     dimensions, encoding, task, user = (fields.get(n) for n in ("dimensions", "encoding_format", "input_type", "user"))
     name = model if model is not None else as_text(fields.get("model"), "model")
@@ -137,6 +141,11 @@ def _vector(value: Any) -> Vector:
 
 def render_embedding_response(response: EmbeddingResponse, request: EmbeddingRequest) -> bytes:
     """Vectors as the client asked for them. Raises UpstreamProtocolError if a base64 vector is none."""
+    return encode(write_embedding_response(response, request))
+
+
+def write_embedding_response(response: EmbeddingResponse, request: EmbeddingRequest) -> dict[str, Any]:
+    """The body of the answer, before it is JSON."""
     write = _as_base64 if request.encoding == "base64" else _as_floats
     rows = [{"object": "embedding", "index": i, "embedding": write(v)} for i, v in enumerate(response.vectors)]
     out: dict[str, Any] = {"object": "list", "data": rows, "model": response.model}
@@ -148,7 +157,7 @@ def render_embedding_response(response: EmbeddingResponse, request: EmbeddingReq
     for name, value in (response.ext or {}).get(NAME, {}).items():
         if not name.startswith("~"):
             out[name] = value
-    return encode(out)
+    return out
 
 
 def _as_base64(vector: Vector) -> str:

@@ -21,7 +21,7 @@ from tsuji.core.parts import Audio, Citation, Message, Part, Refusal, Text, Thin
 from tsuji.core.provider import Quirks
 from tsuji.wire.dialect import Losses
 
-from .fields import NAME, own
+from .fields import NAME, names, own
 from .parts_out import add_ext, write_part, write_parts
 from .reasoning import TEXT_FIELDS, add_thinking
 
@@ -243,7 +243,9 @@ def _told_once(content: tuple[Part, ...]) -> tuple[Part, ...]:
     return (*content[:at], last) if said == last.text else content
 
 
-_SPELLED = ("tool_calls", "prefix", "annotations", "extra_content", "thought_signature", *TEXT_FIELDS)
+_SPELLED = names(
+    "tool_calls prefix annotations extra_content thought_signature provider_specific_fields " + " ".join(TEXT_FIELDS)
+)
 
 
 def _plain_texts(parts: Iterable[Part]) -> list[str] | None:
