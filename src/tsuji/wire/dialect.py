@@ -13,6 +13,8 @@ from tsuji.core.request import ChatRequest, EmbeddingRequest
 from tsuji.core.response import ChatResponse, EmbeddingResponse, ModelInfo
 from tsuji.core.usage import Usage
 
+from .counting import Counting
+
 NO_QUIRKS = Quirks()
 ResponseHeaders = Mapping[str, str]
 """Response headers by lower-case name."""
@@ -137,6 +139,7 @@ class Dialect(msgspec.Struct, frozen=True):
     read_usage: the usage in a whole answer that is passed through, without decoding the rest; None if there is none.
     stream_tail: the same for a stream.
     *_embedding*, *_models: as above; None where the dialect has no such operation.
+    counting: how a prompt's tokens are counted before a call; None where the API has no endpoint for it.
     foreign_mark: bytes that are in a request body wherever it carries what another dialect made (its thinking, its
     signatures): such a body goes through core even to its own dialect, whose API would refuse it. b"": there is none.
     """
@@ -162,4 +165,5 @@ class Dialect(msgspec.Struct, frozen=True):
     models_path: str | None = None
     parse_models: Callable[[bytes], list[ModelInfo]] | None = None
     render_models: Callable[[list[ModelInfo]], bytes] | None = None
+    counting: Counting | None = None
     foreign_mark: bytes = b""
