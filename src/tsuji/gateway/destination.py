@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LOCAL = "local"
 _REMEMBERED = 1024
 _PRICE_SECONDS = 10.0
+_TIERS = 16
 _SECRET = 8
 """Letters that a secret has at least."""
 _PLAIN = (
@@ -32,8 +33,9 @@ class Destination(msgspec.Struct):
     """target: as the route names it. model: as the provider does; model_json: the same as JSON.
 
     headers: rendered lines for the provider. lines: header lines for the client. paths: request targets by
-    (operation, stream), filled as they are first used. price: as of `priced`, on the driver's clock; None is unknown.
-    endpoint: of a model of the local engine. key: the provider's, for `redact`.
+    (operation, stream), filled as they are first used. prices: by service tier, each with the time it was looked up at,
+    on the driver's clock; one that is None is unknown. endpoint: of a model of the local engine. key: the provider's,
+    for `redact`.
     """
 
     target: Target
@@ -42,9 +44,8 @@ class Destination(msgspec.Struct):
     model_json: msgspec.Raw
     headers: bytes
     lines: bytes
-    price: "Price | None" = None
-    priced: float = float("-inf")
     paths: dict[tuple[str, bool], bytes] = {}
+    prices: "dict[str | None, tuple[Price | None, float]]" = {}
     endpoint: "Endpoint | None" = None
     key: str | None = None
 
@@ -133,12 +134,14 @@ class Destinations:
 
     def price(self, destination: Destination, now: float, tier: str | None = None) -> "Price | None":
         """Of this time: prices change by date and by time of day. tier: of service."""
-        if tier is not None:
-            return self._config.price(destination.target, tier)
-        if not 0 <= now - destination.priced <= _PRICE_SECONDS:
-            destination.price = self._config.price(destination.target)
-            destination.priced = now
-        return destination.price
+        known = destination.prices.get(tier)
+        if known is not None and 0 <= now - known[1] <= _PRICE_SECONDS:
+            return known[0]
+        if len(destination.prices) >= _TIERS:  # a provider may say anything
+            destination.prices.clear()
+        price = self._config.price(destination.target, tier)
+        destination.prices[tier] = price, now
+        return price
 
     def _make(self, target: Target, ready: Upstream, model: str) -> Destination:
         return Destination(

@@ -170,6 +170,7 @@ class Relay(Sink):
             return
         if not tail.complete:
             raise self.interrupted()
+        self.tier = tail.tier or self.tier
         rest = framing.close()
         if not self._passing:
             self._begin(framing)

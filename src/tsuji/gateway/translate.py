@@ -122,6 +122,7 @@ class Translation(Sink):
         for at, event in enumerate(events):
             if type(event) is ev.UsageReported:
                 self._usage = event.usage
+                self.tier = event.service_tier or self.tier
             elif type(event) is ev.Started:
                 self.tier = event.service_tier
                 if event.created is None:

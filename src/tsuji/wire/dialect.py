@@ -111,12 +111,12 @@ class StreamRenderer(Protocol):
 class StreamTail(Protocol):
     """Reads a same-dialect stream that is passed through undecoded: cheap, never raises.
 
-    usage: what the stream reported so far. complete: the answer ended as it should (its end mark, or every choice
-    finished).
-    failed: the stream carries an error event.
+    usage: what the stream reported so far. tier: the service tier that it says served it, in core's words. complete:
+    the answer ended as it should (its end mark, or every choice finished). failed: the stream carries an error event.
     """
 
     usage: Usage | None
+    tier: str | None
     complete: bool
     failed: bool
 
