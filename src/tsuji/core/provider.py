@@ -16,7 +16,8 @@ class Quirks(Noun, frozen=True, forbid_unknown_fields=True):
     reasoning_field: where the dialect's messages carry thinking text ("reasoning_content", "reasoning").
     system_role: "system" or "developer": what a system message's role is called.
     stream_usage: whether `stream_options.include_usage` is understood.
-    accepts: common extensions of the dialect that the provider takes (top_k, min_p); without it they are refused.
+    accepts: extensions of the dialect, common (top_k, min_p) or another dialect's (repeat_penalty), that the provider
+    takes; without it they are refused.
     flat_content: messages without media must be one string, not a list of text parts.
     """
 

@@ -1,6 +1,6 @@
 """What a dialect is: a record of pure functions. The order of the fields is the order of a request's life."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -58,16 +58,25 @@ class Losses:
         if field not in self.dropped:
             self.dropped.append(field)
 
-    def ext(self, ext: Ext | None, where: str = "") -> Mapping[str, Any]:
-        """The fields of this dialect in `ext`, without remembered spellings; those of other dialects are refused."""
+    def ext(self, ext: Ext | None, where: str = "", accepts: Collection[str] = ()) -> Mapping[str, Any]:
+        """The fields of this dialect in `ext`, without remembered spellings; those of other dialects are refused.
+
+        accepts: names that the provider takes, though they are another dialect's: "options.NAME" goes out as NAME.
+        """
         if not ext:
             return {}
+        out: dict[str, Any] = {}
         for dialect, fields in ext.items():
-            if dialect != self.dialect:
-                for name in fields:
-                    if not name.startswith("~"):
-                        self.refuse(where + name, f"it is a field of the {dialect} dialect")
-        return {k: v for k, v in ext.get(self.dialect, {}).items() if not k.startswith("~")}
+            for name, value in fields.items():
+                if name.startswith("~"):
+                    continue
+                if dialect == self.dialect:
+                    out[name] = value
+                elif (word := name.rpartition(".")[2]) in accepts:
+                    out.setdefault(word, value)
+                else:
+                    self.refuse(where + name, f"it is a field of the {dialect} dialect")
+        return out
 
     def spelling(self, ext: Ext | None, name: str) -> Any:
         """A spelling that this dialect's parser remembered under "~name"; None if it did not."""

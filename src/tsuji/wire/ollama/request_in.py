@@ -3,7 +3,8 @@
 `stream` is true where it is not said. How a model is loaded and kept (`keep_alive`, `num_ctx`, `num_gpu` ...), and what
 is to be done with a prompt that is too long (`truncate`, `shift`), are hints: other dialects leave them out. So is a
 negative `num_predict`, which sets no limit. An option that shapes the answer and that core has no noun for
-(`repeat_penalty`, `mirostat` ...) is named "options.NAME", and other dialects refuse it.
+(`repeat_penalty`, `mirostat` ...) is named "options.NAME", and other dialects refuse it, unless the provider accepts
+NAME.
 """
 
 from collections.abc import Callable
