@@ -176,6 +176,21 @@ def test_what_only_openai_keeps_is_refused_by_name_elsewhere(connect, dialect, o
     assert client.responses("mock:m", "hi", **option, drop_params=True).tsuji.dropped == [named]
 
 
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda client: client.responses("mock:m", "hi", verbosity="low"), "text.verbosity"),
+        (lambda client: client.completion("mock:m", [{"role": "user", "content": "hi"}], verbosity="low"), "verbosity"),
+    ],
+    ids=["responses", "completion"],
+)
+def test_a_refusal_names_the_field_as_the_caller_does(connect, call, named):
+    client, _ = connect(answers.chat("anthropic"), "anthropic")
+    with pytest.raises(UnsupportedParameterError, match=named) as caught:
+        call(client)
+    assert caught.value.param == named
+
+
 def test_penalties_reach_those_who_know_them(connect):
     client, server = connect(answers.chat("openai"))
     client.responses("mock:m", "hi", presence_penalty=0.5, frequency_penalty=0.25)

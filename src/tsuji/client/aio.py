@@ -12,6 +12,7 @@ from tsuji.core.errors import StreamInterruptedError, TsujiError
 from tsuji.core.timeouts import Timeouts
 from tsuji.http.aio import AsyncPool, AsyncResponse
 from tsuji.http.aio import Exchange as Connected
+from tsuji.wire import dialect
 
 from .block import Block
 from .build import Ask, ask_chat, ask_embedding, ask_messages, ask_responses
@@ -282,7 +283,8 @@ class AsyncClient:
         return models(await self._whole(self._dispatch.listing(ModelsJob(), provider, target)))
 
     async def _chat(self, ask: Ask, shape: ShapeOf) -> Any:
-        exchange = self._dispatch.exchange(ChatJob(ask.request), ask.request.model, ask.target)
+        job = ChatJob(ask.request, dialect(ask.dialect).names)
+        exchange = self._dispatch.exchange(job, ask.request.model, ask.target)
         if ask.request.stream:
             return await self._stream(exchange, ask, shape)
         response = await self._whole(exchange)

@@ -23,13 +23,14 @@ class Ask(msgspec.Struct):
     """A request to make.
 
     target: see options.Target. parse: how `message.parsed` is made. show_usage: the caller wants the usage chunk of a
-    stream.
+    stream. dialect: whose words the caller uses.
     """
 
     request: ChatRequest
     target: Fields
     parse: Parse | None = None
     show_usage: bool = False
+    dialect: str = "openai"
 
 
 def ask_chat(model: str, messages: Any, stream: bool | None, options: Fields) -> Ask:
@@ -163,7 +164,8 @@ def ask_messages(model: str, messages: Any, max_tokens: Any, stream: bool | None
     if not _all_plain(messages):
         messages = _plain_messages(messages, {})
     body = {"messages": messages, "max_tokens": max_tokens, **fields}
-    return Ask(dialect("anthropic").parse_request(_encoded(body), model, bool(stream)), target, parse)
+    request = dialect("anthropic").parse_request(_encoded(body), model, bool(stream))
+    return Ask(request, target, parse, dialect="anthropic")
 
 
 def _anthropic_tool(tool: Any, where: str) -> Fields:
@@ -188,7 +190,8 @@ def ask_responses(model: str, input: Any, stream: bool | None, options: Fields) 
         fields["tool_choice"] = {"type": "function", **choice["function"]}  # chat completions have it deeper
     if "reasoning" in fields:
         fields["reasoning"] = _plain(fields["reasoning"], "reasoning", "a dict such as {'effort': 'low'}")
-    return Ask(dialect("responses").parse_request(_encoded(fields), model, bool(stream)), target, parse)
+    request = dialect("responses").parse_request(_encoded(fields), model, bool(stream))
+    return Ask(request, target, parse, dialect="responses")
 
 
 _ELSEWHERE = ("previous_response_id", "conversation", "prompt")

@@ -143,7 +143,7 @@ class Exchange(Generic[Answer]):
             upstream = self._upstreams.hosted(self._config, self.target.provider, settings)
             model = self.target.model
         self._upstream = upstream
-        losses = Losses(upstream.dialect.name, self._drop)
+        losses = Losses(upstream.dialect.name, self._drop, self._job.names)
         call = self._adapted().render(upstream, model, losses)
         self.trace.dropped = losses.dropped
         body = call.body

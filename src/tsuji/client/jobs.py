@@ -1,5 +1,6 @@
 """What can be asked of a provider: a chat, embeddings, its list of models. Pure: wire bytes and back."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from tsuji.core.errors import UnsupportedParameterError
 from tsuji.core.request import ChatRequest, EmbeddingRequest
 from tsuji.core.response import ChatResponse, EmbeddingResponse, ModelInfo
-from tsuji.wire.dialect import Call, Losses
+from tsuji.wire.dialect import NO_NAMES, Call, Losses
 
 from .upstream import Upstream
 
@@ -15,10 +16,13 @@ Answer = TypeVar("Answer", covariant=True)
 
 
 class Job(Protocol[Answer]):
-    """operation: as Provider.endpoints names it. stream: the answer is to come as one."""
+    """operation: as Provider.endpoints names it. stream: the answer is to come as one. names: of fields, as Losses has
+    them.
+    """
 
     operation: str
     stream: bool
+    names: Mapping[str, str]
 
     def render(self, upstream: Upstream, model: str, losses: Losses) -> Call: ...
 
@@ -28,9 +32,10 @@ class Job(Protocol[Answer]):
 class ChatJob:
     operation = "chat"
 
-    def __init__(self, request: ChatRequest) -> None:
+    def __init__(self, request: ChatRequest, names: Mapping[str, str] = NO_NAMES) -> None:
         self.request = request
         self.stream = request.stream
+        self.names = names
 
     def render(self, upstream: Upstream, model: str, losses: Losses) -> Call:
         request = msgspec.structs.replace(self.request, model=model)
@@ -43,6 +48,7 @@ class ChatJob:
 class EmbeddingJob:
     operation = "embeddings"
     stream = False
+    names = NO_NAMES
 
     def __init__(self, request: EmbeddingRequest) -> None:
         self._request = request
@@ -58,6 +64,7 @@ class EmbeddingJob:
 class ModelsJob:
     operation = "models"
     stream = False
+    names = NO_NAMES
 
     def render(self, upstream: Upstream, model: str, losses: Losses) -> Call:
         return Call(_there(upstream, upstream.dialect.models_path, "a list of models"), b"", method="GET")

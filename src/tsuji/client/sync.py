@@ -10,6 +10,7 @@ from tsuji.config import Config
 from tsuji.core.errors import StreamInterruptedError, TsujiError
 from tsuji.core.timeouts import Timeouts
 from tsuji.http.blocking import BlockingPool, BlockingResponse
+from tsuji.wire import dialect
 
 from .block import Block
 from .build import Ask, ask_chat, ask_embedding, ask_messages, ask_responses
@@ -276,7 +277,8 @@ class Client:
         return models(self._whole(self._dispatch.listing(ModelsJob(), provider, target)))
 
     def _chat(self, ask: Ask, shape: ShapeOf) -> Any:
-        exchange = self._dispatch.exchange(ChatJob(ask.request), ask.request.model, ask.target)
+        job = ChatJob(ask.request, dialect(ask.dialect).names)
+        exchange = self._dispatch.exchange(job, ask.request.model, ask.target)
         if ask.request.stream:
             return self._stream(exchange, ask, shape)
         response = self._whole(exchange)

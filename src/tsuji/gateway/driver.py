@@ -181,7 +181,7 @@ class Driver:
     # Answering.
 
     def losses(self, dialect_name: str) -> Losses:
-        losses = Losses(dialect_name, self.drop)
+        losses = Losses(dialect_name, self.drop, self.dialect.names)
         self.dropped = losses.dropped
         return losses
 

@@ -1,6 +1,7 @@
 """What a dialect is: a record of pure functions. The order of the fields is the order of a request's life."""
 
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import msgspec
@@ -18,6 +19,7 @@ from .counting import Counting
 NO_QUIRKS = Quirks()
 ResponseHeaders = Mapping[str, str]
 """Response headers by lower-case name."""
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _MAX_DIGITS = 16
 
 
@@ -34,27 +36,39 @@ def read_seconds(text: str) -> float | None:
 class Losses:
     """What a renderer cannot say. `refuse` raises UnsupportedParameterError, or notes the field where drop is set.
 
-    dropped: the names of the fields that were left out, in order.
+    names: see Dialect.names, of the dialect that the caller speaks; a renderer names fields as core does, and the
+    caller is told of them in its own words. dropped: the fields that were left out, in order, as the caller names them.
     """
 
-    __slots__ = ("dialect", "drop", "dropped")
+    __slots__ = ("_names", "dialect", "drop", "dropped")
 
-    def __init__(self, dialect: str, drop: bool = False) -> None:
+    def __init__(self, dialect: str, drop: bool = False, names: Mapping[str, str] = NO_NAMES) -> None:
         self.dialect = dialect
         self.drop = drop
         self.dropped: list[str] = []
+        self._names = names
 
     def refuse(self, field: str, why: str = "") -> None:
+        self._refuse(self._told(field), why)
+
+    def note(self, field: str) -> None:
+        """A hint or an annotation that is left out as the dialect documents: never refused, always told."""
+        self._note(self._told(field))
+
+    def _told(self, field: str) -> str:
+        head, dot, rest = field.partition(".")
+        return self._names[head] + dot + rest if head in self._names else field
+
+    def _refuse(self, field: str, why: str) -> None:
         if not self.drop:
             because = f": {why}" if why else ""
             raise UnsupportedParameterError(
                 f"the {self.dialect} dialect cannot say {field!r}{because}; remove it, or set drop_params to drop it",
                 param=field,
             )
-        self.note(field)
+        self._note(field)
 
-    def note(self, field: str) -> None:
-        """A hint or an annotation that is left out as the dialect documents: never refused, always told."""
+    def _note(self, field: str) -> None:
         if field not in self.dropped:
             self.dropped.append(field)
 
@@ -75,7 +89,7 @@ class Losses:
                 elif (word := name.rpartition(".")[2]) in accepts:
                     out.setdefault(word, value)
                 else:
-                    self.refuse(where + name, f"it is a field of the {dialect} dialect")
+                    self._refuse(self._told(where) + name, f"it is a field of the {dialect} dialect")
         return out
 
     def spelling(self, ext: Ext | None, name: str) -> Any:
@@ -149,6 +163,7 @@ class Dialect(msgspec.Struct, frozen=True):
     stream_tail: the same for a stream.
     *_embedding*, *_models: as above; None where the dialect has no such operation.
     counting: how a prompt's tokens are counted before a call; None where the API has no endpoint for it.
+    names: what this dialect calls a field that core, or OpenAI, calls differently: core's name -> the field's path.
     foreign_mark: bytes that are in a request body wherever it carries what another dialect made (its thinking, its
     signatures): such a body goes through core even to its own dialect, whose API would refuse it. b"": there is none.
     """
@@ -175,4 +190,5 @@ class Dialect(msgspec.Struct, frozen=True):
     parse_models: Callable[[bytes], list[ModelInfo]] | None = None
     render_models: Callable[[list[ModelInfo]], bytes] | None = None
     counting: Counting | None = None
+    names: Mapping[str, str] = NO_NAMES
     foreign_mark: bytes = b""

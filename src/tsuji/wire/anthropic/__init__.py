@@ -11,7 +11,7 @@ from ..dialect import Dialect
 from .carried import MARK
 from .counting import COUNTING
 from .errors import parse_error, render_error
-from .fields import FIELDS, NAME
+from .fields import FIELDS, NAME, NAMES
 from .models import PATH as MODELS_PATH
 from .models import parse_models, render_models
 from .request_in import parse_request
@@ -41,6 +41,7 @@ DIALECT = Dialect(
     parse_models=parse_models,
     render_models=render_models,
     counting=COUNTING,
+    names=NAMES,
     foreign_mark=MARK,
 )
 

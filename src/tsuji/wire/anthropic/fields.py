@@ -46,6 +46,16 @@ FIELDS = frozenset(
     )
 )
 """The request's top level, beta fields included (https://platform.claude.com/docs/en/api/messages)."""
+NAMES = {
+    "max_completion_tokens": "max_tokens",
+    "stop": "stop_sequences",
+    "response_format": "output_config.format",
+    "reasoning": "thinking",
+    "reasoning_effort": "output_config.effort",
+    "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
+    "user": "metadata.user_id",
+}
+"""See Dialect.names."""
 
 
 UNEXPECTED = (TypeError, ValueError, RecursionError, msgspec.MsgspecError)

@@ -64,6 +64,14 @@ _LOADING: Final = frozenset(
         "num_keep",
     )
 )
+NAMES: Final = {core: OPTION + wire for core, wire in OPTION_NAMES} | {
+    "max_completion_tokens": OPTION + "num_predict",
+    "stop": OPTION + "stop",
+    "response_format": "format",
+    "reasoning": "think",
+    "reasoning_effort": "think",
+}
+"""See Dialect.names."""
 HINTS: Final = ("keep_alive", "truncate", "shift")
 
 

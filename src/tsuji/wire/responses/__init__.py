@@ -32,5 +32,6 @@ DIALECT = Dialect(
     parse_models=models.parse_models,
     render_models=models.render_models,
     counting=counting.COUNTING,
+    names=fields.NAMES,
     foreign_mark=b'"tsuji.',
 )
