@@ -48,7 +48,7 @@ class Answer(Block):
         return vars(self)["_trace"]
 
     def describe(self, how: Parse | None, trace: Trace | None = None) -> None:
-        """how: the text becomes an instance."""
+        """how: what makes an instance of the text, where one was asked for."""
         vars(self)["_how"] = how
         if trace is not None:
             vars(self)["_trace"] = trace
