@@ -121,6 +121,15 @@ def test_mistakes(connect):
     assert not server.requests
 
 
+def test_a_refusal_names_the_field_as_anthropic_does(connect):
+    client, _ = connect(answers.chat("responses"), "responses")
+    with pytest.raises(InvalidRequestError) as caught:
+        client.messages("mock:m", HI, 64, stop_sequences=["x"])
+    assert caught.value.param == "stop_sequences"
+    r = client.messages("mock:m", HI, 64, stop_sequences=["x"], drop_params=True)
+    assert r.tsuji.dropped == ["stop_sequences"]
+
+
 def test_html(connect):
     client, _ = connect([answers.html(), Reply(b"{}")])
     for _ in range(2):

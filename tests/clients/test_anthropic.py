@@ -158,3 +158,15 @@ def test_a_cut_stream_does_not_look_finished(gateway: Gateway, client: anthropic
 
 def test_models(client: anthropic.Anthropic) -> None:
     assert "fast" in [m.id for m in client.models.list()]
+
+
+def test_tokens_are_counted_by_who_can(gateway: Gateway, client: anthropic.Anthropic, upstream: str) -> None:
+    gateway.script(answers.Reply(b'{"input_tokens": 14}'))
+    ask: dict[str, Any] = {"model": f"{upstream}-mock:model-1", "messages": HELLO, "tools": [WEATHER]}
+    if upstream == "anthropic":
+        assert client.messages.count_tokens(**ask).input_tokens == 14
+        assert gateway.last.json() == ask | {"model": "model-1"}
+    else:
+        with pytest.raises(anthropic.InternalServerError) as caught:
+            client.messages.count_tokens(**ask)
+        assert caught.value.status_code == 501

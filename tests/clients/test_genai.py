@@ -216,3 +216,15 @@ def test_a_python_function_is_called_in_a_streamed_chat(gateway: Gateway, client
         messages = json.loads(body)["messages"]
         assert [m["role"] for m in messages] == ["user", "assistant", "tool", "tool"]
         assert [m["tool_call_id"] for m in messages[2:]] == [c["id"] for c in messages[1]["tool_calls"]]
+
+
+def test_tokens_are_counted_by_who_can(gateway: Gateway, client: genai.Client, upstream: str) -> None:
+    gateway.script(answers.Reply(b'{"totalTokens": 14}'))
+    ask: Any = {"model": f"{upstream}-mock:model-1", "contents": "hello"}
+    if upstream == "gemini":
+        assert client.models.count_tokens(**ask).total_tokens == 14
+        assert gateway.last.path == "/v1beta/models/model-1:countTokens"
+    else:
+        with pytest.raises(errors.ServerError) as caught:
+            client.models.count_tokens(**ask)
+        assert caught.value.code == 501

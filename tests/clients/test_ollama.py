@@ -246,6 +246,18 @@ class TestLocal:
         assert "".join(c.message.content or "" for c in chunks) == answer.message.content
         assert chunks[-1].done
 
+    def test_samplers_of_llama_cpp(self, client: ollama.Client) -> None:
+        """Repetition that is punished out of all measure changes what is said, sampled or not."""
+        ask: dict[str, Any] = {"model": "local:default", "messages": [{"role": "user", "content": "Count to twenty."}]}
+        options = {"temperature": 0, "num_predict": 40}
+        plain = client.chat(**ask, options=options).message.content
+        assert client.chat(**ask, options=options).message.content == plain
+        assert client.chat(**ask, options={**options, "repeat_penalty": 5.0}).message.content != plain
+        every = {"repeat_last_n": 32, "mirostat": 2, "mirostat_tau": 4.0, "mirostat_eta": 0.2, "typical_p": 0.9}
+        assert client.chat(**ask, options={**options, **every}).message.content
+        with pytest.raises(ollama.ResponseError, match=r"options\.tfs_z"):
+            client.chat(**ask, options={"tfs_z": 0.5})
+
     def test_structured_output(self, client: ollama.Client) -> None:
         schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
         ask = [{"role": "user", "content": "Name a city in Japan, as JSON."}]

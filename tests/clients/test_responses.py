@@ -174,3 +174,15 @@ def test_state_of_the_provider_is_refused_by_name_elsewhere(
     with pytest.raises(openai.BadRequestError) as caught:
         client.responses.create(model=f"{other}-mock:model-1", **ask)
     assert caught.value.param == "previous_response_id"
+
+
+def test_tokens_are_counted_by_who_can(gateway: Gateway, client: openai.OpenAI, upstream: str) -> None:
+    gateway.script(answers.Reply(b'{"input_tokens": 14, "object": "response.input_tokens"}'))
+    ask: Any = {"model": f"{upstream}-mock:model-1", "input": "hello", "tools": [WEATHER]}
+    if upstream == "responses":
+        assert client.responses.input_tokens.count(**ask).input_tokens == 14
+        assert gateway.last.json() == ask | {"model": "model-1"}
+    else:
+        with pytest.raises(openai.InternalServerError) as caught:
+            client.responses.input_tokens.count(**ask)
+        assert caught.value.status_code == 501

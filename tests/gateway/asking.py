@@ -41,11 +41,16 @@ def text(dialect: str, answer: Answer) -> str:
 
 
 def usage(dialect: str, answer: Answer) -> tuple[int, int]:
+    """The whole prompt's tokens, and the answer's."""
     body = answer.json()
     if dialect == "openai":
         return body["usage"]["prompt_tokens"], body["usage"]["completion_tokens"]
-    if dialect in ("anthropic", "responses"):
+    if dialect == "responses":
         return body["usage"]["input_tokens"], body["usage"]["output_tokens"]
+    if dialect == "anthropic":
+        told = body["usage"]
+        cached = [told.get(name) or 0 for name in ("cache_read_input_tokens", "cache_creation_input_tokens")]
+        return told["input_tokens"] + sum(cached), told["output_tokens"]
     if dialect == "ollama":
         return body["prompt_eval_count"], body["eval_count"]
     return body["usageMetadata"]["promptTokenCount"], body["usageMetadata"]["candidatesTokenCount"]

@@ -10,6 +10,10 @@ from tests.gateway import asking
 from tests.scripted import Reply
 from tsuji import Config
 from tsuji.config import ProviderConfig
+from tsuji.wire import DIALECTS, dialect
+
+FLEX = (10 * 0.125 + 5 * 1) / 1e6
+"""US dollars for what `answers` says was used."""
 
 
 @pytest.mark.parametrize("client", ["openai", "anthropic"])
@@ -31,4 +35,45 @@ def test_the_service_tier_sets_the_price(client: str, stream: bool, serve: Any, 
     answer = gateway.ask(path, body | asked)
     assert answer.status == 200, answer.body
     cost = answer.summary()["cost"] if stream else answer.headers["x-tsuji-cost"]
-    assert json.loads(cost) == pytest.approx((10 * 0.125 + 5 * 1) / 1e6)
+    assert json.loads(cost) == pytest.approx(FLEX)
+
+
+@pytest.mark.parametrize("client", ["openai", "responses", "anthropic"])
+@pytest.mark.parametrize("upstream", ["openai", "responses"])
+def test_a_streams_own_word_for_its_tier_goes_before_what_was_asked(
+    client: str, upstream: str, serve: Any, scripted: Any
+) -> None:
+    """A response says "auto" when it begins, and what that came to when it ends."""
+    steps = list(answers.stream(upstream, model="gpt-5-mini").body)
+    model = b'"model": "gpt-5-mini"'
+    tiers = [b"auto"] * (len(steps) - 1) + [b"flex"] if upstream == "responses" else [b"flex"] * len(steps)
+    said = [s.replace(model, model + b', "service_tier": "%b"' % t) for s, t in zip(steps, tiers, strict=True)]
+    url = scripted(Reply(said, content_type=answers.SSE)).url
+    gateway = serve(Config(providers={"openai": ProviderConfig(dialect=upstream, base_url=url, api_key="k")}))
+    path, body = asking.chat(client, model="openai:gpt-5-mini", stream=True, service_tier="auto")
+    answer = gateway.ask(path, body)
+    assert answer.status == 200, answer.body
+    assert json.loads(answer.summary()["cost"]) == pytest.approx(FLEX)
+
+
+def test_a_tier_is_told_by_anthropic_and_google_too() -> None:
+    anthropic = dialect("anthropic").stream_tail()
+    usage = b'{"input_tokens":1,"output_tokens":1,"service_tier":"priority"}'
+    anthropic.feed(b'data: {"type":"message_start","message":{"usage":%b}}\n\n' % usage)
+    assert anthropic.tier == "priority"
+    anthropic.feed(b'data: {"type":"message_delta","usage":{"output_tokens":5}}\n\n')
+    assert (anthropic.tier, anthropic.usage and anthropic.usage.output_tokens) == ("priority", 5)
+    gemini = dialect("gemini").stream_tail()
+    gemini.feed(b'data: {"usageMetadata":{"promptTokenCount":1,"serviceTier":"FLEX"}}\n\n')
+    assert gemini.tier == "flex"
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize("tier", [b"5", b"null", b'""', b"{}", b'["flex"]'])
+def test_a_tier_of_another_type_is_none(name: str, tier: bytes) -> None:
+    tail = dialect(name).stream_tail()
+    event = b'{"service_tier":%b,"usage":{"service_tier":%b},"usageMetadata":{"serviceTier":%b}}' % (tier, tier, tier)
+    wrapped = b'{"type":"response.completed","response":%b,"message":%b,"done":true}' % (event, event)
+    for payload in (event, wrapped):
+        tail.feed(payload + b"\n" if name == "ollama" else b"data: %b\n\n" % payload)
+    assert (tail.tier, tail.failed) == (None, False)

@@ -14,16 +14,26 @@ from tsuji.core.timeouts import Timeouts
 from tsuji.http.aio import AsyncPool, AsyncResponse
 from tsuji.http.aio import Exchange as Connected
 
-from .build import Ask, ask_chat, ask_embedding, ask_messages
+from .block import Block
+from .build import Ask, ask_chat, ask_embedding, ask_messages, ask_responses
 from .chat_shape import ChatShape
 from .delivery import Delivery, Shape
 from .dispatch import Dispatch, embeddings, is_local, local_models, models
 from .exchange import Exchange, Send
 from .jobs import ChatJob, EmbeddingJob, ModelsJob
-from .message_shape import Block, Message, MessageShape
-from .options import CallOptions, ChatMessage, ChatOptions, EmbeddingOptions, MessagesOptions, split
+from .message_shape import Message, MessageShape
+from .options import (
+    CallOptions,
+    ChatMessage,
+    ChatOptions,
+    EmbeddingOptions,
+    MessagesOptions,
+    ResponsesOptions,
+    split,
+)
+from .response_shape import Response, ResponseShape
 from .results import ChatCompletion, ChatCompletionChunk, CreateEmbeddingResponse, Model
-from .sync import END_WAIT
+from .sync import END_WAIT, ShapeOf
 from .trace import Trace
 
 if TYPE_CHECKING:
@@ -192,13 +202,7 @@ class AsyncClient:
         self, model: str, messages: Sequence[ChatMessage], *, stream: bool | None = None, **options: Any
     ) -> Any:
         """See tsuji.completion."""
-        ask = ask_chat(model, messages, stream, options)
-        if stream:
-            return await self._stream(ask, ChatShape)
-        exchange = self._dispatch.exchange(ChatJob(ask.request), model, ask.target)
-        response = await self._whole(exchange)
-        exchange.trace.usage = response.usage
-        return ChatShape.whole(ask, response, exchange.trace)
+        return await self._chat(ask_chat(model, messages, stream, options), ChatShape)
 
     @overload
     async def messages(
@@ -230,13 +234,36 @@ class AsyncClient:
         **options: Any,
     ) -> Any:
         """See tsuji.messages."""
-        ask = ask_messages(model, messages, max_tokens, stream, options)
-        if stream:
-            return await self._stream(ask, MessageShape)
-        exchange = self._dispatch.exchange(ChatJob(ask.request, MessageShape.prefer), model, ask.target)
-        response = await self._whole(exchange)
-        exchange.trace.usage = response.usage
-        return MessageShape.whole(ask, response, exchange.trace)
+        return await self._chat(ask_messages(model, messages, max_tokens, stream, options), MessageShape)
+
+    @overload
+    async def responses(
+        self,
+        model: str,
+        input: str | Sequence[ChatMessage] | None = None,
+        *,
+        stream: Literal[True],
+        **options: Unpack[ResponsesOptions],
+    ) -> AsyncStream[Block, Response]: ...
+    @overload
+    async def responses(
+        self,
+        model: str,
+        input: str | Sequence[ChatMessage] | None = None,
+        *,
+        stream: Literal[False] | None = None,
+        **options: Unpack[ResponsesOptions],
+    ) -> Response: ...
+    async def responses(
+        self,
+        model: str,
+        input: str | Sequence[ChatMessage] | None = None,
+        *,
+        stream: bool | None = None,
+        **options: Any,
+    ) -> Any:
+        """See tsuji.responses."""
+        return await self._chat(ask_responses(model, input, stream, options), ResponseShape)
 
     async def embedding(
         self, model: str, inputs: Any = None, *, input: Any = None, **options: Unpack[EmbeddingOptions]
@@ -256,6 +283,15 @@ class AsyncClient:
         if is_local(provider):
             return await asyncio.to_thread(local_models)
         return models(await self._whole(self._dispatch.listing(ModelsJob(), provider, target)))
+
+    async def _chat(self, ask: Ask, shape: ShapeOf) -> Any:
+        job = ChatJob(ask.request, ask.dialect)
+        exchange = self._dispatch.exchange(job, ask.request.model, ask.target)
+        if ask.request.stream:
+            return await self._stream(exchange, ask, shape)
+        response = await self._whole(exchange)
+        exchange.trace.usage = response.usage
+        return shape.whole(ask, response, exchange.trace)
 
     async def _whole(self, exchange: Exchange[Answer]) -> Answer:
         while True:
@@ -300,9 +336,7 @@ class AsyncClient:
         finally:
             exchange.trace.waited += monotonic() - before
 
-    async def _stream(self, ask: Ask, shape: "type[ChatShape | MessageShape]") -> AsyncStream[Any, Any]:
-        job = ChatJob(ask.request, shape.prefer)
-        exchange = self._dispatch.exchange(job, ask.request.model, ask.target)
+    async def _stream(self, exchange: Exchange[Any], ask: Ask, shape: ShapeOf) -> AsyncStream[Any, Any]:
         while True:
             exchange.advance()
             try:

@@ -100,8 +100,7 @@ class Delivery(Generic[Chunk, Whole]):
         for event in events:
             self._so_far.add(event)
         self.trace.usage = self._so_far.usage
-        if self._so_far.started is not None:
-            self.trace.service_tier = self._so_far.started.service_tier
+        self.trace.service_tier = self._so_far.service_tier
         try:
             self.ready.extend(self._shape.chunks(events, self._so_far))
         except TsujiError as error:  # what cannot be shown breaks the answer off, as any other failure does

@@ -148,7 +148,7 @@ class Exchange(Generic[Answer]):
             if not isinstance(upstream, Upstream):
                 return upstream
         self._upstream = upstream
-        losses = Losses(upstream.dialect.name, self._drop)
+        losses = Losses(upstream.dialect.name, self._drop, self._job.names)
         call = self._adapted().render(upstream, model, losses)
         self.trace.dropped = losses.dropped
         body = call.body

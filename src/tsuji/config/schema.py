@@ -107,6 +107,7 @@ class EndpointsTable(Table, frozen=True):
     stream: Annotated[str | None, Meta(description="Of a chat that is streamed, where it is not `chat`.")] = None
     embeddings: str | None = None
     models: str | None = None
+    count_tokens: str | None = None
 
 
 class VariantTable(Table, frozen=True):

@@ -10,7 +10,7 @@ from .parts import Noun
 
 AuthScheme = Literal["bearer", "header", "query", "ibm", "none"]
 Keyless = Literal["", "aws", "google", "entra"]
-OPERATIONS = ("chat", "stream", "embeddings", "models")
+OPERATIONS = ("chat", "stream", "embeddings", "models", "count_tokens")
 """What `endpoints` may name; "stream" is a chat whose answer is to come as a stream."""
 OF_CREDENTIALS = {"aws": "region", "google": "project"}
 """By Auth.keyless, the setting that credentials know where nobody else says it."""
@@ -26,7 +26,8 @@ class Quirks(Noun, frozen=True, forbid_unknown_fields=True):
     reasoning_field: where the dialect's messages carry thinking text ("reasoning_content", "reasoning").
     system_role: "system" or "developer": what a system message's role is called.
     stream_usage: whether `stream_options.include_usage` is understood.
-    accepts: common extensions of the dialect that the provider takes (top_k, min_p); without it they are refused.
+    accepts: extensions of the dialect, common (top_k, min_p) or another dialect's (repeat_penalty), that the provider
+    takes; without it they are refused.
     flat_content: messages without media must be one string, not a list of text parts.
     model_in_path: the path names the model (`endpoints` say where), and the body must not.
     """

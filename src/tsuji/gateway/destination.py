@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LOCAL = "local"
 _REMEMBERED = 1024
 _PRICE_SECONDS = 10.0
+_TIERS = 16
 _SECRET = 8
 """Letters that a secret has at least."""
 _PLAIN = (
@@ -37,9 +38,9 @@ class Destination(msgspec.Struct):
     """target: as the route names it. model: as the provider does; model_json: the same as JSON.
 
     headers: rendered lines for the provider. lines: header lines for the client. paths: request targets by
-    (operation, stream), filled as they are first used. price: as of `priced`, on the driver's clock; None is unknown.
-    endpoint: of a model of the local engine. key: the provider's, for `redact`. variants: the same model in the other
-    dialects that the provider speaks, filled as they are first used.
+    (operation, stream), filled as they are first used. prices: by service tier, each with the time it was looked up at,
+    on the driver's clock; one that is None is unknown. endpoint: of a model of the local engine. key: the provider's,
+    for `redact`. variants: the same model in the provider's other dialects, filled as they are first used.
     """
 
     target: Target
@@ -48,9 +49,8 @@ class Destination(msgspec.Struct):
     model_json: msgspec.Raw
     headers: bytes
     lines: bytes
-    price: "Price | None" = None
-    priced: float = float("-inf")
     paths: dict[tuple[str, bool], bytes] = {}
+    prices: "dict[str | None, tuple[Price | None, float]]" = {}
     endpoint: "Endpoint | None" = None
     key: str | None = None
     variants: "dict[str, Destination | None]" = {}
@@ -134,14 +134,14 @@ class Destinations:
         return found if signer is None or signer.ready(time()) else signer.refresh()
 
     def _variant(self, main: Destination, target: Target, dialect: str, operation: str) -> "Destination | Future[None]":
-        """A variant is for chats, and for vectors where it says where to ask for them."""
+        """A variant is for chats and their tokens, and for vectors where it says where to ask for them."""
         found = main.variants[dialect]
         if found is None:
             made = self._hosted(target, dialect)
             if not isinstance(made, Destination):
                 return made
             found = main.variants[dialect] = made
-        return found if operation == "chat" or operation in found.upstream.provider.endpoints else main
+        return found if operation != "embeddings" or operation in found.upstream.provider.endpoints else main
 
     def _hosted(self, target: Target, dialect: str) -> "Destination | Future[None]":
         whole = self._config.provider(target.provider)
@@ -176,12 +176,14 @@ class Destinations:
 
     def price(self, destination: Destination, now: float, tier: str | None = None) -> "Price | None":
         """Of this time: prices change by date and by time of day. tier: of service."""
-        if tier is not None:
-            return self._config.price(destination.target, tier)
-        if not 0 <= now - destination.priced <= _PRICE_SECONDS:
-            destination.price = self._config.price(destination.target)
-            destination.priced = now
-        return destination.price
+        known = destination.prices.get(tier)
+        if known is not None and 0 <= now - known[1] <= _PRICE_SECONDS:
+            return known[0]
+        if len(destination.prices) >= _TIERS:  # a provider may say anything
+            destination.prices.clear()
+        price = self._config.price(destination.target, tier)
+        destination.prices[tier] = price, now
+        return price
 
     def _make(self, target: Target, ready: Upstream, model: str) -> Destination:
         return Destination(

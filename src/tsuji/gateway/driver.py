@@ -18,6 +18,7 @@ from tsuji.wire.dialect import Losses
 from tsuji.wire.passthrough import Fields, decode_fields, model_of, wants_stream
 
 from . import reply
+from .count import CountRelay, CountTranslation
 from .destination import LOCAL, Destination
 from .endpoints import form_of
 from .faults import ours
@@ -139,12 +140,15 @@ class Driver:
     def _send(self, destination: Destination, timeouts: "Timeouts") -> None:
         mark = self.dialect.foreign_mark
         same = destination.upstream.dialect is self.dialect and not (mark and mark in self.request.body)
+        local = destination.endpoint is not None
         self.dropped = ()
         sink: Sink
         if self.operation == "embeddings":
             relayed = same and self.dialect.name == "openai"
             sink = Relay(self, destination) if relayed else EmbeddingTranslation(self, destination)
-        elif same and destination.endpoint is None:  # what the local engine is asked may need adapting
+        elif self.operation == "count_tokens":
+            sink = CountRelay(self, destination) if same and not local else CountTranslation(self, destination)
+        elif same and not local:  # what the local engine is asked may need adapting
             sink = Relay(self, destination)
         else:
             sink = Translation(self, destination)
@@ -196,7 +200,7 @@ class Driver:
     # Answering.
 
     def losses(self, dialect_name: str) -> Losses:
-        losses = Losses(dialect_name, self.drop)
+        losses = Losses(dialect_name, self.drop, self.dialect.names)
         self.dropped = losses.dropped
         return losses
 
@@ -229,8 +233,8 @@ class Driver:
             out += b"x-tsuji-dropped: %b\r\n" % reply.value(", ".join(self.dropped))
         return out
 
-    def whole(self, destination: Destination, head: bytes, body: bytes, cost: bytes) -> None:
-        """A whole answer for the client. head: status line and the headers that describe the body."""
+    def whole(self, destination: Destination, head: bytes, body: bytes, cost: bytes | None) -> None:
+        """A whole answer for the client. head: status line, and the headers that describe the body. cost: if known."""
         self.routing.succeeded(self.mark)
         self._sink = None
         self.connection.whole(head + self.lines(destination, cost), body)

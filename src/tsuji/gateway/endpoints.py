@@ -36,6 +36,7 @@ TABLE = (
     Endpoint(b"POST", b"/v1/chat/completions", "chat", "openai"),
     Endpoint(b"POST", b"/v1/embeddings", "embeddings", "openai"),
     Endpoint(b"POST", b"/v1/responses", "chat", "responses"),
+    Endpoint(b"POST", b"/v1/responses/input_tokens", "count_tokens", "responses"),
     Endpoint(b"GET", b"/v1/models", "models", "openai"),
     Endpoint(b"POST", b"/v1/messages", "chat", "anthropic"),
     Endpoint(b"POST", b"/v1/messages/count_tokens", "count_tokens", "anthropic"),

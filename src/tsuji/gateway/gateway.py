@@ -159,7 +159,7 @@ class Gateway:
             if request.refusal is not None:
                 raise request.refusal
             operation = request.endpoint.operation if request.endpoint is not None else ""
-            if operation in ("chat", "embeddings"):
+            if operation in ("chat", "embeddings", "count_tokens"):
                 Driver(self, connection, request).begin()
             else:
                 head, body = models.ANSWERS[operation](self, request)

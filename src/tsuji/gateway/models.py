@@ -1,4 +1,4 @@
-"""What the gateway answers out of itself: its models, its health, and that it does not count tokens."""
+"""What the gateway answers out of itself: its models, and its health."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -90,10 +90,6 @@ def _render(request: Request, found: list[ModelInfo]) -> bytes:
     return render(found)
 
 
-def _count_tokens(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
-    raise InvalidRequestError("this gateway does not count tokens before a call", status=501, fault="gateway")
-
-
 def _health(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
     return reply.OK + reply.JSON, b'{"status":"ok"}'
 
@@ -122,7 +118,6 @@ ANSWERS: dict[str, Callable[["Gateway", Request], tuple[bytes, bytes]]] = {
     "model": _model,
     "show": _show,
     "version": _version,
-    "count_tokens": _count_tokens,
     "health": _health,
     "ready": _ready,
     "root": _root,

@@ -42,11 +42,7 @@ class Relay(Sink):
             own = upstream.dialect.chat_path(destination.model, stream) if operation == "chat" else _EMBEDDINGS_PATH
             path = destination.paths[operation, stream] = upstream.target(operation, own, destination.model, stream)
         self.path = path
-        self.headers = destination.headers
-        for name in _CLIENT_HEADERS.get(upstream.dialect.name, ()):
-            asked = driver.request.headers.get(name)
-            if asked is not None:
-                self.headers += name + b": " + asked + b"\r\n"
+        self.headers = self.client_headers()
         fields = driver.fields
         if driver.request.model is None:
             fields = {**fields, "model": destination.model_json}
@@ -56,6 +52,15 @@ class Relay(Sink):
         if "service_tier" in fields:  # what was asked for, unless the answer says better
             self.tier = _tier(self.driver.request.body)
         self.body = encode(fields)
+
+    def client_headers(self) -> bytes:
+        """Lines for the provider, with those that the client means for it."""
+        headers = self.destination.headers
+        for name in _CLIENT_HEADERS.get(self.destination.upstream.dialect.name, ()):
+            asked = self.driver.request.headers.get(name)
+            if asked is not None:
+                headers += name + b": " + asked + b"\r\n"
+        return headers
 
     # The answer.
 
@@ -111,14 +116,19 @@ class Relay(Sink):
         driver.answered()
         if head is None or not is_object(head, body):
             raise self.not_an_answer(head)
+        cost = self.judge(body)
+        self.done()
+        own = reply.status_line(head.status) + reply.JSON + reply.passed(head)
+        driver.whole(self.destination, own, body, cost)
+
+    def judge(self, body: bytes) -> bytes | None:
+        """What a whole answer cost. Raises UpstreamProtocolError if it is none, or the error that it is."""
         usage = self.destination.upstream.dialect.read_usage(body)
         if usage is None:
             self._check(body)
         if self.tier is not None:
             self.tier = _tier(body) or self.tier
-        self.done()
-        own = reply.status_line(head.status) + reply.JSON + reply.passed(head)
-        driver.whole(self.destination, own, body, self.cost(usage))
+        return self.cost(usage)
 
     def _check(self, body: bytes) -> None:
         """Nearly every answer says its usage. One that does not may be half of one, or an error that says success."""
@@ -160,6 +170,7 @@ class Relay(Sink):
             return
         if not tail.complete:
             raise self.interrupted()
+        self.tier = tail.tier or self.tier
         rest = framing.close()
         if not self._passing:
             self._begin(framing)

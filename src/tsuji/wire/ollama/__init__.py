@@ -19,7 +19,7 @@ from .embeddings import (
 from .errors import parse_error, render_error
 from .fields import NAME
 from .models import MODELS_PATH, parse_models, render_models
-from .request_in import FIELDS, parse_request
+from .request_in import FIELDS, NAMES, parse_request
 from .request_out import chat_path, render_request
 from .response_in import parse_response, read_usage
 from .response_out import render_response
@@ -49,6 +49,7 @@ DIALECT = Dialect(
     models_path=MODELS_PATH,
     parse_models=parse_models,
     render_models=render_models,
+    names=NAMES,
 )
 
 __all__ = ["DIALECT"]

@@ -8,7 +8,7 @@ same but for the order of keys, null, which counts as absent, and a tool call wi
 
 from tsuji.wire.dialect import Dialect
 
-from . import embeddings, errors, fields, models, passing, request_in, request_out, response_in, response_out
+from . import counting, embeddings, errors, fields, models, passing, request_in, request_out, response_in, response_out
 from .stream_in import ChatStreamParser
 from .stream_out import ChatStreamRenderer
 
@@ -34,4 +34,5 @@ DIALECT = Dialect(
     models_path="/models",
     parse_models=models.parse_models,
     render_models=models.render_models,
+    counting=counting.COUNTING,
 )

@@ -24,8 +24,9 @@ FIELDS = names("""
     web_search_options
     dimensions encoding_format input
     chat_template_kwargs enable_thinking min_p reasoning thinking top_k
+    mirostat mirostat_eta mirostat_tau repeat_last_n repeat_penalty typical_p
     """)
-"""Chat completions; embeddings; extensions that several providers share."""
+"""Chat completions; embeddings; extensions that several providers share; llama.cpp's own samplers."""
 
 TIERS = {"standard": "default", "standard_only": "default"}
 """Service tiers by other dialects' words -> OpenAI's."""

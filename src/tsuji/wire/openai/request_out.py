@@ -2,7 +2,8 @@
 
 A request that this dialect's parser read comes out as it was. What others ask for: `max_completion_tokens` for
 max_tokens (providers rename it), `stream_options.include_usage` for every stream that does not say otherwise,
-a response format without a name is called "response". top_k and min_p are refused unless the provider accepts them.
+a response format without a name is called "response". top_k, min_p and other dialects' fields are refused unless the
+provider accepts them.
 """
 
 from typing import Any
@@ -74,7 +75,7 @@ def write_request(request: ChatRequest, quirks: Quirks, losses: Losses) -> Field
         body["response_format"] = _response_format(request.response_format, losses)
     add_reasoning(body, request, quirks, losses)
     if request.ext:
-        body.update(losses.ext(request.ext))
+        body.update(losses.ext(request.ext, accepts=quirks.accepts))
     return quirky(body, quirks, losses)
 
 

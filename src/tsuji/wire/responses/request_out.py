@@ -63,7 +63,7 @@ def _write(request: ChatRequest, quirks: Quirks, losses: Losses) -> Fields:
             body["service_tier"] = tier
     if request.stream or "~stream" in kept:
         body["stream"] = request.stream
-    _refuse(body, request, quirks, losses)
+    _refuse(body, request, kept, quirks, losses)
     _add_tools(body, request, kept, losses)
     _add_text(body, request, losses)
     if request.reasoning is not None:
@@ -105,12 +105,12 @@ def _add_defaults(body: Fields, request: ChatRequest) -> None:
         body["include"] = include
 
 
-def _refuse(body: Fields, request: ChatRequest, quirks: Quirks, losses: Losses) -> None:
+def _refuse(body: Fields, request: ChatRequest, kept: Fields, quirks: Quirks, losses: Losses) -> None:
     for name in _UNSAID:
         value = getattr(request, name)
         if value is None:
             continue
-        if name in quirks.accepts:
+        if "~" + name in kept or name in quirks.accepts:
             body[name] = value
         else:
             losses.refuse(name, "it is no field of it")
