@@ -2,9 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from tsuji import catalog
 from tsuji.core.errors import ConfigError, InvalidRequestError, MissingApiKeyError, ModelNotFoundError
@@ -13,14 +11,13 @@ from tsuji.core.provider import Provider
 from tsuji.core.timeouts import Timeouts
 from tsuji.routing import Route, Target
 
+from .provider import ProviderConfig, merge, relocated
 from .secret import Secret
 
 if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
 
 _ROUTES_KEPT = 4096
-_AUTHORS = {"responses": "openai"}
-"""Dialects that have no provider of their name."""
 
 
 class Server:
@@ -44,7 +41,7 @@ class Server:
     ) -> None:
         self.host = host
         self.port = port
-        self._keys = tuple([_secret(key) for key in keys])
+        self._keys = tuple([Secret.of(key) for key in keys])
         self.max_body = max_body
         self.allowed_hosts = tuple(allowed_hosts)
         self.allowed_origins = tuple(allowed_origins)
@@ -64,30 +61,6 @@ class Server:
 
     def __repr__(self) -> str:
         return f"Server(host={self.host!r}, port={self.port}, keys={list(self._keys)})"
-
-
-class ProviderConfig(msgspec.Struct, frozen=True):
-    """What the configuration says of a provider; None leaves the catalogue's word. With a dialect and a base_url it
-    needs no catalogue row.
-
-    quirks, headers, endpoints: by field or name; each replaces the row's of that name, or is added. timeouts: likewise.
-    """
-
-    dialect: str | None = None
-    base_url: str | None = None
-    api_key: str | Secret | None = None
-    name: str | None = None
-    headers: Mapping[str, str] = {}
-    timeouts: Mapping[str, float] = {}
-    quirks: Mapping[str, Any] = {}
-    auth: Mapping[str, Any] | None = None
-    endpoints: Mapping[str, str] = {}
-    prices: str | None = None
-
-    def __repr__(self) -> str:
-        # Headers may carry keys as well.
-        key = None if self.api_key is None else _secret(self.api_key)
-        return f"ProviderConfig(dialect={self.dialect!r}, base_url={self.base_url!r}, api_key={key})"
 
 
 class Config:
@@ -118,7 +91,10 @@ class Config:
         return tuple(sorted({*catalog.provider_ids(), *self.providers}))
 
     def provider(self, id: str) -> Provider:
-        """The provider, overrides and its base URL variable applied. Raises ModelNotFoundError with the nearest id."""
+        """The provider, overrides and its base URL variable applied, its settings not.
+
+        Raises ModelNotFoundError with the nearest id.
+        """
         found = self._merged.get(id)
         if found is None:
             given = self.providers.get(id)
@@ -127,12 +103,11 @@ class Config:
                     f"no provider {id!r}; {catalog.nearest(id, self.provider_ids())}", param="model"
                 )
             found = self._merged[id] = merge(id, given) if given else catalog.provider(id)
-        if found.base_url_env and (value := os.environ.get(found.base_url_env)):
-            return msgspec.structs.replace(found, base_url=_from_variable(found, value))
-        return found
+        return relocated(found) if found.base_url_env else found
 
     def api_key(self, provider: Provider, explicit: str | None = None) -> str | None:
-        """explicit, else the configuration's, else of the row's variables the first that is set; None if it needs none.
+        """explicit, else the configuration's, else of the row's variables the first that is set; None if it can do
+        without.
 
         Raises MissingApiKeyError, which says what to set.
         """
@@ -140,7 +115,7 @@ class Config:
             return explicit
         given = self.providers.get(provider.id)
         if given is not None and given.api_key is not None:
-            secret = _secret(given.api_key)
+            secret = Secret.of(given.api_key)
             key = secret.reveal()
             if key is None:
                 raise MissingApiKeyError(
@@ -151,7 +126,7 @@ class Config:
         for name in provider.env:
             if key := os.environ.get(name):
                 return key
-        if provider.key_optional or provider.auth.scheme == "none":
+        if provider.key_optional or provider.auth.keyless or provider.auth.scheme == "none":
             return None
         variables = " or ".join(provider.env)
         raise MissingApiKeyError(
@@ -197,63 +172,8 @@ class Config:
         return f"Config(server={self.server}, providers={list(self.providers)}, routes={list(self.routes)})"
 
 
-def merge(id: str, given: ProviderConfig) -> Provider:
-    """A provider of the configuration. Raises ConfigError where it is neither of the catalogue nor complete."""
-    if id in catalog.provider_ids():
-        base = catalog.provider(id)
-    elif given.dialect and given.base_url:
-        # Whoever made the dialect says how a key and a version are sent.
-        author = catalog.provider(_AUTHORS.get(given.dialect, given.dialect))
-        base = Provider(
-            id=id,
-            name=id,
-            dialect=given.dialect,
-            base_url=given.base_url,
-            auth=author.auth,
-            headers=author.headers,
-            key_optional=True,
-        )
-    else:
-        raise ConfigError(f"provider {id!r} is not in the catalogue: it needs a dialect and a base_url")
-    changes: dict[str, Any] = {
-        name: value for name in ("dialect", "base_url", "name", "prices") if (value := getattr(given, name)) is not None
-    }
-    if given.base_url:
-        changes["base_url_env"] = None  # the configuration is nearer than the environment
-    if given.auth is not None:
-        changes["auth"] = msgspec.structs.replace(base.auth, **given.auth)
-    if given.quirks:
-        changes["quirks"] = msgspec.structs.replace(base.quirks, **given.quirks)
-    changes["headers"] = {**base.headers, **given.headers}
-    changes["endpoints"] = {**base.endpoints, **given.endpoints}
-    return msgspec.structs.replace(base, **changes)
-
-
-def _from_variable(provider: Provider, value: str) -> str:
-    """A variable that ends in _HOST holds host[:port], perhaps with a scheme; scheme, port and path are the row's.
-
-    OLLAMA_HOST is also what the server itself listens on, where 0.0.0.0 means every address:
-    https://github.com/ollama/ollama/blob/main/docs/faq.mdx
-    """
-    if not (provider.base_url_env or "").endswith("_HOST"):
-        return value
-    from urllib.parse import urlsplit
-
-    row = urlsplit(provider.base_url)
-    given = urlsplit(value if "://" in value else f"{row.scheme}://{value}")
-    host = f"[{given.hostname}]" if given.hostname and ":" in given.hostname else given.hostname or row.hostname
-    port = given.port or (row.port if given.scheme == row.scheme else None)
-    if host == "0.0.0.0":  # noqa: S104 - compared, not bound
-        host = "127.0.0.1"
-    return f"{given.scheme}://{host}{f':{port}' if port else ''}{row.path}"
-
-
 def _near_route(model: str, routes: Mapping[str, Route]) -> str:
     from difflib import get_close_matches
 
     close = get_close_matches(model, routes, n=1, cutoff=0.7)
     return f"no route {model!r}; did you mean {close[0]!r}?" if close else ""
-
-
-def _secret(key: str | Secret) -> Secret:
-    return key if isinstance(key, Secret) else Secret(key)

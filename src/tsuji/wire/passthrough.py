@@ -59,12 +59,14 @@ def wants_stream(fields: Fields, otherwise: bool = False) -> bool:
 def quirky(fields: dict[str, Any], quirks: Quirks, losses: Losses) -> dict[str, Any]:
     """`fields` (one level of a body, values raw or not) as the provider takes them: dropped, renamed, defaulted.
 
-    A rename never overwrites a field that is there. Raises UnsupportedParameterError for a dropped field, unless
-    losses.drop.
+    A rename never overwrites a field that is there; a model that the path names is not in the body. Raises
+    UnsupportedParameterError for a dropped field, unless losses.drop.
     """
-    if not (quirks.drop or quirks.rename or quirks.defaults):
+    if not (quirks.drop or quirks.rename or quirks.defaults or quirks.model_in_path):
         return fields
     fields = dict(fields)
+    if quirks.model_in_path:
+        fields.pop("model", None)
     for name in quirks.drop:
         if name in fields:
             losses.refuse(name, "this provider does not take it")

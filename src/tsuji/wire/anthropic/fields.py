@@ -43,9 +43,14 @@ FIELDS = frozenset(
         "fallbacks",
         "fallback_credit_token",
         "thread",
+        "anthropic_version",
     )
 )
-"""The request's top level, beta fields included (https://platform.claude.com/docs/en/api/messages)."""
+"""The request's top level, beta fields included (https://platform.claude.com/docs/en/api/messages).
+
+anthropic_version: where others host Claude, the version is in the body and not in a header
+(https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude).
+"""
 
 
 UNEXPECTED = (TypeError, ValueError, RecursionError, msgspec.MsgspecError)
