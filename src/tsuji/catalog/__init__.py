@@ -22,12 +22,25 @@ def provider_ids() -> tuple[str, ...]:
     return tuple(sorted(row.stem for row in ROWS.iterdir() if row.suffix == ".toml"))
 
 
+def canonical(name: str) -> str:
+    """The id of the row that goes by that name as well; the name itself where there is none."""
+    return name if name in provider_ids() else _aliases().get(name, name)
+
+
 @cache
-def provider(id: str) -> Provider:
-    """The catalogue's row of that id. Raises ModelNotFoundError, naming the nearest id there is."""
+def _aliases() -> dict[str, str]:
+    """Other name -> id. Only the rows that have any are decoded."""
+    rows = [load_row(row) for row in ROWS.glob("*.toml") if b"\naliases = " in row.read_bytes()]
+    return {alias: row.id for row in rows for alias in row.aliases}
+
+
+@cache
+def provider(name: str) -> Provider:
+    """The catalogue's row of that id or alias. Raises ModelNotFoundError, naming the nearest id there is."""
+    id = canonical(name)
     if id not in provider_ids():
-        raise ModelNotFoundError(f"no provider {id!r}; {nearest(id, provider_ids())}", param="model")
+        raise ModelNotFoundError(f"no provider {name!r}; {nearest(name, provider_ids())}", param="model")
     return load_row(ROWS / f"{id}.toml")
 
 
-__all__ = ["provider", "provider_ids", "load_row", "mistakes", "nearest"]
+__all__ = ["canonical", "provider", "provider_ids", "load_row", "mistakes", "nearest"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tsuji.core.errors import MissingApiKeyError
+from tsuji.core.errors import MissingApiKeyError, UnsupportedParameterError
 from tsuji.core.provider import Provider
 from tsuji.http.message import render_headers
 from tsuji.http.url import Origin, split_url
@@ -30,14 +30,21 @@ class Upstream(msgspec.Struct, frozen=True):
         """The request target of `operation` ("chat", "embeddings", "models").
 
         path: below the base URL, as the dialect renders it; the provider's own path for the operation replaces it,
-        its query stays.
+        its query stays. Raises UnsupportedParameterError for an operation that the provider does not have.
         """
+        if operation not in self.provider.operations:
+            raise UnsupportedParameterError(_lacks(self.provider, operation), provider=self.provider.id, param="model")
         own = self.provider.endpoints.get(operation)
         if own is not None:
             path = _fill(own, model) + ("?" + path.partition("?")[2] if "?" in path else "")
         if self.query:
             path += ("&" if "?" in path else "?") + self.query
         return (self.prefix + path).encode("ascii")
+
+
+def _lacks(provider: Provider, operation: str) -> str:
+    has = f"only {' and '.join(provider.operations)}" if provider.operations else "nothing that can be asked for here"
+    return f"{provider.name} has no {operation}: {has}; see {provider.docs}"
 
 
 def _fill(template: str, model: str) -> str:

@@ -10,6 +10,8 @@ from .parts import Noun
 
 AuthScheme = Literal["bearer", "header", "query", "ibm", "none"]
 Keyless = Literal["", "aws", "google", "entra"]
+Operation = Literal["chat", "embeddings", "models"]
+SERVED: tuple[Operation, ...] = ("chat", "embeddings", "models")
 OPERATIONS = ("chat", "stream", "embeddings", "models")
 """What `endpoints` may name; "stream" is a chat whose answer is to come as a stream."""
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -86,6 +88,7 @@ class Variant(Noun, frozen=True, forbid_unknown_fields=True):
 class Provider(Noun, frozen=True, forbid_unknown_fields=True):
     """A place that serves models.
 
+    aliases: other names it goes by. operations: what it can be asked for; nothing else is sent to it.
     dialect: what it is asked in, unless the caller speaks one of `dialects` (name -> how that one differs).
     base_url: what the provider's official client takes; {name} stands for a value of `settings`. env: variables that
     may hold the key, first one set wins. base_url_env: a variable that overrides base_url.
@@ -98,6 +101,8 @@ class Provider(Noun, frozen=True, forbid_unknown_fields=True):
     name: str
     dialect: str
     base_url: str
+    aliases: tuple[str, ...] = ()
+    operations: tuple[Operation, ...] = SERVED
     auth: Auth = Auth()
     env: tuple[str, ...] = ()
     base_url_env: str | None = None
@@ -141,7 +146,9 @@ def spoken(provider: Provider, dialect: str) -> Provider:
 
 
 def moved(provider: Provider, base_url: str) -> Provider:
-    """The provider at another address: what stood at addresses of its own is not there."""
+    """The provider at another address: what stood at addresses of its own is not there, what it lacks may be."""
     here = {name: variant for name, variant in provider.dialects.items() if variant.base_url is None}
     settings = {name: msgspec.structs.replace(one, hosts={}) for name, one in provider.settings.items()}
-    return msgspec.structs.replace(provider, base_url=base_url, settings=settings, dialects=here)
+    return msgspec.structs.replace(
+        provider, base_url=base_url, operations=SERVED, settings=settings, dialects=here
+    )
