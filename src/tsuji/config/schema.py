@@ -72,6 +72,13 @@ class QuirksTable(Table, frozen=True):
         bool | None, Meta(description="Messages without media must be one string, not a list of parts.")
     ] = None
     model_in_path: Annotated[bool | None, Meta(description="The path names the model, and the body must not.")] = None
+    thinking_off: Annotated[
+        Literal["thinking", "enable_thinking"] | None,
+        Meta(description="The field that turns thinking off, where `reasoning_effort` has no word for that."),
+    ] = None
+    tool_call_ids: Annotated[
+        Count | None, Meta(description="How many letters and digits the id of a tool call must have.")
+    ] = None
 
 
 class AuthTable(Table, frozen=True):

@@ -29,6 +29,8 @@ class Quirks(Noun, frozen=True, forbid_unknown_fields=True):
     accepts: common extensions of the dialect that the provider takes (top_k, min_p); without it they are refused.
     flat_content: messages without media must be one string, not a list of text parts.
     model_in_path: the path names the model (`endpoints` say where), and the body must not.
+    thinking_off: the field that turns thinking off ("thinking"), where `reasoning_effort` has no word for that.
+    tool_call_ids: how many letters and digits the id of a tool call has; others' ids become such ones.
     """
 
     drop: tuple[str, ...] = ()
@@ -40,6 +42,13 @@ class Quirks(Noun, frozen=True, forbid_unknown_fields=True):
     accepts: tuple[str, ...] = ()
     flat_content: bool = False
     model_in_path: bool = False
+    thinking_off: str | None = None
+    tool_call_ids: int = 0
+
+    @property
+    def on_fields(self) -> bool:
+        """Whether the top-level fields of a body are to change."""
+        return bool(self.drop or self.rename or self.defaults or self.model_in_path or self.thinking_off)
 
 
 class Auth(Noun, frozen=True, forbid_unknown_fields=True):

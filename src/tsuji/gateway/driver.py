@@ -117,9 +117,14 @@ class Driver:
         except Exception as error:
             self.failed(ours(error))
 
+    def _foreign(self, destination: Destination) -> bool:
+        """The body carries what this provider did not make and would refuse: it must be read, not passed on."""
+        mark, body = self.dialect.foreign_mark, self.request.body
+        short_ids = destination.upstream.provider.quirks.tool_call_ids
+        return bool(mark) and mark in body or bool(short_ids) and b'"tool_call_id"' in body
+
     def _send(self, destination: Destination, timeouts: "Timeouts") -> None:
-        mark = self.dialect.foreign_mark
-        same = destination.upstream.dialect is self.dialect and not (mark and mark in self.request.body)
+        same = destination.upstream.dialect is self.dialect and not self._foreign(destination)
         self.dropped = ()
         sink: Sink
         if self.operation == "embeddings":
