@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -17,7 +18,7 @@ from .build import Ask, ask_chat, ask_embedding, ask_messages
 from .chat_shape import ChatShape
 from .delivery import Delivery, Shape
 from .dispatch import Dispatch, embeddings, is_local, local_models, models
-from .exchange import Exchange
+from .exchange import Exchange, Send
 from .jobs import ChatJob, EmbeddingJob, ModelsJob
 from .message_shape import Block, Message, MessageShape
 from .options import CallOptions, ChatMessage, ChatOptions, EmbeddingOptions, MessagesOptions, split
@@ -26,6 +27,8 @@ from .sync import END_WAIT
 from .trace import Trace
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from tsuji.http.tls import TlsConfig
 
 Answer = TypeVar("Answer")
@@ -160,7 +163,7 @@ class AsyncClient:
             "extra_headers": extra_headers,
             "drop_params": drop_params,
         }
-        self._dispatch = Dispatch(config, defaults)
+        self._dispatch = Dispatch(config, defaults, tls)
         self._pool = AsyncPool(tls=tls)
 
     @property
@@ -230,7 +233,7 @@ class AsyncClient:
         ask = ask_messages(model, messages, max_tokens, stream, options)
         if stream:
             return await self._stream(ask, MessageShape)
-        exchange = self._dispatch.exchange(ChatJob(ask.request), model, ask.target)
+        exchange = self._dispatch.exchange(ChatJob(ask.request, MessageShape.prefer), model, ask.target)
         response = await self._whole(exchange)
         exchange.trace.usage = response.usage
         return MessageShape.whole(ask, response, exchange.trace)
@@ -276,6 +279,9 @@ class AsyncClient:
 
             exchange.use(await engine().aendpoint(exchange.target.model, exchange.operation))
         send = exchange.send()
+        while not isinstance(send, Send):
+            await self._wait(exchange, send)
+            send = exchange.send()
         response = AsyncResponse()
         before = monotonic()
         try:
@@ -285,8 +291,18 @@ class AsyncClient:
             exchange.trace.waited += monotonic() - before
         return response, connected
 
+    async def _wait(self, exchange: Exchange[Any], credentials: "Future[None]") -> None:
+        before = monotonic()
+        try:
+            await asyncio.wrap_future(credentials)
+        except TsujiError as error:
+            raise copy(error) from error.__cause__  # others wait for the same
+        finally:
+            exchange.trace.waited += monotonic() - before
+
     async def _stream(self, ask: Ask, shape: "type[ChatShape | MessageShape]") -> AsyncStream[Any, Any]:
-        exchange = self._dispatch.exchange(ChatJob(ask.request), ask.request.model, ask.target)
+        job = ChatJob(ask.request, shape.prefer)
+        exchange = self._dispatch.exchange(job, ask.request.model, ask.target)
         while True:
             exchange.advance()
             try:

@@ -26,6 +26,8 @@ _decode = msgspec.json.Decoder().decode
 class ChatShape:
     """One call's answer: `whole` for one that came at once, or `chunks` of it, again and again."""
 
+    prefer = ""
+
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._sse = SSEParser()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tsuji.config import Config, load_config
 from tsuji.core.errors import InvalidRequestError
@@ -17,6 +17,9 @@ from .results import CreateEmbeddingResponse, Embedding, EmbeddingUsage, Model
 from .trace import Trace
 from .upstreams import Upstreams
 
+if TYPE_CHECKING:
+    from tsuji.http.tls import TlsConfig
+
 Answer = TypeVar("Answer")
 
 
@@ -25,12 +28,14 @@ class Dispatch:
 
     __slots__ = ("_defaults", "_upstreams", "config")
 
-    def __init__(self, config: Config | str | Path | None, defaults: Mapping[str, Any]) -> None:
+    def __init__(
+        self, config: Config | str | Path | None, defaults: Mapping[str, Any], tls: "TlsConfig | None" = None
+    ) -> None:
         if config is None or isinstance(config, str | Path):
             config = load_config(Path(config) if config is not None else None)
         self.config = config
         self._defaults = {name: checked(name, value) for name, value in defaults.items() if value is not None}
-        self._upstreams = Upstreams()
+        self._upstreams = Upstreams(tls)
 
     def exchange(self, job: Job[Answer], model: Any, target: dict[str, Any]) -> Exchange[Answer]:
         """Raises ModelNotFoundError, InvalidRequestError."""

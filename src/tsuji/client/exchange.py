@@ -2,14 +2,14 @@
 
 advance()          the next target, or the error of the whole call
 use(endpoint)      only for the local engine: where the model listens
-send()             what goes on the wire
+send()             what goes on the wire; or a future to wait for, and then to send() again
 answer(...)        a whole answer came
 stream(...)        a stream began: a Reading takes its bytes
 failed(error)      this target is lost; advance() again
 """
 
 from collections.abc import Mapping
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
@@ -35,10 +35,13 @@ from .upstream import Upstream
 from .upstreams import Upstreams
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from tsuji.engine.endpoint import Endpoint
 
 Answer = TypeVar("Answer")
 LOCAL = "local"
+_REFUSED = (401, 403)
 
 
 class Send(NamedTuple):
@@ -128,8 +131,8 @@ class Exchange(Generic[Answer]):
     def use(self, endpoint: "Endpoint") -> None:
         self.endpoint = endpoint
 
-    def send(self) -> Send:
-        """Raises TsujiError where this target cannot be asked this."""
+    def send(self) -> "Send | Future[None]":
+        """A future where credentials have to be had first. Raises TsujiError where this target cannot be asked this."""
         settings = self._settings
         if self.endpoint is not None:
             if settings.get("api_base"):
@@ -140,8 +143,10 @@ class Exchange(Generic[Answer]):
             upstream = self._upstreams.local(self._config.provider(LOCAL), self.endpoint)
             model = self.endpoint.model
         else:
-            upstream = self._upstreams.hosted(self._config, self.target.provider, settings)
+            upstream = self._upstreams.hosted(self._config, self.target.provider, settings, self._job.prefer)
             model = self.target.model
+            if not isinstance(upstream, Upstream):
+                return upstream
         self._upstream = upstream
         losses = Losses(upstream.dialect.name, self._drop)
         call = self._adapted().render(upstream, model, losses)
@@ -152,8 +157,11 @@ class Exchange(Generic[Answer]):
         headers = upstream.headers
         if call.headers:
             headers += _call_headers(call, settings.get("extra_headers", {}))
-        target = upstream.target(self._job.operation, call.path, model)
-        return Send(call.method.encode(), upstream.origin, target, headers, body, self._timeouts)
+        target = upstream.target(self._job.operation, call.path, model, self._job.stream)
+        method = call.method.encode()
+        if upstream.signer is not None:
+            headers += upstream.signer.sign(method, upstream.origin.host_header, target, headers, body, time())
+        return Send(method, upstream.origin, target, headers, body, self._timeouts)
 
     def _adapted(self) -> Job[Any]:
         """For a local model: what llama.cpp does not do by itself is said in ways that it does."""
@@ -221,6 +229,8 @@ class Exchange(Generic[Answer]):
                 f"the provider answered with status {status}{' to ' + where if where else ''}; redirects are not "
                 f"followed, so correct the base URL {upstream.provider.base_url!r}"
             )
+        if upstream.signer is not None and status in _REFUSED:
+            upstream.signer.refused()
         named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
         return upstream.dialect.parse_error(status, named, body)
 

@@ -15,10 +15,13 @@ Answer = TypeVar("Answer", covariant=True)
 
 
 class Job(Protocol[Answer]):
-    """operation: as Provider.endpoints names it. stream: the answer is to come as one."""
+    """operation: as Provider.endpoints names it. stream: the answer is to come as one. prefer: the dialect to ask in,
+    where the provider speaks it.
+    """
 
     operation: str
     stream: bool
+    prefer: str
 
     def render(self, upstream: Upstream, model: str, losses: Losses) -> Call: ...
 
@@ -28,9 +31,10 @@ class Job(Protocol[Answer]):
 class ChatJob:
     operation = "chat"
 
-    def __init__(self, request: ChatRequest) -> None:
+    def __init__(self, request: ChatRequest, prefer: str = "") -> None:
         self.request = request
         self.stream = request.stream
+        self.prefer = prefer
 
     def render(self, upstream: Upstream, model: str, losses: Losses) -> Call:
         request = msgspec.structs.replace(self.request, model=model)
@@ -43,6 +47,7 @@ class ChatJob:
 class EmbeddingJob:
     operation = "embeddings"
     stream = False
+    prefer = ""
 
     def __init__(self, request: EmbeddingRequest) -> None:
         self._request = request
@@ -58,6 +63,7 @@ class EmbeddingJob:
 class ModelsJob:
     operation = "models"
     stream = False
+    prefer = ""
 
     def render(self, upstream: Upstream, model: str, losses: Losses) -> Call:
         return Call(_there(upstream, upstream.dialect.models_path, "a list of models"), b"", method="GET")

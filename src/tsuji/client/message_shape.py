@@ -80,6 +80,8 @@ def _unwrapped(value: Any, without_none: bool) -> Any:
 class MessageShape:
     """One call's answer: `whole` for one that came at once, or `chunks` (Anthropic's events) of it."""
 
+    prefer = "anthropic"
+
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._sse = SSEParser()

@@ -1,6 +1,7 @@
 """The blocking client: ordinary sockets, no event loop."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -15,7 +16,7 @@ from .build import Ask, ask_chat, ask_embedding, ask_messages
 from .chat_shape import ChatShape
 from .delivery import Delivery, Shape
 from .dispatch import Dispatch, embeddings, is_local, local_models, models
-from .exchange import Exchange
+from .exchange import Exchange, Send
 from .jobs import ChatJob, EmbeddingJob, ModelsJob
 from .message_shape import Block, Message, MessageShape
 from .options import CallOptions, ChatMessage, ChatOptions, EmbeddingOptions, MessagesOptions, split
@@ -23,6 +24,8 @@ from .results import ChatCompletion, ChatCompletionChunk, CreateEmbeddingRespons
 from .trace import Trace
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from tsuji.http.tls import TlsConfig
 
 Answer = TypeVar("Answer")
@@ -153,7 +156,7 @@ class Client:
             "extra_headers": extra_headers,
             "drop_params": drop_params,
         }
-        self._dispatch = Dispatch(config, defaults)
+        self._dispatch = Dispatch(config, defaults, tls)
         self._pool = BlockingPool(tls=tls)
 
     @property
@@ -223,7 +226,7 @@ class Client:
         ask = ask_messages(model, messages, max_tokens, stream, options)
         if stream:
             return self._stream(ask, MessageShape)
-        exchange = self._dispatch.exchange(ChatJob(ask.request), model, ask.target)
+        exchange = self._dispatch.exchange(ChatJob(ask.request, MessageShape.prefer), model, ask.target)
         response = self._whole(exchange)
         exchange.trace.usage = response.usage
         return MessageShape.whole(ask, response, exchange.trace)
@@ -268,14 +271,27 @@ class Client:
 
             exchange.use(engine().endpoint(exchange.target.model, exchange.operation))
         send = exchange.send()
+        while not isinstance(send, Send):
+            self._wait(exchange, send)
+            send = exchange.send()
         before = monotonic()
         try:
             return self._pool.request(*send)
         finally:
             exchange.trace.waited += monotonic() - before
 
+    def _wait(self, exchange: Exchange[Any], credentials: "Future[None]") -> None:
+        before = monotonic()
+        try:
+            credentials.result()
+        except TsujiError as error:
+            raise copy(error) from error.__cause__  # others wait for the same
+        finally:
+            exchange.trace.waited += monotonic() - before
+
     def _stream(self, ask: Ask, shape: "type[ChatShape | MessageShape]") -> Stream[Any, Any]:
-        exchange = self._dispatch.exchange(ChatJob(ask.request), ask.request.model, ask.target)
+        job = ChatJob(ask.request, shape.prefer)
+        exchange = self._dispatch.exchange(job, ask.request.model, ask.target)
         while True:
             exchange.advance()
             try:

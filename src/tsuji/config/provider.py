@@ -189,7 +189,7 @@ def located(provider: Provider, known: Mapping[str, str] | None = None) -> Provi
     names = placeholders(provider.base_url)
     if not names:
         return provider
-    values = {name: setting(provider, name) or (known or {}).get(name) or _missing(provider, name) for name in names}
+    values = {name: needed(provider, name, known) for name in names}
     url = provider.base_url
     for name, value in values.items():
         if host := provider.settings[name].hosts.get(value):
@@ -198,8 +198,12 @@ def located(provider: Provider, known: Mapping[str, str] | None = None) -> Provi
     return msgspec.structs.replace(provider, base_url=filled(url, values.__getitem__))
 
 
-def _missing(provider: Provider, name: str) -> str:
-    raise ConfigError(f"{provider.name} needs a {name}: {_ways(provider, name)}", provider=provider.id)
+def needed(provider: Provider, name: str, known: Mapping[str, str] | None = None) -> str:
+    """As `setting`, else of `known`. Raises ConfigError, which says what to set."""
+    found = setting(provider, name) or (known or {}).get(name)
+    if not found:
+        raise ConfigError(f"{provider.name} needs a {name}: {_ways(provider, name)}", provider=provider.id)
+    return found
 
 
 def _ways(provider: Provider, name: str) -> str:

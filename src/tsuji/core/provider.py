@@ -158,6 +158,4 @@ def moved(provider: Provider, base_url: str) -> Provider:
     """The provider at another address: what stood at addresses of its own is not there, what it lacks may be."""
     here = {name: variant for name, variant in provider.dialects.items() if variant.base_url is None}
     settings = {name: msgspec.structs.replace(one, hosts={}) for name, one in provider.settings.items()}
-    return msgspec.structs.replace(
-        provider, base_url=base_url, operations=SERVED, settings=settings, dialects=here
-    )
+    return msgspec.structs.replace(provider, base_url=base_url, operations=SERVED, settings=settings, dialects=here)

@@ -6,6 +6,7 @@ A Driver reads what a request asks for, asks `Routing` what to do, has a Relay o
 
 import asyncio
 from collections.abc import Sequence
+from copy import copy
 from time import perf_counter
 from typing import TYPE_CHECKING, assert_never
 
@@ -25,6 +26,8 @@ from .request import Request
 from .translate import EmbeddingTranslation, Translation
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from tsuji.core.timeouts import Timeouts
     from tsuji.engine.endpoint import Endpoint
 
@@ -103,7 +106,11 @@ class Driver:
             if action.target.provider == LOCAL:
                 self._task = asyncio.get_running_loop().create_task(self._try_local(action))
             else:
-                self._send(self.gateway.destinations.find(action.target), action.timeouts)
+                found = self.gateway.destinations.find(action.target, self.dialect.name, self.operation)
+                if type(found) is Destination:
+                    self._send(found, action.timeouts)
+                else:
+                    self._task = asyncio.get_running_loop().create_task(self._try_later(action, found))
         except Exception as error:
             return ours(error)
         return None
@@ -121,7 +128,18 @@ class Driver:
         """The body carries what this provider did not make and would refuse: it must be read, not passed on."""
         mark, body = self.dialect.foreign_mark, self.request.body
         short_ids = destination.upstream.provider.quirks.tool_call_ids
-        return bool(mark) and mark in body or bool(short_ids) and b'"tool_call_id"' in body
+        return (bool(mark) and mark in body) or (bool(short_ids) and b'"tool_call_id"' in body)
+
+    async def _try_later(self, action: Try, found: "Destination | Future[None]") -> None:
+        """Credentials may have to be fetched first; all who need them wait for the same."""
+        try:
+            while not isinstance(found, Destination):
+                await asyncio.wrap_future(found)
+                found = self.gateway.destinations.find(action.target, self.dialect.name, self.operation)
+            self.mark = perf_counter()
+            self._send(found, action.timeouts)
+        except Exception as error:
+            self.failed(ours(copy(error) if isinstance(error, TsujiError) else error))
 
     def _send(self, destination: Destination, timeouts: "Timeouts") -> None:
         same = destination.upstream.dialect is self.dialect and not self._foreign(destination)

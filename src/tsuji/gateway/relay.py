@@ -40,7 +40,7 @@ class Relay(Sink):
         path = destination.paths.get((operation, stream))
         if path is None:
             own = upstream.dialect.chat_path(destination.model, stream) if operation == "chat" else _EMBEDDINGS_PATH
-            path = destination.paths[operation, stream] = upstream.target(operation, own, destination.model)
+            path = destination.paths[operation, stream] = upstream.target(operation, own, destination.model, stream)
         self.path = path
         self.headers = destination.headers
         for name in _CLIENT_HEADERS.get(upstream.dialect.name, ()):

@@ -1,6 +1,7 @@
 """What every way of answering has in common: the exchange with the provider, errors, and when to give up."""
 
 from abc import ABC, abstractmethod
+from time import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -77,7 +78,11 @@ class Sink(ABC):
     def send(self, timeouts: "Timeouts") -> None:
         upstream = self.destination.upstream
         pool = self.driver.gateway.pool
-        self._exchange = pool.start(b"POST", upstream.origin, self.path, self.headers, self.body, timeouts, self)
+        headers = self.headers
+        if upstream.signer is not None:
+            host = upstream.origin.host_header
+            headers += upstream.signer.sign(b"POST", host, self.path, headers, self.body, time())
+        self._exchange = pool.start(b"POST", upstream.origin, self.path, headers, self.body, timeouts, self)
 
     def cancel(self) -> None:
         self._done = True
@@ -213,6 +218,8 @@ class Sink(ABC):
             return self._here(
                 UpstreamProtocolError(f"the provider answered with status {head.status}; check its base_url")
             )
+        if upstream.signer is not None and head.status in (401, 403):
+            upstream.signer.refused()
         headers = {name.decode("latin-1"): content.decode("latin-1") for name, content in head.headers}
         try:
             error = self._here(upstream.dialect.parse_error(head.status, headers, body))

@@ -57,7 +57,7 @@ class Translation(Sink):
 
     def _call(self, call: "Call", operation: str) -> None:
         destination = self.destination
-        self.path = destination.upstream.target(operation, call.path, destination.model)
+        self.path = destination.upstream.target(operation, call.path, destination.model, self.driver.stream)
         self.headers = destination.headers + render_headers(call.headers) if call.headers else destination.headers
         self.body = call.body
 

@@ -232,7 +232,9 @@ def test_system_role() -> None:
 
 def test_ids_of_calls_as_the_provider_takes_them() -> None:
     """Mistral refuses others: https://docs.mistral.ai/api"""
-    calls = Message("assistant", (ToolCall("toolu_01A", "f", "{}"), ToolCall("aB3dE6gH9", "g", "{}"), ToolCall("", "h")))
+    calls = Message(
+        "assistant", (ToolCall("toolu_01A", "f", "{}"), ToolCall("aB3dE6gH9", "g", "{}"), ToolCall("", "h"))
+    )
     results = [Message("tool", (ToolResult(id, (Text("1"),), name),)) for id, name in (("toolu_01A", "f"), ("", "h"))]
     sent = write(calls, *results, quirks=Quirks(tool_call_ids=9))
     foreign, own, made = [call["id"] for call in sent[0]["tool_calls"]]
