@@ -139,7 +139,7 @@ def _asked(id: str, server: Scripted, dialect: str = "") -> Client:
     """A client of that provider, whose requests come to the server at the path that the provider's own has."""
     dialect = dialect or catalog.provider(id).dialect
     path = urlsplit(_address(id, dialect)).path
-    auth = {"token_url": f"{server.url}/token"} if catalog.provider(id).auth.scheme == "ibm" else None
+    auth = {"scheme": "ibm", "token_url": f"{server.url}/token"} if catalog.provider(id).auth.scheme == "ibm" else None
     asked = ProviderConfig(dialect=dialect, base_url=server.url + path, api_key="secret", auth=auth)
     return Client(Config(providers={id: asked}))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tsuji.core.errors import ConfigError
-from tsuji.core.provider import OPERATIONS, Auth, Provider, Quirks, placeholders
+from tsuji.core.provider import OF_CREDENTIALS, OPERATIONS, Auth, Provider, Quirks, placeholders
 from tsuji.wire import DIALECTS, dialect
 
 Where = tuple[str, ...]
@@ -28,7 +28,7 @@ def load_row(path: Path) -> Provider:
         raise ConfigError(f"provider row {path.name}: its id is {row.id!r}; it must be the file's name")
     for where, message in mistakes(row):
         raise ConfigError(f"provider row {path.name}: {'.'.join(where)}: {message}")
-    if unused := set(row.settings) - set(_placeholders(row)):
+    if unused := set(row.settings) - {*_placeholders(row), OF_CREDENTIALS.get(row.auth.keyless)}:
         raise ConfigError(f"provider row {path.name}: settings.{min(unused)}: no base_url has it")
     return row
 
@@ -38,8 +38,9 @@ def mistakes(provider: Provider) -> Iterator[tuple[Where, str]]:
     if provider.dialect not in DIALECTS:
         yield ("dialect",), f"there is no dialect {provider.dialect!r}; there are {', '.join(DIALECTS)}"
         return
+    known = {*provider.settings, OF_CREDENTIALS.get(provider.auth.keyless)}
     for name in placeholders(provider.base_url):
-        if name not in provider.settings:
+        if name not in known:
             yield ("base_url",), f"{{{name}}} needs a setting of that name"
     yield from _of_dialect(provider.dialect, provider.endpoints, provider.quirks, ())
     yield from _of_auth(provider.auth, ())
@@ -50,7 +51,7 @@ def mistakes(provider: Provider) -> Iterator[tuple[Where, str]]:
             yield where, f"is no other dialect than the provider's own; there are {others}"
             continue
         for placeholder in placeholders(variant.base_url or ""):
-            if placeholder not in provider.settings:
+            if placeholder not in known:
                 yield (*where, "base_url"), f"{{{placeholder}}} needs a setting of that name"
         yield from _of_dialect(name, variant.endpoints, variant.quirks, where)
         if variant.auth is not None:
@@ -72,6 +73,7 @@ def _of_dialect(name: str, endpoints: dict[str, str], quirks: Quirks, where: Whe
         elif not path.startswith("/"):
             yield (*where, "endpoints", operation), "must begin with '/'; it comes after base_url"
     tables = {table: getattr(quirks, table) for table in ("drop", "rename", "defaults", "accepts")}
+    tables["thinking_off"] = (quirks.thinking_off,) if quirks.thinking_off else ()
     if not any(tables.values()):
         return  # a dialect is loaded for those alone who name its fields
     fields = dialect(name).fields

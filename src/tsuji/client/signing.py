@@ -46,7 +46,7 @@ class Signers:
         return located(provider, known), signer
 
     def _signer(self, provider: Provider, key: str | None) -> "Signer":
-        from tsuji.providers import signer
+        from tsuji.providers import signer_for
 
         auth = provider.auth
         region = ""
@@ -57,7 +57,7 @@ class Signers:
         if found is None:
             if len(self._made) >= _KEPT:
                 self._made.clear()
-            found = self._made[name] = signer(auth, key, region, fetching(self._tls))
+            found = self._made[name] = signer_for(auth, key, region, fetching(self._tls))
         return found
 
     def _of_profile(self) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 from tsuji import catalog
 from tsuji.core.errors import ConfigError, InvalidRequestError, TsujiError
 from tsuji.core.model import ModelRef
-from tsuji.core.provider import Provider, filled, placeholders
+from tsuji.core.provider import OF_CREDENTIALS, Provider, filled, placeholders
 from tsuji.http.message import render_headers
 from tsuji.http.url import is_loopback, split_url
 from tsuji.wire import DIALECTS, dialect
@@ -99,8 +99,7 @@ def _settings(table: ProviderTable, provider: Provider, path: Path, problems: Pr
     row = catalog.provider(provider.id).settings if provider.id in catalog.provider_ids() else {}
     variants = [variant.base_url or "" for variant in provider.dialects.values()]
     used = placeholders(" ".join([provider.base_url, *variants]))
-    signed = ("region",) if provider.auth.keyless == "aws" else ()
-    known = tuple(sorted({*row, *used, *signed}))
+    known = tuple(sorted({*row, *used, OF_CREDENTIALS.get(provider.auth.keyless, "")} - {""}))
     for name in table.settings or {}:
         here = (*path, "settings", name)
         if name not in known:

@@ -28,8 +28,9 @@ class ProviderConfig(msgspec.Struct, frozen=True):
     needs no catalogue row.
 
     quirks, headers, endpoints, settings: by field or name; each replaces the row's of that name, or is added. timeouts:
-    likewise. dialects: name -> fields of core.provider.Variant, likewise; the row's stay, but for those that have a
-    base URL of their own where base_url is given, and for all of them where dialect is.
+    likewise. auth: fields of core.provider.Auth, in place of the row's as a whole. dialects: name -> fields of
+    core.provider.Variant, each as above; the row's stay, but for those that have a base URL of their own where base_url
+    is given, and for all of them where dialect is.
     """
 
     dialect: str | None = None
@@ -139,7 +140,7 @@ def _changes(
 ) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if auth is not None:
-        changes["auth"] = msgspec.structs.replace(base.auth or Auth(), **auth)
+        changes["auth"] = Auth(**auth)
     if quirks:
         changes["quirks"] = msgspec.structs.replace(base.quirks, **quirks)
     changes["headers"] = {**base.headers, **headers}
@@ -192,7 +193,7 @@ def located(provider: Provider, known: Mapping[str, str] | None = None) -> Provi
     values = {name: needed(provider, name, known) for name in names}
     url = provider.base_url
     for name, value in values.items():
-        if host := provider.settings[name].hosts.get(value):
+        if host := provider.settings.get(name, Setting()).hosts.get(value):
             scheme, _, rest = url.partition("://")
             url = f"{scheme}://{host}{rest[rest.find('/') :] if '/' in rest else ''}"
     return msgspec.structs.replace(provider, base_url=filled(url, values.__getitem__))

@@ -93,17 +93,21 @@ class AuthTable(Table, frozen=True):
     ] = "bearer"
     name: Annotated[str, Meta(min_length=1, description="Of the header or of the query parameter.")] = "authorization"
     keyless: Annotated[
-        Literal["", "aws", "google", "entra"],
+        Literal["aws", "google", "entra"] | None,
         Meta(
             description="How it is done where there is no key. `aws`: signed with AWS credentials; `google`: "
             "application default credentials; `entra`: Microsoft Entra ID."
         ),
-    ] = ""
+    ] = None
     service: Annotated[str, Meta(description="With `aws`: the service that is signed for, such as `bedrock`.")] = ""
     scope: Annotated[
         str,
-        Meta(description="With `entra`: what is asked for, such as `https://cognitiveservices.azure.com/.default`."),
+        Meta(
+            description="With `entra`: what is asked for, such as `https://cognitiveservices.azure.com/.default`. With "
+            "`aws`: the action that a bearer token is made for, where the service takes no signed requests."
+        ),
     ] = ""
+    token_url: Annotated[str, Meta(description="With `ibm`: where keys are exchanged, if not at IBM's own.")] = ""
 
 
 class EndpointsTable(Table, frozen=True):

@@ -14,6 +14,8 @@ Operation = Literal["chat", "embeddings", "models"]
 SERVED: tuple[Operation, ...] = ("chat", "embeddings", "models")
 OPERATIONS = ("chat", "stream", "embeddings", "models")
 """What `endpoints` may name; "stream" is a chat whose answer is to come as a stream."""
+OF_CREDENTIALS = {"aws": "region", "google": "project"}
+"""By Auth.keyless, the setting that credentials know where nobody else says it."""
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -57,7 +59,8 @@ class Auth(Noun, frozen=True, forbid_unknown_fields=True):
     scheme: what is done with a key. "header": it goes into `name` as it is; "query": into the query parameter `name`;
     "ibm": it is exchanged for a bearer token at `token_url`, https://iam.cloud.ibm.com/identity/token if "".
     keyless: how it is done where there is no key. "aws": signed with SigV4, for `service` ("bedrock", "sagemaker") in
-    the region of the setting "region"; "google": application default credentials; "entra": Entra ID, for `scope`
+    the region of the setting "region", or, with a `scope`, by a token signed so for that action of the service;
+    "google": application default credentials; "entra": Entra ID, for `scope`
     ("https://cognitiveservices.azure.com/.default"). "": there must be a key.
     """
 
@@ -71,7 +74,7 @@ class Auth(Noun, frozen=True, forbid_unknown_fields=True):
 
 class Setting(Noun, frozen=True, forbid_unknown_fields=True):
     """The value of a {placeholder} of a base URL: the configuration's, else of `env` the first that is set, else
-    `default`. Without any, "region" is the AWS profile's and "project" that of Google's credentials (Auth.keyless).
+    `default`; else, of those in OF_CREDENTIALS, what the AWS profile or Google's credentials say.
 
     hosts: value -> the URL's whole host for it, where that is not as base_url spells it.
     """

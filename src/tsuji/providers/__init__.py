@@ -11,7 +11,7 @@ from tsuji.core.provider import Auth
 from .signer import Fetch, Signer
 
 
-def signer(auth: Auth, key: str | None, region: str, fetch: Fetch) -> Signer:
+def signer_for(auth: Auth, key: str | None, region: str, fetch: Fetch) -> Signer:
     """Who signs for `auth`: with `key` where that is exchanged, else with what this machine has.
 
     region: with "aws", the one that is signed for. Nothing is looked for before it is asked to refresh.
@@ -23,7 +23,7 @@ def signer(auth: Auth, key: str | None, region: str, fetch: Fetch) -> Signer:
     if auth.keyless == "aws":
         from . import aws
 
-        return Signer(lambda: aws.grant(auth.service, region))
+        return Signer(lambda: aws.grant(auth.service, region, auth.scope))
     if auth.keyless == "google":
         from . import google
 
@@ -33,4 +33,4 @@ def signer(auth: Auth, key: str | None, region: str, fetch: Fetch) -> Signer:
     return Signer(lambda: entra.grant(auth.scope))
 
 
-__all__ = ["Fetch", "Signer", "signer"]
+__all__ = ["Fetch", "Signer", "signer_for"]
