@@ -149,6 +149,17 @@ quirks = { defaults = { anthropic_version = "v" }, drop = ["top_k"] }
     assert spoken(mine, "responses").base_url == mine.base_url
 
 
+def test_a_setting_that_is_nowhere_here_and_now_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "tsuji.toml"
+    file.write_text('[providers.x]\nauth = { scheme = "bearer" }\n')
+    assert [(p.severity, p.line, p.key) for p in check_config(file)] == [("warning", 1, "providers.x.settings.project")]
+    monkeypatch.setenv("X_PROJECT", "p")
+    assert check_config(file) == []
+    file.write_text("[providers.x]\n")
+    monkeypatch.delenv("X_PROJECT")
+    assert check_config(file) == []  # Google's credentials may know
+
+
 OWN = '[providers.mine]\ndialect = "openai"\n'
 
 

@@ -1,6 +1,7 @@
 """Signed and exchanged: library, asynchronous library and gateway (relay and translation) before scripted providers."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +15,13 @@ import pytest
 from botocore.awsrequest import AWSRequest
 
 from tests import answers
-from tests.providers.driving import DRIVERS, Driver
+from tests.gateway.serving import request, start
+from tests.providers.driving import DRIVERS, HI, Driver
 from tests.providers.test_tokens import service_account
 from tests.scripted import Reply, Request, Scripted
+from tsuji.client.signing import Signers
 from tsuji.config import Config, ProviderConfig, Server
+from tsuji.core.provider import Auth, Provider, Setting
 
 Start = Callable[..., Scripted]
 Drive = Callable[..., Driver]
@@ -93,6 +97,28 @@ class TestAws:
         assert drive(base_url=server.url + "/v1", auth=self.AUTH).ask("p:m") == ["hello"]
         self.check(server.last, server.url)
 
+    def test_a_bearer_key_goes_first_and_takes_the_region_all_the_same(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "config").write_text("[default]\nregion = eu-west-3\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        row = Provider(
+            id="aws",
+            name="AWS",
+            dialect="openai",
+            base_url="https://aws.example/{region}",
+            auth=Auth(keyless="aws", service="bedrock"),
+            settings={"region": Setting(env=("AWS_REGION",))},
+        )
+        settled = Signers().settle(row, "bedrock-api-key")
+        assert isinstance(settled, tuple)
+        assert settled[0].base_url.endswith("/eu-west-3")
+        assert settled[1] is None
+        monkeypatch.setenv("AWS_REGION", "eu-north-1")
+        signed = Signers().settle(row, "bedrock-api-key")
+        assert isinstance(signed, tuple)
+        assert signed[0].base_url.endswith("/eu-north-1")
+
     def test_no_region(self, drive: Drive, scripted: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
         said = drive(base_url="http://127.0.0.1:9/{region}", auth=self.AUTH).ask("p:m")[0]
@@ -150,6 +176,29 @@ class TestExchanged:
         said = [driver.ask("p:m")[0][:5] for _ in range(4)]
         assert said == ["hello", "401: ", "401: ", "hello"]
         assert self.tokens(server) == [f"Bearer ibm-token-{n}" for n in (1, 1, 2, 2)]
+
+    def test_who_leaves_while_it_is_fetched_takes_it_from_nobody(self, scripted: Start) -> None:
+        arrived, go = threading.Event(), threading.Event()
+
+        def slowly(request: Request) -> Reply:
+            arrived.set()
+            return Reply(self.token(request).body, before=[go])
+
+        iam, server = scripted(slowly), scripted(CHAT)
+        settings = {"p": ProviderConfig(dialect="openai", **self.settings(iam, server))}
+        serving = start(Config(server=Server(port=0), providers=settings))
+        try:
+            with serving.client() as leaving, serving.client() as staying:
+                body = request("/v1/chat/completions", {"model": "p:m", "messages": HI})
+                leaving.send(body)
+                assert arrived.wait(20)
+                staying.send(body)
+                leaving.sock.close()
+                go.set()
+                assert staying.read().status == 200
+        finally:
+            serving.stop()
+        assert len(iam.requests) == 1
 
     def test_no_token_is_a_clear_error_for_all_and_no_end(self, drive: Drive, scripted: Start) -> None:
         refusal = Reply(b'{"errorCode":"BXNIM0415E","errorMessage":"no such key"}', 400, before=[0.05])

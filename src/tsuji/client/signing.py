@@ -26,7 +26,7 @@ class Signers:
     def __init__(self, tls: "TlsConfig | None" = None) -> None:
         self._tls = tls
         self._made: dict[tuple[str, Auth, str | None, str], Signer] = {}
-        self._profile: dict[str, str] | None = None
+        self._profile: dict[str, str] = {}
 
     def settle(self, provider: Provider, key: str | None) -> "tuple[Provider, Signer | None] | Future[None]":
         """The provider at its address, and its signer if it has one; or what has to be waited for before it is ready.
@@ -62,11 +62,11 @@ class Signers:
 
     def _of_profile(self) -> dict[str, str]:
         """The settings that AWS's profile has."""
-        if self._profile is None:
+        if not self._profile:
             from tsuji.providers.aws_credentials import profile_region
 
-            region = profile_region()
-            self._profile = {"region": region} if region else {}
+            if region := profile_region():
+                self._profile = {"region": region}
         return self._profile
 
 

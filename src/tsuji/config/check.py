@@ -17,7 +17,7 @@ from tsuji.http.url import is_loopback, split_url
 from tsuji.wire import DIALECTS, dialect
 
 from .problem import Path, Problems
-from .provider import merge, model_ref, provider_config, setting
+from .provider import merge, model_ref, needed, provider_config, setting
 from .reader import MISSING
 from .schema import FileTable, ProviderTable, RouteTable, ServerTable, TargetTable
 from .secret import Secret
@@ -101,15 +101,16 @@ def _settings(table: ProviderTable, provider: Provider, path: Path, problems: Pr
     used = placeholders(" ".join([provider.base_url, *variants]))
     known = tuple(sorted({*row, *used, OF_CREDENTIALS.get(provider.auth.keyless, "")} - {""}))
     for name in table.settings or {}:
-        here = (*path, "settings", name)
         if name not in known:
             near = catalog.nearest(name, known) if known else "its base_url has no {placeholder}"
-            problems.add(here, f"is no setting of {provider.name}; {near}")
-            continue
+            problems.add((*path, "settings", name), f"is no setting of {provider.name}; {near}")
+    for name in sorted(provider.settings.keys() & {*used, *(table.settings or {})}):
+        given = name in (table.settings or {})
         try:
-            setting(provider, name)
+            if setting(provider, name) is None and name != OF_CREDENTIALS.get(provider.auth.keyless):
+                needed(provider, name)
         except ConfigError as error:
-            problems.add(here, error.message)
+            problems.add((*path, "settings", name), error.message, "error" if given else "warning")
 
 
 def _headers(headers: dict[str, str] | None, path: Path, problems: Problems) -> None:
