@@ -229,8 +229,11 @@ class Exchange(Generic[Answer]):
                 f"the provider answered with status {status}{' to ' + where if where else ''}; redirects are not "
                 f"followed, so correct the base URL {upstream.provider.base_url!r}"
             )
-        if upstream.signer is not None and status in _REFUSED:
-            upstream.signer.refused()
+        if upstream.signer is not None:
+            if upstream.signer.secret:  # AWS repeats it, where it explains what should have been signed
+                body = body.replace(upstream.signer.secret.encode(), b"***")
+            if status in _REFUSED:
+                upstream.signer.refused()
         named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
         return upstream.dialect.parse_error(status, named, body)
 
