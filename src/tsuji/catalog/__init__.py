@@ -5,6 +5,7 @@ genai-prices package's data where that is installed. It refuses to know keys, co
 guess: an unknown price is None. A row that misspells a field, its own or one of its dialect's, does not load.
 """
 
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -29,9 +30,10 @@ def canonical(name: str) -> str:
 
 @cache
 def _aliases() -> dict[str, str]:
-    """Other name -> id. Only the rows that have any are decoded."""
-    rows = [load_row(row) for row in ROWS.glob("*.toml") if b"\naliases = " in row.read_bytes()]
-    return {alias: row.id for row in rows for alias in row.aliases}
+    """Other name -> id. No row is loaded for them, for that loads its dialects."""
+    texts = {row.stem: row.read_text("utf-8") for row in ROWS.glob("*.toml")}
+    rows = {id: tomllib.loads(text)["aliases"] for id, text in texts.items() if "\naliases = " in text}
+    return {alias: id for id, aliases in rows.items() for alias in aliases}
 
 
 @cache
