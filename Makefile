@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-.PHONY: setup run test check format bench lock clean
+.PHONY: setup run test check format docs bench lock clean
 
 setup: $(VENV)/.ready
 
@@ -38,6 +38,10 @@ check: setup
 format: setup
 	@$(BIN)/ruff check --fix src tests benchmarks scripts
 	@$(BIN)/ruff format src tests benchmarks scripts
+
+# Writes the table of docs/providers.md from the rows of the catalogue.
+docs: setup
+	@$(BIN)/python scripts/provider_table.py
 
 bench: setup
 	@sh tests/install-servers.sh

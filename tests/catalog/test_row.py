@@ -22,6 +22,7 @@ def load(folder: Path, row: str):
     [
         (ROW.replace('"openai"', '"opnai"'), "dialect: there is no dialect 'opnai'"),
         (ROW + '[quirks]\ndrop = ["logits_bias"]', "quirks.drop: 'logits_bias' is no request field of the openai"),
+        (ROW + '[quirks]\nthinking_off = "think"', "quirks.thinking_off: 'think' is no request field of the openai"),
         (ROW + "[quirks.defaults]\nanthropic_version = 1", "quirks.defaults: 'anthropic_version' is no request field"),
         (ROW + '[endpoints]\nchats = "/chat"', "endpoints.chats: is no operation; did you mean 'chat'"),
         (ROW + '[endpoints]\nstream = "chat"', "endpoints.stream: must begin with '/'"),

@@ -170,7 +170,7 @@ async def test_messages_embedding_and_models(aconnect):
 def test_plain_functions_in_loops_one_after_the_other(scripted):
     from tsuji import acompletion, alist_models, amessages, aresponses
 
-    server = scripted(answers.chat("openai"))
+    server = scripted(lambda asked: answers.chat("responses" if asked.path == "/responses" else "openai"))
     where = {"api_key": "k", "api_base": server.url}
 
     async def once():

@@ -53,9 +53,9 @@ def test_any_llms_reasoning(server):
     assert result.choices[0].message.reasoning.content == "2 and 3"
 
 
-@pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_any_llms_responses(server, provider):
-    server.script(answers.chat(provider, "It is short."))
+@pytest.mark.parametrize(("provider", "dialect"), [("openai", "responses"), ("anthropic", "anthropic")])
+def test_any_llms_responses(server, provider, dialect):
+    server.script(answers.chat(dialect, "It is short."))
     result = responses(
         model="m",
         provider=provider,

@@ -34,6 +34,12 @@ BROKEN: list[tuple[str, int | None, str, str]] = [
     ),
     ('[providers."a:b"]\ndialect = "openai"\nbase_url = "http://x"\n', 1, 'providers."a:b"', "must not .* contain ':'"),
     ('[providers.local]\nbase_url = "http://x"\n', 1, "providers.local", "no address of its own"),
+    (
+        '[providers.vertex]\napi_key = "x"\n[providers.vertexai]\napi_key = "y"\n',
+        3,
+        "providers.vertexai",
+        "vertex",
+    ),
     ('[providers.openai]\nbase_url = "api.openai.com"\n', 2, "providers.openai.base_url", "must begin with https://"),
     (
         '[providers.openai]\nbase_url = "https://x/v1/chat/completions"\n',

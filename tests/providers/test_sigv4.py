@@ -1,6 +1,8 @@
 """Our signer against botocore's own: the same bytes of every header, for anything that can be sent."""
 
+from base64 import b64decode
 from datetime import UTC, datetime
+from time import time
 from unittest.mock import patch
 
 import botocore.auth
@@ -9,6 +11,7 @@ from botocore.awsrequest import AWSRequest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tsuji.providers import aws
 from tsuji.providers.aws import AwsGrant, sign
 from tsuji.providers.aws_credentials import Credentials
 
@@ -73,6 +76,38 @@ def test_the_documented_example():
         "SignedHeaders=host;x-amz-date, "
         "Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
     }
+
+
+@given(secret=KEY, session=st.none() | KEY, now=st.integers(0, 2**32))
+def test_a_token_is_the_one_that_sagemakers_generator_makes(secret, session, now):
+    """sagemaker-core 2.1, sagemaker/core/token_generator."""
+    request = AWSRequest(
+        "POST",
+        "https://sagemaker.amazonaws.com/",
+        headers={"host": "sagemaker.amazonaws.com"},
+        params={"Action": "CallWithBearerToken"},
+    )
+    theirs = botocore.auth.SigV4QueryAuth(
+        botocore.credentials.Credentials("AKID", secret, session), "sagemaker", "eu-west-1", expires=43200
+    )
+    with patch("botocore.auth.get_current_datetime", lambda: datetime.fromtimestamp(now, UTC)):
+        theirs.add_auth(request)
+    credentials = Credentials("AKID", secret, session, 0.0)
+    made = aws.token(credentials, "sagemaker", "eu-west-1", "CallWithBearerToken", now)
+    prefix, _, url = made.rpartition("-")
+    assert prefix == "sagemaker-api-key"
+    assert b64decode(url).decode() == request.url.removeprefix("https://") + "&Version=1"
+
+
+def test_a_token_ends_with_the_credentials_that_it_was_signed_with(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    grant = aws.grant("sagemaker", "eu-west-1", "CallWithBearerToken")
+    sent = grant.sign(b"POST", b"h", b"/", b"", b"", 0.0)
+    assert sent.startswith(b"authorization: Bearer sagemaker-api-key-")
+    assert sent.endswith(b"\r\n")
+    assert 200 < grant.until - time() <= 300
+    assert isinstance(aws.grant("bedrock", "eu-west-1", ""), AwsGrant)
 
 
 def test_headers_that_a_proxy_may_change_are_not_signed():

@@ -5,6 +5,7 @@ genai-prices package's data where that is installed. It refuses to know keys, co
 guess: an unknown price is None. A row that misspells a field, its own or one of its dialect's, does not load.
 """
 
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -22,12 +23,26 @@ def provider_ids() -> tuple[str, ...]:
     return tuple(sorted(row.stem for row in ROWS.iterdir() if row.suffix == ".toml"))
 
 
+def canonical(name: str) -> str:
+    """The id of the row that goes by that name as well; the name itself where there is none."""
+    return name if name in provider_ids() else _aliases().get(name, name)
+
+
 @cache
-def provider(id: str) -> Provider:
-    """The catalogue's row of that id. Raises ModelNotFoundError, naming the nearest id there is."""
+def _aliases() -> dict[str, str]:
+    """Other name -> id. No row is loaded for them, for that loads its dialects."""
+    texts = {row.stem: row.read_text("utf-8") for row in ROWS.glob("*.toml")}
+    rows = {id: tomllib.loads(text)["aliases"] for id, text in texts.items() if "\naliases = " in text}
+    return {alias: id for id, aliases in rows.items() for alias in aliases}
+
+
+@cache
+def provider(name: str) -> Provider:
+    """The catalogue's row of that id or alias. Raises ModelNotFoundError, naming the nearest id there is."""
+    id = canonical(name)
     if id not in provider_ids():
-        raise ModelNotFoundError(f"no provider {id!r}; {nearest(id, provider_ids())}", param="model")
+        raise ModelNotFoundError(f"no provider {name!r}; {nearest(name, provider_ids())}", param="model")
     return load_row(ROWS / f"{id}.toml")
 
 
-__all__ = ["provider", "provider_ids", "load_row", "mistakes", "nearest"]
+__all__ = ["canonical", "provider", "provider_ids", "load_row", "mistakes", "nearest"]

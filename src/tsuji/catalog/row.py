@@ -73,6 +73,7 @@ def _of_dialect(name: str, endpoints: dict[str, str], quirks: Quirks, where: Whe
         elif not path.startswith("/"):
             yield (*where, "endpoints", operation), "must begin with '/'; it comes after base_url"
     tables = {table: getattr(quirks, table) for table in ("drop", "rename", "defaults", "accepts")}
+    tables["thinking_off"] = (quirks.thinking_off,) if quirks.thinking_off else ()
     if not any(tables.values()):
         return  # a dialect is loaded for those alone who name its fields
     fields = dialect(name).fields

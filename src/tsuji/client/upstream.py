@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tsuji.core.errors import MissingApiKeyError
+from tsuji.core.errors import MissingApiKeyError, UnsupportedParameterError
 from tsuji.core.provider import Provider
 from tsuji.http.message import render_headers
 from tsuji.http.url import Origin, split_url
@@ -33,11 +33,15 @@ class Upstream(msgspec.Struct, frozen=True):
     signer: "Signer | None" = None
 
     def target(self, operation: str, path: str, model: str, stream: bool = False) -> bytes:
-        """The request target of `operation` ("chat", "embeddings", "models").
+        """The request target of `operation` ("chat", "embeddings", "models", "count_tokens").
 
         path: below the base URL, as the dialect renders it; the provider's own path for the operation replaces it,
-        its query stays. stream: of a chat, that its answer is to come as one.
+        its query stays. stream: of a chat, that its answer is to come as one. Raises UnsupportedParameterError for an
+        operation that the provider does not have.
         """
+        served = "chat" if operation == "count_tokens" else operation  # who answers a prompt is asked how long it is
+        if served not in self.provider.operations:
+            raise UnsupportedParameterError(_lacks(self.provider, operation), provider=self.provider.id, param="model")
         endpoints = self.provider.endpoints
         own = endpoints.get("stream") if stream and operation == "chat" else None
         own = own or endpoints.get(operation)
@@ -46,6 +50,11 @@ class Upstream(msgspec.Struct, frozen=True):
         if self.query:
             path += ("&" if "?" in path else "?") + self.query
         return (self.prefix + path).encode("ascii")
+
+
+def _lacks(provider: Provider, operation: str) -> str:
+    has = f"only {' and '.join(provider.operations)}" if provider.operations else "nothing that can be asked for here"
+    return f"{provider.name} has no {operation}: {has}; see {provider.docs}"
 
 
 def _fill(template: str, model: str) -> str:

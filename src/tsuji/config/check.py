@@ -10,14 +10,14 @@ from typing import Any
 
 from tsuji import catalog
 from tsuji.core.errors import ConfigError, InvalidRequestError, TsujiError
-from tsuji.core.model import ModelRef, parse_model
+from tsuji.core.model import ModelRef
 from tsuji.core.provider import OF_CREDENTIALS, Provider, filled, placeholders
 from tsuji.http.message import render_headers
 from tsuji.http.url import is_loopback, split_url
 from tsuji.wire import DIALECTS, dialect
 
 from .problem import Path, Problems
-from .provider import merge, needed, provider_config, setting
+from .provider import merge, model_ref, needed, provider_config, setting
 from .reader import MISSING
 from .schema import FileTable, ProviderTable, RouteTable, ServerTable, TargetTable
 from .secret import Secret
@@ -28,6 +28,8 @@ def check(file: FileTable, folder: Folder, problems: Problems) -> None:
     _server(file.server, folder, problems)
     for id, provider in file.providers.items():
         _provider(id, provider, ("providers", id), folder, problems)
+        if (own := catalog.canonical(id)) != id and own in file.providers:
+            problems.add(("providers", id), f"is another name of {own!r}, which stands here as well; write one of them")
     known = (*catalog.provider_ids(), *file.providers)
     for name, route in file.routes.items():
         _route(name, route, known, file.routes, problems)
@@ -55,7 +57,7 @@ def _secret_is_there(source: str, path: Path, folder: Folder, problems: Problems
 
 
 def _provider(id: str, table: ProviderTable, path: Path, folder: Folder, problems: Problems) -> None:
-    in_catalogue = id in catalog.provider_ids()
+    in_catalogue = catalog.canonical(id) in catalog.provider_ids()
     if not id or ":" in id or "/" in id:
         problems.add(
             path, "a provider's name must not be empty nor contain ':' or '/', which end it in 'provider:model'"
@@ -164,7 +166,7 @@ def _route(name: str, route: RouteTable, known: Collection[str], routes: Collect
 
 def _names_provider(name: str, known: Collection[str]) -> bool:
     try:
-        return parse_model(name).provider in known
+        return model_ref(name).provider in known
     except TsujiError:
         return False
 
@@ -173,7 +175,7 @@ def _target(
     text: str, path: Path, known: Collection[str], routes: Collection[str], problems: Problems
 ) -> ModelRef | None:
     try:
-        ref = parse_model(text)
+        ref = model_ref(text)
     except InvalidRequestError:
         if text in routes:
             problems.add(

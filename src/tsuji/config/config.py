@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from tsuji import catalog
 from tsuji.core.errors import ConfigError, InvalidRequestError, MissingApiKeyError, ModelNotFoundError
-from tsuji.core.model import parse_model
 from tsuji.core.provider import Provider
 from tsuji.core.timeouts import Timeouts
 from tsuji.routing import Route, Target
 
-from .provider import ProviderConfig, merge, relocated
+from .provider import ProviderConfig, merge, model_ref, relocated
 from .secret import Secret
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class Config:
         prices: "Mapping[str, Price] | None" = None,
     ) -> None:
         self.server = server or Server()
-        self.providers = dict(providers or {})
+        self.providers = {catalog.canonical(id): given for id, given in (providers or {}).items()}
         self.routes = dict(routes or {})
         self.drop_params = drop_params
         self.prices = dict(prices or {})
@@ -97,12 +96,13 @@ class Config:
         """
         found = self._merged.get(id)
         if found is None:
-            given = self.providers.get(id)
-            if given is None and id not in catalog.provider_ids():
+            name = catalog.canonical(id)
+            given = self.providers.get(name)
+            if given is None and name not in catalog.provider_ids():
                 raise ModelNotFoundError(
                     f"no provider {id!r}; {catalog.nearest(id, self.provider_ids())}", param="model"
                 )
-            found = self._merged[id] = merge(id, given) if given else catalog.provider(id)
+            found = self._merged[id] = merge(name, given) if given else catalog.provider(name)
         return relocated(found) if found.base_url_env else found
 
     def api_key(self, provider: Provider, explicit: str | None = None) -> str | None:
@@ -144,7 +144,7 @@ class Config:
         if found is not None:
             return found
         try:
-            ref = parse_model(model)
+            ref = model_ref(model)
         except InvalidRequestError as error:
             if not model:
                 raise

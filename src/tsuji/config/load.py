@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tsuji import catalog
 from tsuji.core.errors import ConfigError
-from tsuji.core.model import parse_model
 from tsuji.core.timeouts import Timeouts
 from tsuji.routing import Route, Target
 
 from .config import Config, Server
-from .provider import ProviderConfig, provider_config
+from .provider import ProviderConfig, model_ref, provider_config
 from .secret import Secret
 
 if TYPE_CHECKING:
@@ -99,12 +99,12 @@ def _syntax(message: str, last: int) -> "Problem":
 
 def _build(file: "FileTable", folder: Path) -> Config:
     server = file.server
-    providers = {id: provider_config(table, folder) for id, table in file.providers.items()}
+    providers = {catalog.canonical(id): provider_config(table, folder) for id, table in file.providers.items()}
     prices: dict[str, Price] = {}
     for route in file.routes.values():
         for target in route.targets:
             if not isinstance(target, str) and target.price is not None:
-                prices[str(parse_model(target.model))] = _price(target.price)
+                prices[str(model_ref(target.model))] = _price(target.price)
     return Config(
         server=Server(
             host=server.host,
@@ -127,7 +127,7 @@ def _route(name: str, table: "RouteTable", providers: dict[str, ProviderConfig])
     whole = Timeouts(**own)
     targets: list[Target] = []
     for target in table.targets:
-        ref = parse_model(target if isinstance(target, str) else target.model)
+        ref = model_ref(target if isinstance(target, str) else target.model)
         given = providers.get(ref.provider)
         nearest = {} if isinstance(target, str) else (target.timeouts.given() if target.timeouts else {})
         timeouts = Timeouts(**{**(given.timeouts if given else {}), **own, **nearest})

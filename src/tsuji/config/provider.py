@@ -10,6 +10,7 @@ import msgspec
 
 from tsuji import catalog
 from tsuji.core.errors import ConfigError
+from tsuji.core.model import ModelRef, parse_model
 from tsuji.core.provider import Auth, Provider, Quirks, Setting, Variant, filled, moved, placeholders, spoken
 
 from .secret import Secret
@@ -102,8 +103,14 @@ def merge(id: str, given: ProviderConfig) -> Provider:
     return msgspec.structs.replace(base, **changes)
 
 
+def model_ref(text: str) -> ModelRef:
+    """As `parse_model`, but an alias of a provider is its id."""
+    ref = parse_model(text)
+    return ModelRef(catalog.canonical(ref.provider), ref.model)
+
+
 def _base(id: str, given: ProviderConfig) -> Provider:
-    if id in catalog.provider_ids():
+    if catalog.canonical(id) in catalog.provider_ids():
         return catalog.provider(id)
     if not (given.dialect and given.base_url):
         raise ConfigError(f"provider {id!r} is not in the catalogue: it needs a dialect and a base_url")

@@ -72,6 +72,13 @@ class QuirksTable(Table, frozen=True):
         bool | None, Meta(description="Messages without media must be one string, not a list of parts.")
     ] = None
     model_in_path: Annotated[bool | None, Meta(description="The path names the model, and the body must not.")] = None
+    thinking_off: Annotated[
+        Literal["thinking", "enable_thinking"] | None,
+        Meta(description="The field that turns thinking off, where `reasoning_effort` has no word for that."),
+    ] = None
+    tool_call_ids: Annotated[
+        Count | None, Meta(description="How many letters and digits the id of a tool call must have.")
+    ] = None
 
 
 class AuthTable(Table, frozen=True):
@@ -95,7 +102,10 @@ class AuthTable(Table, frozen=True):
     service: Annotated[str, Meta(description="With `aws`: the service that is signed for, such as `bedrock`.")] = ""
     scope: Annotated[
         str,
-        Meta(description="With `entra`: what is asked for, such as `https://cognitiveservices.azure.com/.default`."),
+        Meta(
+            description="With `entra`: what is asked for, such as `https://cognitiveservices.azure.com/.default`. With "
+            "`aws`: the action that a bearer token is made for, where the service takes no signed requests."
+        ),
     ] = ""
     token_url: Annotated[str, Meta(description="With `ibm`: where keys are exchanged, if not at IBM's own.")] = ""
 

@@ -10,6 +10,8 @@ from .parts import Noun
 
 AuthScheme = Literal["bearer", "header", "query", "ibm", "none"]
 Keyless = Literal["", "aws", "google", "entra"]
+Operation = Literal["chat", "embeddings", "models"]
+SERVED: tuple[Operation, ...] = ("chat", "embeddings", "models")
 OPERATIONS = ("chat", "stream", "embeddings", "models", "count_tokens")
 """What `endpoints` may name; "stream" is a chat whose answer is to come as a stream."""
 OF_CREDENTIALS = {"aws": "region", "google": "project"}
@@ -30,6 +32,8 @@ class Quirks(Noun, frozen=True, forbid_unknown_fields=True):
     takes; without it they are refused.
     flat_content: messages without media must be one string, not a list of text parts.
     model_in_path: the path names the model (`endpoints` say where), and the body must not.
+    thinking_off: the field that turns thinking off ("thinking"), where `reasoning_effort` has no word for that.
+    tool_call_ids: how many letters and digits the id of a tool call has; others' ids become such ones.
     """
 
     drop: tuple[str, ...] = ()
@@ -41,6 +45,13 @@ class Quirks(Noun, frozen=True, forbid_unknown_fields=True):
     accepts: tuple[str, ...] = ()
     flat_content: bool = False
     model_in_path: bool = False
+    thinking_off: str | None = None
+    tool_call_ids: int = 0
+
+    @property
+    def on_fields(self) -> bool:
+        """Whether the top-level fields of a body are to change."""
+        return bool(self.drop or self.rename or self.defaults or self.model_in_path or self.thinking_off)
 
 
 class Auth(Noun, frozen=True, forbid_unknown_fields=True):
@@ -49,7 +60,8 @@ class Auth(Noun, frozen=True, forbid_unknown_fields=True):
     scheme: what is done with a key. "header": it goes into `name` as it is; "query": into the query parameter `name`;
     "ibm": it is exchanged for a bearer token at `token_url`, https://iam.cloud.ibm.com/identity/token if "".
     keyless: how it is done where there is no key. "aws": signed with SigV4, for `service` ("bedrock", "sagemaker") in
-    the region of the setting "region"; "google": application default credentials; "entra": Entra ID, for `scope`
+    the region of the setting "region", or, with a `scope`, by a token signed so for that action of the service;
+    "google": application default credentials; "entra": Entra ID, for `scope`
     ("https://cognitiveservices.azure.com/.default"). "": there must be a key.
     """
 
@@ -89,6 +101,7 @@ class Variant(Noun, frozen=True, forbid_unknown_fields=True):
 class Provider(Noun, frozen=True, forbid_unknown_fields=True):
     """A place that serves models.
 
+    aliases: other names it goes by. operations: what it can be asked for; nothing else is sent to it.
     dialect: what it is asked in, unless the caller speaks one of `dialects` (name -> how that one differs).
     base_url: what the provider's official client takes; {name} stands for a value of `settings`. env: variables that
     may hold the key, first one set wins. base_url_env: a variable that overrides base_url.
@@ -101,6 +114,8 @@ class Provider(Noun, frozen=True, forbid_unknown_fields=True):
     name: str
     dialect: str
     base_url: str
+    aliases: tuple[str, ...] = ()
+    operations: tuple[Operation, ...] = SERVED
     auth: Auth = Auth()
     env: tuple[str, ...] = ()
     base_url_env: str | None = None
@@ -144,7 +159,7 @@ def spoken(provider: Provider, dialect: str) -> Provider:
 
 
 def moved(provider: Provider, base_url: str) -> Provider:
-    """The provider at another address: what stood at addresses of its own is not there."""
+    """The provider at another address: what stood at addresses of its own is not there, what it lacks may be."""
     here = {name: variant for name, variant in provider.dialects.items() if variant.base_url is None}
     settings = {name: msgspec.structs.replace(one, hosts={}) for name, one in provider.settings.items()}
-    return msgspec.structs.replace(provider, base_url=base_url, settings=settings, dialects=here)
+    return msgspec.structs.replace(provider, base_url=base_url, operations=SERVED, settings=settings, dialects=here)

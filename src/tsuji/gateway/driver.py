@@ -126,6 +126,12 @@ class Driver:
         except Exception as error:
             self.failed(ours(error))
 
+    def _foreign(self, destination: Destination) -> bool:
+        """The body carries what this provider did not make and would refuse: it must be read, not passed on."""
+        mark, body = self.dialect.foreign_mark, self.request.body
+        short_ids = destination.upstream.provider.quirks.tool_call_ids
+        return (bool(mark) and mark in body) or (bool(short_ids) and b'"tool_call_id"' in body)
+
     async def _try_later(self, action: Try, found: "Destination | Future[None]") -> None:
         """Credentials may have to be fetched first; all who need them wait for the same."""
         try:
@@ -138,8 +144,7 @@ class Driver:
             self.failed(ours(copy(error) if isinstance(error, TsujiError) else error))
 
     def _send(self, destination: Destination, timeouts: "Timeouts") -> None:
-        mark = self.dialect.foreign_mark
-        same = destination.upstream.dialect is self.dialect and not (mark and mark in self.request.body)
+        same = destination.upstream.dialect is self.dialect and not self._foreign(destination)
         local = destination.endpoint is not None
         self.dropped = ()
         sink: Sink

@@ -47,7 +47,7 @@ class Relay(Sink):
         if driver.request.model is None:
             fields = {**fields, "model": destination.model_json}
         quirks = upstream.provider.quirks
-        if quirks.drop or quirks.rename or quirks.defaults or quirks.model_in_path:
+        if quirks.on_fields:
             fields = quirky(fields, quirks, driver.losses(upstream.dialect.name))
         if "service_tier" in fields:  # what was asked for, unless the answer says better
             self.tier = _tier(self.driver.request.body)

@@ -23,7 +23,7 @@ def signer_for(auth: Auth, key: str | None, region: str, fetch: Fetch) -> Signer
     if auth.keyless == "aws":
         from . import aws
 
-        return Signer(lambda: aws.grant(auth.service, region))
+        return Signer(lambda: aws.grant(auth.service, region, auth.scope))
     if auth.keyless == "google":
         from . import google
 

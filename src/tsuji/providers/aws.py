@@ -2,14 +2,18 @@
 
 import hashlib
 import hmac
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from time import gmtime, strftime, time
 from urllib.parse import quote
 
 from .aws_credentials import Credentials, find
+from .signer import Bearer, bearer
 
 _SIGNED = (b"content-type", b"x-amz-")
 """Beginnings of the headers that are signed beside `host`: those that a proxy on the way leaves alone."""
+_LIFE = 43200
+"""Seconds that a token lasts at most."""
 
 
 class AwsGrant:
@@ -38,8 +42,35 @@ class AwsGrant:
         )
 
 
-def grant(service: str, region: str) -> AwsGrant:
-    return AwsGrant(find(time()), service, region)
+def grant(service: str, region: str, action: str) -> AwsGrant | Bearer:
+    """action: that a token stands for, where the service takes tokens alone; else ""."""
+    now = time()
+    credentials = find(now)
+    if not action:
+        return AwsGrant(credentials, service, region)
+    return bearer(token(credentials, service, region, action, now), min(credentials.until, now + _LIFE))
+
+
+def token(credentials: Credentials, service: str, region: str, action: str, now: float) -> str:
+    """A presigned URL in place of a key, as AWS's own token generators for Bedrock and SageMaker write it:
+    https://docs.aws.amazon.com/sagemaker/latest/dg/realtime-endpoints-openai-compatible.html
+    """
+    host = f"{service}.amazonaws.com"
+    stamp, scope = _when(now, region, service)
+    asked = {
+        "Action": action,
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+        "X-Amz-Credential": f"{credentials.access_key}/{scope}",
+        "X-Amz-Date": stamp,
+        "X-Amz-Expires": str(_LIFE),
+        "X-Amz-SignedHeaders": "host",
+    }
+    if credentials.token:
+        asked["X-Amz-Security-Token"] = credentials.token
+    query = "&".join([f"{name}={quote(value, safe='-_.~')}" for name, value in asked.items()])
+    signature = _signature(credentials, stamp, scope, _canonical("POST", f"/?{query}", {"host": [host]}, b""))
+    url = f"{host}/?{query}&X-Amz-Signature={signature}&Version=1"
+    return f"{service}-api-key-{b64encode(url.encode()).decode()}"
 
 
 def sign(
@@ -56,37 +87,49 @@ def sign(
 
     target: path and query, as sent. headers: all that are to be signed, `host` among them; names in lower case.
     """
-    stamp = strftime("%Y%m%dT%H%M%SZ", gmtime(now))
-    scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
+    stamp, scope = _when(now, region, service)
     added = [("x-amz-date", stamp)]
     if credentials.token:
         added.append(("x-amz-security-token", credentials.token))
     values: dict[str, list[str]] = {}
     for name, value in [*headers, *added]:
         values.setdefault(name, []).append(" ".join(value.split()))
-    names = sorted(values)
+    signature = _signature(credentials, stamp, scope, _canonical(method, target, values, body))
+    added.append(
+        (
+            "authorization",
+            f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, "
+            f"SignedHeaders={';'.join(sorted(values))}, Signature={signature}",
+        )
+    )
+    return "".join([f"{name}: {value}\r\n" for name, value in added]).encode()
+
+
+def _when(now: float, region: str, service: str) -> tuple[str, str]:
+    """The time as it is written, and the scope of a signature at that time."""
+    stamp = strftime("%Y%m%dT%H%M%SZ", gmtime(now))
+    return stamp, f"{stamp[:8]}/{region}/{service}/aws4_request"
+
+
+def _canonical(method: str, target: str, headers: Mapping[str, list[str]], body: bytes) -> str:
+    names = sorted(headers)
     path, _, query = target.partition("?")
-    canonical = "\n".join(
+    return "\n".join(
         [
             method,
             _canonical_path(path),
             "&".join([f"{name}={value}" for name, value in _canonical_query(query)]),
-            *[f"{name}:{','.join(values[name])}" for name in names],
+            *[f"{name}:{','.join(headers[name])}" for name in names],
             "",
             ";".join(names),
             hashlib.sha256(body).hexdigest(),
         ]
     )
+
+
+def _signature(credentials: Credentials, stamp: str, scope: str, canonical: str) -> str:
     hashed = hashlib.sha256(canonical.encode()).hexdigest()
-    signature = _hmac(_signing_key(credentials, scope), f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashed}").hex()
-    added.append(
-        (
-            "authorization",
-            f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, "
-            f"SignedHeaders={';'.join(names)}, Signature={signature}",
-        )
-    )
-    return "".join([f"{name}: {value}\r\n" for name, value in added]).encode()
+    return _hmac(_signing_key(credentials, scope), f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashed}").hex()
 
 
 def _canonical_path(path: str) -> str:

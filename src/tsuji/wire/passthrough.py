@@ -62,7 +62,7 @@ def quirky(fields: dict[str, Any], quirks: Quirks, losses: Losses) -> dict[str, 
     A rename never overwrites a field that is there; a model that the path names is not in the body. Raises
     UnsupportedParameterError for a dropped field, unless losses.drop.
     """
-    if not (quirks.drop or quirks.rename or quirks.defaults or quirks.model_in_path):
+    if not quirks.on_fields:
         return fields
     fields = dict(fields)
     if quirks.model_in_path:
@@ -71,6 +71,10 @@ def quirky(fields: dict[str, Any], quirks: Quirks, losses: Losses) -> dict[str, 
         if name in fields:
             losses.refuse(name, "this provider does not take it")
             del fields[name]
+    off = quirks.thinking_off
+    if off and _word(fields.get("reasoning_effort")) == "none":
+        del fields["reasoning_effort"]
+        fields.setdefault(off, _EFFORTS[off]("none"))
     for name, target in quirks.rename.items():
         if name in fields and target not in fields:
             fields[target] = _reshaped(name, target, fields.pop(name))
@@ -82,13 +86,16 @@ def quirky(fields: dict[str, Any], quirks: Quirks, losses: Losses) -> dict[str, 
 def _reshaped(name: str, target: str, value: Any) -> Any:
     """The value under its new name. An effort changes its shape with its name; other values don't."""
     shape = _EFFORTS.get(target) if name == "reasoning_effort" else None
-    if shape is None:
-        return value
+    word = None if shape is None else _word(value)
+    return value if shape is None or word is None else shape(word)
+
+
+def _word(value: Any) -> Any:
+    """The string that a raw value is, None if it is none; a value that is not raw as it is."""
     try:
-        word = _strings.decode(value) if type(value) is msgspec.Raw else value
+        return _strings.decode(value) if type(value) is msgspec.Raw else value
     except msgspec.DecodeError:
-        return value
-    return shape(word)
+        return None
 
 
 _EFFORTS: dict[str, Callable[[Any], Any]] = {

@@ -230,6 +230,22 @@ def test_system_role() -> None:
     assert [m["role"] for m in write(*given, quirks=Quirks(system_role="developer"))] == ["developer", "developer"]
 
 
+def test_ids_of_calls_as_the_provider_takes_them() -> None:
+    """Mistral refuses others: https://docs.mistral.ai/api"""
+    calls = Message(
+        "assistant", (ToolCall("toolu_01A", "f", "{}"), ToolCall("aB3dE6gH9", "g", "{}"), ToolCall("", "h"))
+    )
+    results = [Message("tool", (ToolResult(id, (Text("1"),), name),)) for id, name in (("toolu_01A", "f"), ("", "h"))]
+    sent = write(calls, *results, quirks=Quirks(tool_call_ids=9))
+    foreign, own, made = [call["id"] for call in sent[0]["tool_calls"]]
+    assert own == "aB3dE6gH9"
+    assert [message["tool_call_id"] for message in sent[1:]] == [foreign, made]
+    assert len({foreign, own, made}) == 3
+    assert all(len(id) == 9 and id.isascii() and id.isalnum() for id in (foreign, made))
+    assert write(calls, quirks=Quirks(tool_call_ids=9))[0]["tool_calls"][0]["id"] == foreign
+    assert write(calls)[0]["tool_calls"][0]["id"] == "toolu_01A"
+
+
 def test_tool_results_of_a_user_turn_come_first() -> None:
     turn = Message("user", (Text("and?"), ToolResult("c1", (Text("1"),)), ToolResult("c2", (Text("2"), Text("3")))))
     assert write(turn) == [

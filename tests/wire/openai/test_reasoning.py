@@ -90,6 +90,20 @@ def test_a_rename_gives_the_shape_of_the_provider(target: str, asked: Reasoning,
     assert found == ({} if expected is None else {target: expected})
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (Reasoning("none"), {"thinking": {"type": "disabled"}}),
+        (Reasoning(enabled=False), {"thinking": {"type": "disabled"}}),
+        (Reasoning("max"), {"reasoning_effort": "max"}),
+        (Reasoning(budget=5000), {"reasoning_effort": "medium"}),
+        (Reasoning("auto"), {}),
+    ],
+)
+def test_a_field_of_its_own_turns_thinking_off(asked: Reasoning, expected: Any) -> None:
+    assert write(asked, Quirks(thinking_off="thinking")) == expected
+
+
 def test_a_clients_effort_takes_the_providers_shape() -> None:
     quirks = Quirks(rename={"reasoning_effort": "thinking"})
     request = parse({"model": "m", "messages": HI, "reasoning_effort": "none"})

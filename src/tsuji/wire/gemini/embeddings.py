@@ -110,7 +110,10 @@ def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: 
         bodies.append({"content": {"parts": [{"text": text}]}, **common})
     if not bodies:
         raise InvalidRequestError("'input' must hold at least one text", param="input")
-    if request.many or len(bodies) > 1:
+    alone = "requests" in quirks.drop
+    if alone and len(bodies) > 1:
+        raise UnsupportedParameterError("this provider embeds one text at a time; send each by itself", param="input")
+    if not alone and (request.many or len(bodies) > 1):
         return Call(path + ":batchEmbedContents", encode({"requests": [{"model": model, **each} for each in bodies]}))
     return Call(path + ":embedContent", encode(bodies[0]))
 

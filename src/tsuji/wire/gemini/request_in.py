@@ -216,6 +216,7 @@ FIELDS = frozenset(
     [
         *_TOP,
         "safetySettings",
+        "requests",
         "cachedContent",
         "labels",
         "modelArmorConfig",

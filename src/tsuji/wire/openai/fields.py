@@ -23,7 +23,7 @@ FIELDS = names("""
     stop store stream stream_options temperature tool_choice tools top_logprobs top_p user verbosity
     web_search_options
     dimensions encoding_format input
-    chat_template_kwargs enable_thinking min_p reasoning thinking top_k
+    chat_template_kwargs enable_thinking min_p reasoning reasoning_split thinking top_k
     mirostat mirostat_eta mirostat_tau repeat_last_n repeat_penalty typical_p
     """)
 """Chat completions; embeddings; extensions that several providers share; llama.cpp's own samplers."""

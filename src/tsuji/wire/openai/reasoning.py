@@ -4,8 +4,8 @@ Asked for by `reasoning_effort` (OpenAI), `reasoning` (OpenRouter,
 https://openrouter.ai/docs/use-cases/reasoning-tokens), `thinking` (Z.ai, DeepSeek, Moonshot;
 https://docs.z.ai/guides/capabilities/thinking), `enable_thinking` (DashScope) or `prompt_mode` (Mistral). What a
 request of this dialect said is given back as it was; a request of another dialect becomes `reasoning_effort`, or,
-where a provider's quirks rename that to one of the others, that field in its own shape. Effort is a hint: it is never
-refused.
+where a provider's quirks rename that to one of the others (or name one to turn thinking off with), that field in its
+own shape. Effort is a hint: it is never refused.
 
 In messages: `reasoning_content` or `reasoning` (plain text), and `reasoning_details` (OpenRouter), whose entries carry
 signatures and encrypted data of the model's own provider.
@@ -81,6 +81,8 @@ def add_reasoning(body: dict[str, Any], request: ChatRequest, quirks: Quirks, lo
         body.update(said)
     else:
         target = quirks.rename.get("reasoning_effort", "reasoning_effort")
+        if quirks.thinking_off and effort_of(asked) == "none":
+            target = quirks.thinking_off
         value = _SHAPES.get(target, effort_of)(asked)
         if value is not None:
             # Another name for the plain word is given by quirky(), with all other renames.
