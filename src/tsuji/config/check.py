@@ -113,7 +113,7 @@ def _base_url(url: str, added: str, path: Path, problems: Problems) -> None:
 
 
 def _quirks(quirks: QuirksTable, name: str, path: Path, problems: Problems) -> None:
-    fields = dialect(name).fields
+    fields = dialect(name).fields | dialect(name).embedding_fields
     for table in ("drop", "rename", "defaults", "accepts"):
         for field in getattr(quirks, table) or ():
             if field not in fields:

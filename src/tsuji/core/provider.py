@@ -17,6 +17,8 @@ class Quirks(Noun, frozen=True, forbid_unknown_fields=True):
     system_role: "system" or "developer": what a system message's role is called.
     stream_usage: whether `stream_options.include_usage` is understood.
     accepts: common extensions of the dialect that the provider takes (top_k, min_p); without it they are refused.
+    tasks: what vectors may be for (query, document, classification, clustering, similarity) -> the provider's word for
+    it, sent as `input_type`.
     flat_content: messages without media must be one string, not a list of text parts.
     """
 
@@ -27,6 +29,7 @@ class Quirks(Noun, frozen=True, forbid_unknown_fields=True):
     system_role: str | None = None
     stream_usage: bool = True
     accepts: tuple[str, ...] = ()
+    tasks: dict[str, str] = {}
     flat_content: bool = False
 
 

@@ -123,7 +123,7 @@ class Driver:
         self.dropped = ()
         sink: Sink
         if self.operation == "embeddings":
-            relayed = same and self.dialect.name == "openai"
+            relayed = same and self.dialect.embeddings_path is not None
             sink = Relay(self, destination) if relayed else EmbeddingTranslation(self, destination)
         elif same and destination.endpoint is None:  # what the local engine is asked may need adapting
             sink = Relay(self, destination)

@@ -20,8 +20,15 @@ if TYPE_CHECKING:
 _OWNER = "tsuji"
 _OLLAMA = "0.12.11"
 """The version of Ollama whose API is spoken: its clients ask, and hold back what an older one would not know."""
-_SIGNS = ((b"anthropic-version", "anthropic"), (b"x-goog-api-client", "gemini"), (b"x-goog-api-key", "gemini"))
+_SIGNS = (
+    (b"anthropic-version", "anthropic"),
+    (b"x-goog-api-client", "gemini"),
+    (b"x-goog-api-key", "gemini"),
+    (b"x-client-name", "cohere"),
+)
 """Headers that only the clients of one dialect send."""
+_AGENTS = ((b"cohere", "cohere"),)
+"""How the user agents of clients begin that send no header of their own."""
 
 
 def available(gateway: "Gateway") -> list[ModelInfo]:
@@ -80,10 +87,13 @@ def _version(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
 
 
 def _render(request: Request, found: list[ModelInfo]) -> bytes:
-    """In the dialect of the path; /v1/models is Anthropic's and Gemini's too, whose clients say who they are."""
+    """In the dialect of the path; /v1/models is Anthropic's, Gemini's and Cohere's too; clients say who they are."""
     name = request.endpoint.dialect if request.endpoint is not None else "openai"
     if name == "openai":
-        name = next((other for header, other in _SIGNS if header in request.headers), name)
+        agent = request.headers.get(b"user-agent", b"")
+        told = [other for header, other in _SIGNS if header in request.headers]
+        told += [other for begin, other in _AGENTS if agent.startswith(begin)]
+        name = next(iter(told), name)
     render = dialect(name).render_models
     if render is None:
         raise InvalidRequestError(f"the {name} dialect has no list of models", status=501)

@@ -56,9 +56,12 @@ def wants_stream(fields: Fields, otherwise: bool = False) -> bool:
     return bytes(raw) == b"true"
 
 
-def quirky(fields: dict[str, Any], quirks: Quirks, losses: Losses) -> dict[str, Any]:
+def quirky(
+    fields: dict[str, Any], quirks: Quirks, losses: Losses, known: frozenset[str] | None = None
+) -> dict[str, Any]:
     """`fields` (one level of a body, values raw or not) as the provider takes them: dropped, renamed, defaulted.
 
+    known: the fields that this operation has; defaults of others are another operation's.
     A rename never overwrites a field that is there. Raises UnsupportedParameterError for a dropped field, unless
     losses.drop.
     """
@@ -73,7 +76,8 @@ def quirky(fields: dict[str, Any], quirks: Quirks, losses: Losses) -> dict[str, 
         if name in fields and target not in fields:
             fields[target] = _reshaped(name, target, fields.pop(name))
     for name, value in quirks.defaults.items():
-        fields.setdefault(name, value)
+        if known is None or name in known:
+            fields.setdefault(name, value)
     return fields
 
 

@@ -5,19 +5,19 @@ task, title and dimensions; core has one for all, so a batch whose requests diff
 several parts is embedded as one.
 """
 
-from array import array
-from binascii import Error, a2b_base64
 from typing import Any, Final
 
 import msgspec
 
-from tsuji.core.errors import InvalidRequestError, UnsupportedParameterError, UpstreamProtocolError
+from tsuji.core.errors import InvalidRequestError, UnsupportedParameterError
 from tsuji.core.parts import Text
 from tsuji.core.provider import Quirks
 from tsuji.core.request import EmbeddingRequest
 from tsuji.core.response import EmbeddingResponse
 from tsuji.wire.dialect import Call, Losses
 from tsuji.wire.passthrough import decode_body, encode, quirky
+from tsuji.wire.tasks import word_for
+from tsuji.wire.vectors import unpack
 
 from .fields import NAME, Malformed, a_list, a_number, a_string, an_integer, an_object, camel, own, place, to_ext
 from .parts_in import parse_parts
@@ -27,6 +27,14 @@ from .usage import parse_usage
 
 Wire = dict[str, Any]
 _KNOWN: Final = frozenset(("model", "content", "taskType", "title", "outputDimensionality"))
+EMBEDDING_FIELDS: Final = _KNOWN
+_TASK_WORDS: Final = {
+    "query": "RETRIEVAL_QUERY",
+    "document": "RETRIEVAL_DOCUMENT",
+    "classification": "CLASSIFICATION",
+    "clustering": "CLUSTERING",
+    "similarity": "SEMANTIC_SIMILARITY",
+}
 
 
 def parse_embedding_request(body: bytes, model: str | None) -> EmbeddingRequest:
@@ -91,14 +99,15 @@ def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: 
     if request.user is not None:
         losses.note("user")
     common: Wire = {}
-    if request.task is not None:
-        common["taskType"] = request.task
+    task = None if request.task is None else word_for(request.task, _TASK_WORDS, losses)
+    if task is not None:
+        common["taskType"] = task
     if request.title is not None:
         common["title"] = request.title
     if request.dimensions is not None:
         common["outputDimensionality"] = request.dimensions
     place(common, dict(losses.ext(request.ext)))
-    common = quirky(common, quirks, losses)
+    common = quirky(common, quirks, losses, EMBEDDING_FIELDS)
     model = path.removeprefix("/v1beta/")
     bodies: list[Wire] = []
     for index, text in enumerate(request.inputs):
@@ -144,7 +153,7 @@ def _vector(value: Any, path: str) -> tuple[float, ...]:
 
 
 def render_embedding_response(response: EmbeddingResponse, request: EmbeddingRequest) -> bytes:
-    vectors = [{"values": _floats(v) if isinstance(v, str) else v} for v in response.vectors]
+    vectors = [{"values": unpack(v)} for v in response.vectors]
     out: Wire = {"embeddings": vectors} if request.many or len(vectors) != 1 else {"embedding": vectors[0]}
     if response.usage is not None and response.usage.input_tokens is not None:
         out["usageMetadata"] = {"promptTokenCount": response.usage.input_tokens, **own(response.usage.ext)}
@@ -152,14 +161,3 @@ def render_embedding_response(response: EmbeddingResponse, request: EmbeddingReq
             out["usageMetadata"]["totalTokenCount"] = response.usage.total
     place(out, own(response.ext))
     return msgspec.json.encode(out)
-
-
-def _floats(text: str) -> list[float]:
-    """Base64 of little-endian 32-bit floats, as numbers."""
-    try:
-        found = array("f", a2b_base64(text))
-    except (Error, ValueError):
-        raise UpstreamProtocolError("a vector in the provider's answer is no base64 of 32-bit floats") from None
-    if array("H", [1]).tobytes()[0] == 0:
-        found.byteswap()
-    return found.tolist()

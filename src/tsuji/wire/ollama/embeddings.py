@@ -4,8 +4,6 @@ https://docs.ollama.com/api/embed. `truncate`, `keep_alive` and `options`, which
 hints: other dialects leave them out.
 """
 
-from array import array
-from binascii import Error, a2b_base64
 from typing import Any, Final
 
 from tsuji.core.errors import InvalidRequestError, UnsupportedParameterError, UpstreamProtocolError
@@ -14,6 +12,7 @@ from tsuji.core.request import EmbeddingRequest
 from tsuji.core.response import EmbeddingResponse
 from tsuji.wire.dialect import Call, Losses
 from tsuji.wire.passthrough import decode_body, encode, quirky
+from tsuji.wire.vectors import unpack
 
 from .fields import UNEXPECTED, Object, Wrong, a_list, a_name, a_string, an_integer, own, plain, rest, text_of, to_ext
 from .response_in import decode_answer, parse_usage
@@ -23,6 +22,7 @@ PATH: Final = "/api/embed"
 _LEGACY_PATH: Final = "/api/embeddings"
 _HINTS: Final = ("truncate", "keep_alive", "options")
 _REQUEST: Final = frozenset(("model", "input", "prompt", "dimensions", *_HINTS))
+EMBEDDING_FIELDS: Final = _REQUEST
 _ANSWER: Final = frozenset(("model", "embeddings", "embedding", "prompt_eval_count"))
 
 
@@ -77,7 +77,7 @@ def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: 
         body["dimensions"] = request.dimensions
     body.update({name: mine["~" + name] for name in _HINTS if "~" + name in mine})
     body.update(losses.ext(request.ext))
-    return Call(_LEGACY_PATH if legacy else PATH, encode(quirky(body, quirks, losses)))
+    return Call(_LEGACY_PATH if legacy else PATH, encode(quirky(body, quirks, losses, EMBEDDING_FIELDS)))
 
 
 def parse_embedding_response(body: bytes) -> EmbeddingResponse:
@@ -103,21 +103,10 @@ def _vector(value: Any) -> tuple[float, ...]:
 
 def render_embedding_response(response: EmbeddingResponse, request: EmbeddingRequest) -> bytes:
     """Raises UpstreamProtocolError for a base64 vector that is none."""
-    vectors = [_floats(v) if isinstance(v, str) else v for v in response.vectors]
+    vectors = [unpack(v) for v in response.vectors]
     if "~prompt" in own(request.ext):
         return encode_answer({"embedding": vectors[0] if vectors else []})
     out: Object = {"model": response.model or request.model, "embeddings": vectors, **plain(response.ext)}
     if response.usage is not None and response.usage.input_tokens is not None:
         out["prompt_eval_count"] = response.usage.input_tokens
     return encode_answer(out)
-
-
-def _floats(text: str) -> list[float]:
-    """Base64 of little-endian 32-bit floats, as numbers."""
-    try:
-        found = array("f", a2b_base64(text))
-    except (Error, ValueError):
-        raise UpstreamProtocolError("a vector in the provider's answer is no base64 of 32-bit floats") from None
-    if array("H", [1]).tobytes()[0] == 0:
-        found.byteswap()
-    return found.tolist()
