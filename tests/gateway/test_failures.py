@@ -89,6 +89,7 @@ TYPES = {
         503: "UNAVAILABLE",
     },
     "ollama": {},
+    "cohere": {},
 }
 
 

@@ -54,8 +54,9 @@ class Relay(Sink):
             fields = {**fields, "model": destination.model_json}
         quirks = upstream.provider.quirks
         if quirks.drop or quirks.rename or quirks.defaults:
-            known = upstream.dialect.fields if operation == "chat" else upstream.dialect.embedding_fields
-            fields = quirky(fields, quirks, driver.losses(upstream.dialect.name), known)
+            chat, embedding = upstream.dialect.fields, upstream.dialect.embedding_fields
+            elsewhere = embedding - chat if operation == "chat" else chat - embedding
+            fields = quirky(fields, quirks, driver.losses(upstream.dialect.name), elsewhere)
         if "service_tier" in fields:  # what was asked for, unless the answer says better
             self.tier = _tier(self.driver.request.body)
         self.body = encode(fields)

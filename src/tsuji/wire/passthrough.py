@@ -57,11 +57,11 @@ def wants_stream(fields: Fields, otherwise: bool = False) -> bool:
 
 
 def quirky(
-    fields: dict[str, Any], quirks: Quirks, losses: Losses, known: frozenset[str] | None = None
+    fields: dict[str, Any], quirks: Quirks, losses: Losses, elsewhere: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
     """`fields` (one level of a body, values raw or not) as the provider takes them: dropped, renamed, defaulted.
 
-    known: the fields that this operation has; defaults of others are another operation's.
+    elsewhere: fields that only another operation has: their defaults are not sent here.
     A rename never overwrites a field that is there. Raises UnsupportedParameterError for a dropped field, unless
     losses.drop.
     """
@@ -76,7 +76,7 @@ def quirky(
         if name in fields and target not in fields:
             fields[target] = _reshaped(name, target, fields.pop(name))
     for name, value in quirks.defaults.items():
-        if known is None or name in known:
+        if name not in elsewhere:
             fields.setdefault(name, value)
     return fields
 

@@ -21,7 +21,7 @@ from tsuji.wire.tasks import word_for
 from tsuji.wire.vectors import pack, unpack
 
 from .errors import decode_answer
-from .fields import EMBEDDING_FIELDS, Fields, count_of, ext, objects_in, own, plain, text_of
+from .fields import CHAT_ONLY, Fields, count_of, ext, objects_in, own, plain, text_of
 from .usage import read_meta
 
 EMBED_PATH = "/v2/embed"
@@ -117,7 +117,7 @@ def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: 
     if request.user is not None:
         losses.note("user")
     body.update(losses.ext(request.ext))
-    return Call(EMBED_PATH, encode(quirky(body, quirks, losses, EMBEDDING_FIELDS)))
+    return Call(EMBED_PATH, encode(quirky(body, quirks, losses, CHAT_ONLY)))
 
 
 _ANSWER = ("id", "embeddings", "texts", "meta", "response_type")

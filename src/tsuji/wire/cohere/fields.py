@@ -20,6 +20,8 @@ EMBEDDING_FIELDS = names("""
     embedding_types images input_type inputs max_tokens model output_dimension priority texts truncate
     """)
 
+CHAT_ONLY, EMBEDDING_ONLY = FIELDS - EMBEDDING_FIELDS, EMBEDDING_FIELDS - FIELDS
+
 _NOTHING: Fields = {}
 
 

@@ -24,7 +24,7 @@ from tsuji.wire.openai.parts_out import put
 from tsuji.wire.passthrough import encode, quirky
 
 from .documents import write_document
-from .fields import FIELDS, Fields, own
+from .fields import EMBEDDING_ONLY, Fields, own
 from .messages_out import Writer
 
 CHAT_PATH = "/v2/chat"
@@ -74,7 +74,7 @@ def render_request(request: ChatRequest, quirks: Quirks, losses: Losses) -> Call
         if "~" + name in kept:
             body[name] = kept["~" + name]
     body.update(losses.ext(request.ext))
-    return Call(CHAT_PATH, encode(quirky(body, quirks, losses, FIELDS)))
+    return Call(CHAT_PATH, encode(quirky(body, quirks, losses, EMBEDDING_ONLY)))
 
 
 def _add_documents(body: Fields, writer: Writer) -> None:

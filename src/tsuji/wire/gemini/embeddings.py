@@ -21,13 +21,14 @@ from tsuji.wire.vectors import unpack
 
 from .fields import NAME, Malformed, a_list, a_number, a_string, an_integer, an_object, camel, own, place, to_ext
 from .parts_in import parse_parts
+from .request_in import FIELDS
 from .request_out import model_path
 from .response_in import decode_json, protocol_error
 from .usage import parse_usage
 
 Wire = dict[str, Any]
-_KNOWN: Final = frozenset(("model", "content", "taskType", "title", "outputDimensionality"))
-EMBEDDING_FIELDS: Final = _KNOWN
+EMBEDDING_FIELDS: Final = frozenset(("model", "content", "taskType", "title", "outputDimensionality"))
+_ELSEWHERE: Final = FIELDS - EMBEDDING_FIELDS
 _TASK_WORDS: Final = {
     "query": "RETRIEVAL_QUERY",
     "document": "RETRIEVAL_DOCUMENT",
@@ -53,7 +54,7 @@ def parse_embedding_request(body: bytes, model: str | None) -> EmbeddingRequest:
         at = where[0] + "." if many else ""
         name = model or a_string(first.get("model"), at + "model")
         dimensions = first.get("outputDimensionality")
-        extra = {k: v for k, v in first.items() if k not in _KNOWN and v is not None}
+        extra = {k: v for k, v in first.items() if k not in EMBEDDING_FIELDS and v is not None}
         if many:
             extra.update({k: v for k, v in given.items() if k != "requests" and k != "model" and v is not None})
         return EmbeddingRequest(
@@ -107,7 +108,7 @@ def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: 
     if request.dimensions is not None:
         common["outputDimensionality"] = request.dimensions
     place(common, dict(losses.ext(request.ext)))
-    common = quirky(common, quirks, losses, EMBEDDING_FIELDS)
+    common = quirky(common, quirks, losses, _ELSEWHERE)
     model = path.removeprefix("/v1beta/")
     bodies: list[Wire] = []
     for index, text in enumerate(request.inputs):

@@ -15,14 +15,15 @@ from tsuji.wire.passthrough import decode_body, encode, quirky
 from tsuji.wire.vectors import unpack
 
 from .fields import UNEXPECTED, Object, Wrong, a_list, a_name, a_string, an_integer, own, plain, rest, text_of, to_ext
+from .request_in import FIELDS
 from .response_in import decode_answer, parse_usage
 from .response_out import encode_answer
 
 PATH: Final = "/api/embed"
 _LEGACY_PATH: Final = "/api/embeddings"
 _HINTS: Final = ("truncate", "keep_alive", "options")
-_REQUEST: Final = frozenset(("model", "input", "prompt", "dimensions", *_HINTS))
-EMBEDDING_FIELDS: Final = _REQUEST
+EMBEDDING_FIELDS: Final = frozenset(("model", "input", "prompt", "dimensions", *_HINTS))
+_ELSEWHERE: Final = FIELDS - EMBEDDING_FIELDS
 _ANSWER: Final = frozenset(("model", "embeddings", "embedding", "prompt_eval_count"))
 
 
@@ -30,7 +31,7 @@ def parse_embedding_request(body: bytes, model: str | None) -> EmbeddingRequest:
     """Raises InvalidRequestError."""
     given = decode_body(body)
     try:
-        extra = rest(given, _REQUEST)
+        extra = rest(given, EMBEDDING_FIELDS)
         extra |= {"~" + name: given[name] for name in _HINTS if given.get(name) is not None}
         legacy = "input" not in given and "prompt" in given
         if legacy:
@@ -77,7 +78,7 @@ def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: 
         body["dimensions"] = request.dimensions
     body.update({name: mine["~" + name] for name in _HINTS if "~" + name in mine})
     body.update(losses.ext(request.ext))
-    return Call(_LEGACY_PATH if legacy else PATH, encode(quirky(body, quirks, losses, EMBEDDING_FIELDS)))
+    return Call(_LEGACY_PATH if legacy else PATH, encode(quirky(body, quirks, losses, _ELSEWHERE)))
 
 
 def parse_embedding_response(body: bytes) -> EmbeddingResponse:

@@ -21,7 +21,7 @@ from tsuji.wire.passthrough import encode, quirky
 
 from .fields import Object, own
 from .messages_out import Writer
-from .request_in import FIELDS, HINTS, OPTION, OPTION_NAMES
+from .request_in import HINTS, OPTION, OPTION_NAMES
 from .thinking import render_think
 
 CHAT_PATH: Final = "/api/chat"
@@ -61,7 +61,7 @@ def render_request(request: ChatRequest, quirks: Quirks, losses: Losses) -> Call
         if "~" + name in mine:
             body[name] = mine["~" + name]
     path = CHAT_PATH if generate is None else GENERATE_PATH
-    return Call(path, encode(quirky(body, quirks, losses, FIELDS)))
+    return Call(path, encode(quirky(body, quirks, losses)))
 
 
 def _prompt(messages: list[Object], given: list[str], body: Object) -> None:

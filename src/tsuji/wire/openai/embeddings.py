@@ -18,7 +18,7 @@ from tsuji.wire.tasks import word_for
 from tsuji.wire.vectors import pack, unpack
 
 from .errors import body_error, decode_answer
-from .fields import EMBEDDING_FIELDS, NAME, as_integer, as_list, as_text, ext, is_list, is_object, own, rest, wrong
+from .fields import CHAT_ONLY, NAME, as_integer, as_list, as_text, ext, is_list, is_object, own, rest, wrong
 from .guard import guarded_render, guarded_request, guarded_response
 from .response_in import text_or
 from .usage import read_usage, write_usage
@@ -89,7 +89,7 @@ def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: 
     if request.title is not None:
         losses.refuse("title", "it is no field of it")
     body.update(losses.ext(request.ext))
-    return Call(EMBEDDINGS_PATH, encode(quirky(body, quirks, losses, EMBEDDING_FIELDS)))
+    return Call(EMBEDDINGS_PATH, encode(quirky(body, quirks, losses, CHAT_ONLY)))
 
 
 def _task(request: EmbeddingRequest, quirks: Quirks, losses: Losses) -> str | None:

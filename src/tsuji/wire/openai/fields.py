@@ -32,6 +32,8 @@ EMBEDDING_FIELDS = names("""
     """)
 """Embeddings; extensions of Voyage, Jina, Mistral and NVIDIA."""
 
+CHAT_ONLY, EMBEDDING_ONLY = FIELDS - EMBEDDING_FIELDS, EMBEDDING_FIELDS - FIELDS
+
 TIERS = {"standard": "default", "standard_only": "default"}
 """Service tiers by other dialects' words -> OpenAI's."""
 
