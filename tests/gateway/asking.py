@@ -111,6 +111,9 @@ def error(dialect: str, body: bytes) -> tuple[str, str]:
     if dialect == "ollama":
         assert set(document) == {"error"}
         return "", document["error"]
+    if dialect == "cohere" and document.get("type") == "message-end":
+        assert document["delta"]["finish_reason"] == "ERROR"
+        return "", document["delta"]["error"]
     if dialect == "cohere":
         assert set(document) <= {"message", "id"}
         return "", document["message"]

@@ -73,7 +73,7 @@ def _assistant(message: Fields, where: str) -> Message:
 
 def thought(text: str, plan: bool = False) -> Thinking:
     """plan: it is a `tool_plan`, not a block of the content."""
-    return Thinking(text, origin=NAME, ext=ext({"~plan": True} if plan else None))
+    return Thinking(text, origin=NAME, ext={NAME: {"~plan" if plan else "~block": True}})
 
 
 def read_block(block: Fields, where: str) -> Part:
@@ -89,7 +89,7 @@ def _text(block: Fields, where: str) -> Part:
 
 def _thinking(block: Fields, where: str) -> Part:
     text = as_text(block.get("thinking"), where + ".thinking")
-    return Thinking(text, origin=NAME, ext=ext(rest(block, ("type", "thinking"))))
+    return Thinking(text, origin=NAME, ext={NAME: {"~block": True, **rest(block, ("type", "thinking"))}})
 
 
 def _image(block: Fields, where: str) -> Part:

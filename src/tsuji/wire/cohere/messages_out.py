@@ -6,7 +6,7 @@
 | documents that are text, not in a tool's result | `documents` of the request |
 | a tool result | a `tool` message; documents in it stay there |
 | a failed result (`is_error`) | its text; the flag is noted in losses.dropped |
-| thinking of another dialect | `tool_plan` beside tool calls, else a `thinking` block |
+| thinking that did not come as a `thinking` block | `tool_plan` beside tool calls, else such a block |
 | what is only signed or encrypted | noted in losses.dropped |
 | images | a URL, of the data where there is none |
 """
@@ -120,7 +120,7 @@ class Writer:
             if type(part) is Thinking:
                 if not part.text and (part.signature or part.redacted):
                     self._losses.note(self._where + " (thinking)")
-                elif "~plan" in own(part.ext) or (calls and part.origin != NAME):
+                elif "~plan" in own(part.ext) or (calls and "~block" not in own(part.ext)):
                     plans.append(part)
                 else:
                     said.append(part)
