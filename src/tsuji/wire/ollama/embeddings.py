@@ -63,6 +63,7 @@ def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: 
                 f"the ollama dialect embeds texts, not token lists; send input[{index}] as text",
                 param=f"input[{index}]",
             )
+    extra = losses.ext(request.ext)
     if not request.inputs:
         raise InvalidRequestError("'input' must hold at least one text", param="input")
     for name in ("task", "title"):
@@ -77,7 +78,7 @@ def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: 
     if request.dimensions is not None:
         body["dimensions"] = request.dimensions
     body.update({name: mine["~" + name] for name in _HINTS if "~" + name in mine})
-    body.update(losses.ext(request.ext))
+    body.update(extra)
     return Call(_LEGACY_PATH if legacy else PATH, encode(quirky(body, quirks, losses, _ELSEWHERE)))
 
 

@@ -7,7 +7,7 @@ float32, whichever the client asked for; "float", which holds anyway, is said on
 
 from typing import Any
 
-from tsuji.core.errors import UpstreamProtocolError
+from tsuji.core.errors import InvalidRequestError, UpstreamProtocolError
 from tsuji.core.provider import Quirks
 from tsuji.core.request import EmbeddingRequest
 from tsuji.core.response import EmbeddingResponse
@@ -76,6 +76,9 @@ def _tokens(value: list[Any], where: str) -> tuple[int, ...]:
 @guarded_render
 def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: Losses) -> Call:
     """Raises UnsupportedParameterError for what cannot be said here, unless losses.drop."""
+    extra = losses.ext(request.ext)
+    if not request.inputs:
+        raise InvalidRequestError("'input' must hold at least one text", param="input")
     body: dict[str, Any] = {"model": request.model, "input": request.inputs if request.many else request.inputs[0]}
     if request.dimensions is not None:
         body["dimensions"] = request.dimensions
@@ -88,7 +91,7 @@ def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: 
         body["input_type"] = task
     if request.title is not None:
         losses.refuse("title", "it is no field of it")
-    body.update(losses.ext(request.ext))
+    body.update(extra)
     return Call(EMBEDDINGS_PATH, encode(quirky(body, quirks, losses, CHAT_ONLY)))
 
 
