@@ -9,6 +9,7 @@ from tsuji import catalog
 from tsuji.catalog import genai
 from tsuji.core.errors import ConfigError, ModelNotFoundError
 from tsuji.wire import DIALECTS, dialect
+from tsuji.wire.tasks import TASKS
 
 
 @pytest.mark.parametrize("id", catalog.provider_ids())
@@ -30,6 +31,7 @@ def test_quirks_name_fields_of_the_dialect(id: str) -> None:
     quirks, fields = row.quirks, dialect(row.dialect).fields | dialect(row.dialect).embedding_fields
     named = {*quirks.drop, *quirks.rename, *quirks.defaults, *quirks.accepts}
     assert named <= fields
+    assert set(quirks.tasks) <= set(TASKS)
     assert not set(quirks.drop) & {*quirks.rename, *quirks.accepts}
     assert all(path.startswith("/") for path in row.endpoints.values())
     assert set(row.endpoints) <= {"chat", "embeddings", "models"}

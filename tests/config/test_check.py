@@ -58,6 +58,12 @@ BROKEN: list[tuple[str, int | None, str, str]] = [
         "'logits_bias' is no request field of the openai dialect; did you mean 'logit_bias'",
     ),
     (
+        '[providers.voyage.quirks]\ntasks = { qery = "query" }\n',
+        2,
+        "providers.voyage.quirks.tasks",
+        "'qery' is nothing that vectors are for; did you mean 'query'",
+    ),
+    (
         '[providers.anthropic.quirks]\nrename = { max_completion_tokens = "x" }\n',
         2,
         "providers.anthropic.quirks.rename",

@@ -14,6 +14,7 @@ from tsuji.core.model import ModelRef, parse_model
 from tsuji.http.message import render_headers
 from tsuji.http.url import is_loopback, split_url
 from tsuji.wire import dialect
+from tsuji.wire.tasks import TASKS
 
 from .problem import Path, Problems
 from .reader import MISSING
@@ -119,6 +120,9 @@ def _quirks(quirks: QuirksTable, name: str, path: Path, problems: Problems) -> N
             if field not in fields:
                 near = catalog.nearest(field, tuple(sorted(fields)))
                 problems.add((*path, table), f"{field!r} is no request field of the {name} dialect; {near}")
+    for task in quirks.tasks or ():
+        if task not in TASKS:
+            problems.add((*path, "tasks"), f"{task!r} is nothing that vectors are for; {catalog.nearest(task, TASKS)}")
 
 
 def _route(name: str, route: RouteTable, known: Collection[str], routes: Collection[str], problems: Problems) -> None:

@@ -64,8 +64,8 @@ class QuirksTable(Table, frozen=True):
         tuple[str, ...] | None, Meta(description="Extensions of the dialect the provider takes, such as `top_k`.")
     ] = None
     tasks: Annotated[
-        dict[Literal["query", "document", "classification", "clustering", "similarity"], str] | None,
-        Meta(description="What vectors may be for -> the provider's word for it, sent as `input_type`."),
+        dict[str, str] | None,
+        Meta(description="What vectors may be for (query, document ...) -> the provider's word, sent as `input_type`."),
     ] = None
     flat_content: Annotated[
         bool | None, Meta(description="Messages without media must be one string, not a list of parts.")

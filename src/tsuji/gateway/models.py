@@ -27,8 +27,6 @@ _SIGNS = (
     (b"x-client-name", "cohere"),
 )
 """Headers that only the clients of one dialect send."""
-_AGENTS = ((b"cohere", "cohere"),)
-"""How the user agents of clients begin that send no header of their own."""
 
 
 def available(gateway: "Gateway") -> list[ModelInfo]:
@@ -90,10 +88,9 @@ def _render(request: Request, found: list[ModelInfo]) -> bytes:
     """In the dialect of the path; /v1/models is Anthropic's, Gemini's and Cohere's too; clients say who they are."""
     name = request.endpoint.dialect if request.endpoint is not None else "openai"
     if name == "openai":
-        agent = request.headers.get(b"user-agent", b"")
-        told = [other for header, other in _SIGNS if header in request.headers]
-        told += [other for begin, other in _AGENTS if agent.startswith(begin)]
-        name = next(iter(told), name)
+        if b"cohere" in request.headers.get(b"user-agent", b""):  # whose client may send no header of its own
+            name = "cohere"
+        name = next((other for header, other in _SIGNS if header in request.headers), name)
     render = dialect(name).render_models
     if render is None:
         raise InvalidRequestError(f"the {name} dialect has no list of models", status=501)
