@@ -291,8 +291,9 @@ def test_a_cut_stream_does_not_look_finished(gateway: Gateway, client: cohere.Cl
 @pytest.mark.parametrize("upstream", ["openai", "gemini", "ollama", "cohere"])
 def test_embeddings(gateway: Gateway, client: cohere.ClientV2, upstream: str) -> None:
     gateway.script(answers.embeddings(upstream, [[0.5, -0.25], [1.0, 2.0]]))
-    task = {"input_type": "search_query"} if upstream in ("gemini", "cohere") else {"input_type": None}
-    answer = client.embed(model=f"{upstream}-mock:embedder", texts=["a", "b"], embedding_types=["float"], **task)
+    answer = client.embed(
+        model=f"{upstream}-mock:embedder", texts=["a", "b"], input_type="search_query", truncate="END"
+    )
     assert answer.embeddings.float_ == [[0.5, -0.25], [1.0, 2.0]]
     if upstream == "gemini":
         assert gateway.last.json()["requests"][0]["taskType"] == "RETRIEVAL_QUERY"
@@ -319,7 +320,7 @@ def test_images_are_embedded_by_cohere_alone(gateway: Gateway, client: cohere.Cl
     gateway.script(answers.embeddings("cohere"))
     assert client.embed(model="cohere-mock:e", **ask).embeddings.float_ == [[0.5, -0.25]]
     with pytest.raises(cohere.BadRequestError) as caught:
-        client.embed(model="openai-mock:e", images=ask["images"], input_type=None)
+        client.embed(model="openai-mock:e", images=ask["images"], input_type="search_query")
     assert "images" in caught.value.body["message"]
 
 
@@ -351,6 +352,6 @@ class TestLocal:
         assert found.usage.tokens.output_tokens > 0
 
     def test_embeddings(self, client: cohere.ClientV2) -> None:
-        answer = client.embed(model="local:embed", input_type=None, texts=["A cat sleeps.", "A kitten naps."])
+        answer = client.embed(model="local:embed", input_type="clustering", texts=["A cat sleeps.", "A kitten naps."])
         assert answer.embeddings.float_ is not None
         assert [len(vector) for vector in answer.embeddings.float_] == [384, 384]

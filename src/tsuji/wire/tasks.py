@@ -35,6 +35,16 @@ _MEANINGS = {
 }
 
 
+def leave_out(task: str, losses: Losses) -> None:
+    """Where models are asked for vectors without a task: one that others share is a hint, noted; a word of one
+    provider's own is refused.
+    """
+    if task.lower() in _MEANINGS:
+        losses.note("task")
+    else:
+        losses.refuse("task", f"vectors are made for nothing in particular, not for {task!r}")
+
+
 def word_for(task: str, words: Mapping[str, str], losses: Losses) -> str | None:
     """The provider's word for a task that is called by any other's; a word that nobody shares passes as it is.
 

@@ -75,7 +75,7 @@ def test_in_core() -> None:
 
 @pytest.mark.parametrize("target", ["openai", "gemini", "ollama"])
 @pytest.mark.parametrize(
-    ("body", "param"), [(BODIES[2], "embedding_types"), (BODIES[5], "inputs"), (BODIES[1], "truncate")]
+    ("body", "param"), [(BODIES[2], "embedding_types"), (BODIES[5], "inputs"), (BODIES[1], "max_tokens")]
 )
 def test_what_only_this_dialect_has_is_refused_by_name_elsewhere(target: str, body: Any, param: str) -> None:
     render = dialect(target).render_embedding_request

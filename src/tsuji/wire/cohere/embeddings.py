@@ -2,6 +2,7 @@
 
 Vectors come by type: `float` and `base64` are core's; int8, uint8, binary and ubinary are carried for a client of this
 dialect and refused by name elsewhere, and so are images. Texts that came as `inputs` of one text each are texts.
+What is to be done with a text that is too long (`truncate`) is a hint: other dialects leave it out.
 
 `input_type` is required by the API for its models of today. It is core's task, by any provider's word; where the caller
 gives none, none is made up here: what the catalogue's row has as a default is sent.
@@ -31,7 +32,7 @@ TASK_WORDS = {
     "classification": "classification",
     "clustering": "clustering",
 }
-_REQUEST = ("model", "texts", "inputs", "input_type", "output_dimension", "embedding_types")
+_REQUEST = ("model", "texts", "inputs", "input_type", "output_dimension", "embedding_types", "truncate")
 _OURS = frozenset(("float", "base64"))
 
 
@@ -41,6 +42,8 @@ def parse_embedding_request(body: bytes, model: str | None = None) -> EmbeddingR
     fields = decode_body(body)
     kept = rest(fields, _REQUEST)
     inputs = _inputs(fields, kept)
+    if fields.get("truncate") is not None:
+        kept["~truncate"] = fields["truncate"]
     types = fields.get("embedding_types")
     encoding: str | None = None
     if types is None:
@@ -112,6 +115,8 @@ def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: 
     types = kept.get("~embedding_types", [request.encoding or "float"])
     if types is not None:
         body["embedding_types"] = types
+    if "~truncate" in kept:
+        body["truncate"] = kept["~truncate"]
     if request.title is not None:
         losses.refuse("title", "it is no field of it")
     if request.user is not None:

@@ -12,6 +12,7 @@ from tsuji.core.request import EmbeddingRequest
 from tsuji.core.response import EmbeddingResponse
 from tsuji.wire.dialect import Call, Losses
 from tsuji.wire.passthrough import decode_body, encode, quirky
+from tsuji.wire.tasks import leave_out
 from tsuji.wire.vectors import unpack
 
 from .fields import UNEXPECTED, Object, Wrong, a_list, a_name, a_string, an_integer, own, plain, rest, text_of, to_ext
@@ -66,9 +67,10 @@ def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: 
     extra = losses.ext(request.ext)
     if not request.inputs:
         raise InvalidRequestError("'input' must hold at least one text", param="input")
-    for name in ("task", "title"):
-        if getattr(request, name) is not None:
-            losses.refuse(name, "it is no field of it")
+    if request.task is not None:
+        leave_out(request.task, losses)
+    if request.title is not None:
+        losses.refuse("title", "it is no field of it")
     if request.user is not None:
         losses.note("user")
     mine = own(request.ext)

@@ -14,7 +14,7 @@ from tsuji.core.response import EmbeddingResponse
 from tsuji.core.usage import Usage
 from tsuji.wire.dialect import Call, Losses
 from tsuji.wire.passthrough import decode_body, encode, quirky
-from tsuji.wire.tasks import word_for
+from tsuji.wire.tasks import leave_out, word_for
 from tsuji.wire.vectors import pack, unpack
 
 from .errors import body_error, decode_answer
@@ -102,7 +102,7 @@ def _task(request: EmbeddingRequest, quirks: Quirks, losses: Losses) -> str | No
         return word_for(request.task, quirks.tasks, losses)
     if "~task" in own(request.ext) or "input_type" in quirks.accepts:
         return request.task
-    losses.refuse("task", "it is no field of it")
+    leave_out(request.task, losses)
     return None
 
 
