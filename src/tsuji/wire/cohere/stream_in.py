@@ -32,10 +32,10 @@ _PLAN: _Key = ("plan", None)
 class Parser:
     """A StreamParser. open: the parts that are being spelled, by kind and the stream's number for it.
 
-    texts: of blocks that are text, the part they became; late: a text that has ended, but may still be cited.
+    texts: of blocks that are text, the part they became. cited: what has no place in core.
     """
 
-    __slots__ = ("_cited", "_done", "_kinds", "_late", "_next", "_open", "_sse", "_started", "_texts")
+    __slots__ = ("_cited", "_done", "_kinds", "_next", "_open", "_sse", "_started", "_texts")
 
     def __init__(self, quirks: Quirks) -> None:
         self._sse = SSEParser()
@@ -45,7 +45,6 @@ class Parser:
         self._open: dict[_Key, int] = {}
         self._kinds: dict[int, type[Part]] = {}
         self._texts: dict[Any, int] = {}
-        self._late: _Key | None = None
         self._cited: list[Fields] = []
 
     def feed(self, data: bytes) -> list[ev.Event]:
@@ -113,11 +112,9 @@ class Parser:
             out.append(ev.PartEnded(index))
 
     def _settle(self, out: list[ev.Event]) -> None:
-        """Ends the text that was waiting for citations, and the plan."""
-        for key in (self._late, _PLAN):
-            if key is not None:
-                self._end(key, out)
-        self._late = None
+        """Ends all but calls, which may be spelled side by side."""
+        for key in [key for key in self._open if key[0] != "call"]:
+            self._end(key, out)
 
     # Events.
 
@@ -153,11 +150,7 @@ class Parser:
 
     def content_end(self, event: Fields, out: list[ev.Event]) -> None:
         key: _Key = ("content", event.get("index"))
-        at = self._open.get(key)
-        if at is not None and self._kinds[at] is Text:
-            self._settle(out)
-            self._late = key
-        else:
+        if key in self._open and self._kinds[self._open[key]] is not Text:
             self._end(key, out)
 
     def plan(self, event: Fields, out: list[ev.Event]) -> None:
