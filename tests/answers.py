@@ -1,8 +1,9 @@
-"""Ready-made replies of a scripted provider in the dialects "openai", "anthropic", "gemini", "ollama" and "responses".
+"""Ready-made replies of a scripted provider in the dialects "openai", "anthropic", "gemini", "ollama", "responses" and
+"cohere".
 
 Written from the providers' API references: https://platform.openai.com/docs/api-reference/chat,
 https://docs.claude.com/en/api/messages, https://ai.google.dev/api/generate-content, https://docs.ollama.com/api,
-https://platform.openai.com/docs/api-reference/responses.
+https://platform.openai.com/docs/api-reference/responses, https://docs.cohere.com/reference/chat.
 Streams are replies whose body is a list, one server-sent event (or line) a step: insert CUT, STALL or a
 pause where you like.
 """
@@ -69,6 +70,7 @@ def error(dialect: str, status: int, message: str = "no", *, type: str = "", cod
         "anthropic": {"type": "error", "error": {"type": type or "api_error", "message": message}},
         "gemini": {"error": {"code": status, "message": message, "status": type or _GOOGLE.get(status, "INTERNAL")}},
         "ollama": {"error": message},
+        "cohere": {"id": "e0c3", "message": message},
     }
     return Reply(json.dumps(bodies[dialect]).encode(), status)
 
@@ -90,6 +92,10 @@ def embeddings(dialect: str, vectors: Sequence[Sequence[float]] = ((0.5, -0.25),
     if dialect == "ollama":
         answer = {"model": "embed-1", "embeddings": [list(v) for v in vectors], "prompt_eval_count": 3}
         return Reply(json.dumps({**answer, "total_duration": 14143917}).encode())
+    if dialect == "cohere":
+        meta = {"api_version": {"version": "2"}, "billed_units": {"input_tokens": 3}}
+        answer = {"id": "e1", "embeddings": {"float": [list(v) for v in vectors]}, "texts": ["a"] * len(vectors)}
+        return Reply(json.dumps({**answer, "meta": meta, "response_type": "embeddings_by_type"}).encode())
     data = [
         {
             "object": "embedding",
@@ -120,6 +126,9 @@ def models(dialect: str, ids: Sequence[str] = ("model-1", "model-2")) -> Reply:
             ]
         },
         "ollama": {"models": [{"name": i, "model": i, "modified_at": "2025-02-19T00:00:00Z", "size": 9} for i in ids]},
+        "cohere": {
+            "models": [{"name": i, "endpoints": ["chat"], "finetuned": False, "context_length": 1000} for i in ids]
+        },
     }
     return Reply(json.dumps(bodies[dialect]).encode())
 
@@ -368,11 +377,62 @@ def _responses_deltas(item: Any, pieces: Sequence[str]) -> tuple[Any, list[Any]]
     return {**item, "content": [], "status": "in_progress"}, deltas
 
 
-_WHOLE = {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini, "ollama": _ollama, "responses": _responses}
+def _cohere(a: Answer) -> Any:
+    content = [{"type": "thinking", "thinking": a.thinking}] if a.thinking else []
+    content += [{"type": "text", "text": a.text}] if a.text else []
+    calls = [{"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}} for c in a.calls]
+    message = {"role": "assistant", "content": content, "tool_calls": calls}
+    return {
+        "id": "c14c80c3",
+        "finish_reason": "TOOL_CALL" if a.calls else "COMPLETE",
+        "message": {name: value for name, value in message.items() if value},
+        "usage": {
+            "billed_units": {"input_tokens": a.prompt, "output_tokens": a.output},
+            "tokens": {"input_tokens": a.prompt, "output_tokens": a.output},
+            "cached_tokens": a.cached,
+        },
+    }
+
+
+def _cohere_stream(a: Answer, pieces: Sequence[str]) -> list[bytes]:
+    whole = _cohere(a)
+    empty = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
+    sent: list[Any] = [{"type": "message-start", "id": whole["id"], "delta": {"message": empty}}]
+
+    def told(kind: str, index: int, **message: Any) -> None:
+        sent.append({"type": kind, "index": index, "delta": {"message": message}})
+
+    for index, block in enumerate(whole["message"].get("content", ())):
+        kind = block["type"]
+        told("content-start", index, content={"type": kind, kind: ""})
+        for piece in pieces if kind == "text" else [block[kind]]:
+            told("content-delta", index, content={kind: piece})
+        sent.append({"type": "content-end", "index": index})
+    for index, call in enumerate(whole["message"].get("tool_calls", ())):
+        arguments = call["function"]["arguments"]
+        half = len(arguments) // 2
+        told("tool-call-start", index, tool_calls={**call, "function": {**call["function"], "arguments": ""}})
+        for part in (arguments[:half], arguments[half:]):
+            told("tool-call-delta", index, tool_calls={"function": {"arguments": part}})
+        sent.append({"type": "tool-call-end", "index": index})
+    end = {"finish_reason": whole["finish_reason"], "usage": whole["usage"]}
+    sent.append({"type": "message-end", "id": whole["id"], "delta": end})
+    return [f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in sent]
+
+
+_WHOLE = {
+    "openai": _openai,
+    "anthropic": _anthropic,
+    "gemini": _gemini,
+    "ollama": _ollama,
+    "responses": _responses,
+    "cohere": _cohere,
+}
 _STREAM = {
     "openai": _openai_stream,
     "anthropic": _anthropic_stream,
     "gemini": _gemini_stream,
     "ollama": _ollama_stream,
     "responses": _responses_stream,
+    "cohere": _cohere_stream,
 }

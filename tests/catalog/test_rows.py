@@ -13,13 +13,14 @@ from tsuji.core.errors import ConfigError, ModelNotFoundError
 from tsuji.core.provider import SERVED, filled, placeholders
 from tsuji.http.url import is_loopback, split_url
 from tsuji.wire import DIALECTS, dialect
+from tsuji.wire.tasks import TASKS
 
 IDS = catalog.provider_ids()
 OF_THE_ISSUE = """
-    anthropic azure azureanthropic azureopenai cerebras cloudflare crusoe dashscope dashscope-intl databricks deepinfra
-    deepseek fireworks gemini github groq huggingface inception lemonade litellm llamacpp llamafile lmstudio local
+    anthropic azure azureanthropic azureopenai cerebras cloudflare cohere crusoe dashscope dashscope-intl databricks
+    deepinfra deepseek fireworks gemini github groq huggingface inception jina lemonade litellm llamacpp llamafile lmstudio local
     minimax minimax-cn mistral moonshot moonshot-cn nebius novita nvidia ollama openai openrouter perplexity portkey
-    sagemaker sambanova sglang snowflake tgi together upstage vertex vertexanthropic vllm watsonx xai zai zai-cn
+    sagemaker sambanova sglang snowflake tgi together upstage vertex vertexanthropic vllm voyage watsonx xai zai zai-cn
     zai-coding zai-coding-cn
 """
 
@@ -53,7 +54,8 @@ def test_addresses_are_encrypted_or_on_this_machine(id: str) -> None:
 def test_quirks_name_fields_of_the_dialect(id: str) -> None:
     row = catalog.provider(id)
     for name, spoken in {row.dialect: row, **row.dialects}.items():
-        quirks, fields = spoken.quirks, dialect(name).fields
+        quirks, fields = spoken.quirks, dialect(name).fields | dialect(name).embedding_fields
+        assert set(quirks.tasks) <= set(TASKS)
         assert {*quirks.drop, *quirks.rename, *quirks.defaults, *quirks.accepts} <= fields
         assert not set(quirks.drop) & {*quirks.rename, *quirks.accepts, *quirks.defaults}
         assert all(path.startswith("/") for path in spoken.endpoints.values())

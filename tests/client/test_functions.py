@@ -173,7 +173,7 @@ def test_functions_and_dicts_on_the_wire(connect, dialect):
     anthropic = {"name": "a", "description": "d", "input_schema": {"type": "object"}}
     client.completion("mock:m", HI, tools=[google, openai, anthropic], tool_choice="auto")
     body = server.last.json()
-    if dialect in ("openai", "ollama"):
+    if dialect in ("openai", "ollama", "cohere"):
         names = [t["function"]["name"] for t in body["tools"]]
     elif dialect == "anthropic":
         names = [t["name"] for t in body["tools"]]

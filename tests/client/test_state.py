@@ -47,6 +47,13 @@ SENT_BACK = {
         "thinking": "hm",
         "tool_calls": [{"id": "call_0", "function": {"name": "weather", "arguments": {"city": "Kyoto"}}}],
     },
+    "cohere": {
+        "role": "assistant",
+        "content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "it is"}],
+        "tool_calls": [
+            {"id": "call_1", "function": {"name": "weather", "arguments": '{"city":"Kyoto"}'}, "type": "function"}
+        ],
+    },
     "anthropic": {
         "role": "assistant",
         "content": [

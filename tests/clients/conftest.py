@@ -40,6 +40,12 @@ api_key = "upstream-key"
 dialect = "ollama"
 base_url = "{url}"
 api_key = "upstream-key"
+[providers.cohere-mock]
+dialect = "cohere"
+base_url = "{url}"
+api_key = "upstream-key"
+[providers.cohere-mock.quirks]
+defaults = {{ input_type = "search_document" }}
 [routes.fast]
 targets = ["openai-mock:model-1", "anthropic-mock:model-2"]
 """
@@ -95,7 +101,7 @@ def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"the gateway did not listen: {log.read_text()}")
 
 
-@pytest.fixture(params=["openai", "anthropic", "gemini", "ollama", "responses"])
+@pytest.fixture(params=["openai", "anthropic", "gemini", "ollama", "responses", "cohere"])
 def upstream(request: pytest.FixtureRequest) -> str:
     """The dialect of the provider behind the gateway."""
     return request.param

@@ -119,7 +119,7 @@ def test_thinking(gateway: Gateway, client: genai.Client, upstream: str) -> None
 def test_thinking_comes_back_on_the_next_turn(
     gateway: Gateway, client: genai.Client, upstream: str, streaming: bool
 ) -> None:
-    signature = "" if upstream in ("openai", "ollama") else "c2lnbmVkIQ=="
+    signature = "" if upstream in ("openai", "ollama", "cohere") else "c2lnbmVkIQ=="
     said: Any = {"thinking": "Old capital?", "signature": signature, "calls": [Call()]}
     first = answers.stream(upstream, (), **said) if streaming else answers.chat(upstream, "", **said)
     gateway.script([first, answers.chat(upstream, "done")])

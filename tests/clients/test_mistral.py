@@ -116,7 +116,7 @@ def test_structured_output(gateway: Gateway, client: Mistral, upstream: str) -> 
 
 @pytest.mark.parametrize("streaming", [False, True], ids=["plain", "stream"])
 def test_thinking_and_its_way_back(gateway: Gateway, client: Mistral, upstream: str, streaming: bool) -> None:
-    signature = "" if upstream in ("openai", "ollama") else "c2lnbmVkIQ=="
+    signature = "" if upstream in ("openai", "ollama", "cohere") else "c2lnbmVkIQ=="
     said: Any = {"thinking": "Old capital?", "signature": signature}
     first = answers.stream(upstream, ("Kyo", "to"), **said) if streaming else answers.chat(upstream, "Kyoto", **said)
     gateway.script([first, answers.chat(upstream, "yes")])

@@ -100,7 +100,7 @@ def test_structured_output(gateway: Gateway, client: openai.OpenAI, upstream: st
 @pytest.mark.parametrize("streaming", [False, True], ids=["plain", "stream"])
 def test_thinking_and_its_way_back(gateway: Gateway, client: openai.OpenAI, upstream: str, streaming: bool) -> None:
     """What the provider signed comes back to it in the next turn, and is never shown to the client as anything else."""
-    signature = "" if upstream in ("openai", "ollama") else "c2lnbmVkIQ=="
+    signature = "" if upstream in ("openai", "ollama", "cohere") else "c2lnbmVkIQ=="
     said: Any = {"thinking": "Old capital?", "signature": signature, "calls": [Call()]}
     first = answers.stream(upstream, (), **said) if streaming else answers.chat(upstream, "", **said)
     gateway.script([first, answers.chat(upstream, "done")])

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.gateway.serving import Answer
 
-DIALECTS = ("openai", "anthropic", "gemini", "ollama", "responses")
+DIALECTS = ("openai", "anthropic", "gemini", "ollama", "responses", "cohere")
 _HI = [{"role": "user", "content": "hi"}]
 
 
@@ -21,6 +21,8 @@ def chat(dialect: str, model: str = "up:m", stream: bool = False, **more: Any) -
         return "/api/chat", {"model": model, "messages": _HI, **more} | ({} if stream else {"stream": False})
     if dialect == "responses":
         return "/v1/responses", {"model": model, "input": "hi", **more, **({"stream": True} if stream else {})}
+    if dialect == "cohere":
+        return "/v2/chat", {"model": model, "messages": _HI, **more, **({"stream": True} if stream else {})}
     path = "/v1/messages" if dialect == "anthropic" else "/v1/chat/completions"
     body = {"model": model, "messages": _HI, **({"max_tokens": 20} if dialect == "anthropic" else {}), **more}
     return path, body | ({"stream": True} if stream else {})
@@ -37,6 +39,8 @@ def text(dialect: str, answer: Answer) -> str:
         return "".join([block["text"] for block in body["content"] if block["type"] == "text"])
     if dialect == "ollama":
         return body["message"]["content"]
+    if dialect == "cohere":
+        return "".join([block.get("text", "") for block in body["message"].get("content", ())])
     return "".join([part.get("text", "") for part in body["candidates"][0]["content"]["parts"]])
 
 
@@ -53,6 +57,8 @@ def usage(dialect: str, answer: Answer) -> tuple[int, int]:
         return told["input_tokens"] + sum(cached), told["output_tokens"]
     if dialect == "ollama":
         return body["prompt_eval_count"], body["eval_count"]
+    if dialect == "cohere":
+        return body["usage"]["tokens"]["input_tokens"], body["usage"]["tokens"]["output_tokens"]
     return body["usageMetadata"]["promptTokenCount"], body["usageMetadata"]["candidatesTokenCount"]
 
 
@@ -70,6 +76,9 @@ def streamed(dialect: str, answer: Answer) -> str:
             out += event["delta"].get("text", "") if event["type"] == "content_block_delta" else ""
         elif dialect == "ollama":
             out += event["message"]["content"] if "message" in event else ""
+        elif dialect == "cohere":
+            delta = event["delta"]["message"] if event["type"] == "content-delta" else {"content": {}}
+            out += delta["content"].get("text", "")
         else:
             parts = [
                 part for candidate in event.get("candidates", ()) for part in candidate["content"].get("parts", ())
@@ -89,6 +98,9 @@ def ended(dialect: str, answer: Answer) -> bool:
         return any(event["type"] == "message_stop" for event in events)
     if dialect == "ollama":
         return events[-1:] != [] and events[-1].get("done") is True
+    if dialect == "cohere":
+        end = events[-1] if events else {}
+        return end.get("type") == "message-end" and end["delta"]["finish_reason"] not in ("ERROR", "TIMEOUT")
     return any(c.get("finishReason") for event in events for c in event.get("candidates", ()))
 
 
@@ -104,5 +116,11 @@ def error(dialect: str, body: bytes) -> tuple[str, str]:
     if dialect == "ollama":
         assert set(document) == {"error"}
         return "", document["error"]
+    if dialect == "cohere" and document.get("type") == "message-end":
+        assert document["delta"]["finish_reason"] == "ERROR"
+        return "", document["delta"]["error"]
+    if dialect == "cohere":
+        assert set(document) <= {"message", "id"}
+        return "", document["message"]
     assert isinstance(document["error"]["code"], int)
     return document["error"]["status"], document["error"]["message"]

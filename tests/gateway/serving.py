@@ -15,7 +15,7 @@ from tsuji.core.timeouts import Timeouts
 from tsuji.gateway import Gateway
 from tsuji.routing import Route, Target
 
-PREFIX = {"openai": "/v1", "anthropic": "", "gemini": "", "ollama": "", "responses": "/v1"}
+PREFIX = {"openai": "/v1", "anthropic": "", "gemini": "", "ollama": "", "responses": "/v1", "cohere": ""}
 """What the base URL of a dialect's official client ends in."""
 
 

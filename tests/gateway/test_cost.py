@@ -77,3 +77,43 @@ def test_a_tier_of_another_type_is_none(name: str, tier: bytes) -> None:
     for payload in (event, wrapped):
         tail.feed(payload + b"\n" if name == "ollama" else b"data: %b\n\n" % payload)
     assert (tail.tier, tail.failed) == (None, False)
+
+
+@pytest.mark.parametrize("client", ["openai", "cohere"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_cohere_bills_less_than_the_model_reads(client: str, stream: bool, serve: Any, scripted: Any) -> None:
+    """Command A: $2.50 and $10 for a million tokens that are billed (https://cohere.com/pricing)."""
+    reply = (answers.stream if stream else answers.chat)("cohere", prompt=1452, output=33, cached=144)
+    whole = b'"billed_units": {"input_tokens": 1452, "output_tokens": 33}'
+    billed = b'"billed_units": {"input_tokens": 33, "output_tokens": 22}'
+    steps = [step.replace(whole, billed) for step in (reply.body if stream else [reply.body])]
+    url = scripted(Reply(steps if stream else steps[0], content_type=reply.content_type)).url
+    gateway = serve(Config(providers={"cohere": ProviderConfig(base_url=url, api_key="k")}))
+    answer = gateway.ask(*asking.chat(client, model="cohere:command-a-03-2025", stream=stream))
+    assert answer.status == 200, answer.body
+    cost = answer.summary()["cost"] if stream else answer.headers["x-tsuji-cost"]
+    assert json.loads(cost) == pytest.approx((33 * 2.5 + 22 * 10) / 1e6)
+    if not stream:
+        assert asking.usage(client, answer) == (1452, 33)
+
+
+def test_voyage_gives_the_total_alone(serve: Any, scripted: Any) -> None:
+    """voyage-3.5: $0.06 for a million tokens (https://docs.voyageai.com/docs/pricing)."""
+    reply = answers.embeddings("openai", packed=True)
+    assert isinstance(reply.body, bytes)
+    provider = scripted(Reply(reply.body.replace(b'"prompt_tokens": 3, "total_tokens": 3', b'"total_tokens": 300')))
+    gateway = serve(Config(providers={"voyage": ProviderConfig(base_url=provider.url, api_key="k")}))
+    body = {"model": "voyage:voyage-3.5", "input": "a", "dimensions": 2, "encoding_format": "base64"}
+    answer = gateway.ask("/v1/embeddings", body | {"input_type": "query"})
+    assert provider.last.json() == {
+        "model": "voyage-3.5",
+        "input": "a",
+        "output_dimension": 2,
+        "encoding_format": "base64",
+        "input_type": "query",
+    }
+    assert json.loads(answer.headers["x-tsuji-cost"]) == pytest.approx(300 * 0.06 / 1e6)
+    translated = gateway.ask("/v2/embed", {"model": "voyage:voyage-3.5", "texts": ["a"], "input_type": "search_query"})
+    assert provider.last.json() == {"model": "voyage-3.5", "input": ["a"], "input_type": "query"}
+    assert translated.json()["embeddings"] == {"float": [[0.5, -0.25]]}
+    assert json.loads(translated.headers["x-tsuji-cost"]) == pytest.approx(300 * 0.06 / 1e6)

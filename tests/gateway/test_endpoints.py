@@ -67,6 +67,7 @@ def test_errors_speak_the_dialect_of_the_path(behind: Any) -> None:
         ("/v1/messages/x", "anthropic"),
         ("/v1beta/x", "gemini"),
         ("/api/pull", "ollama"),
+        ("/v2/rerank", "cohere"),
     ):
         assert dialect_of(path.encode()) == dialect
         answer = gateway.ask(path, {})
@@ -89,6 +90,9 @@ def test_models_are_listed_in_each_dialect(serve: Any) -> None:
     gemini = gateway.ask("/v1beta/models", b"", method="GET").json()
     assert "models/fast" in [row["name"] for row in gemini["models"]]
     assert gateway.ask("/v1/models", b"", {"x-goog-api-key": "unused"}, "GET").json() == gemini
+    for header in ({"user-agent": "cohere/7.3.1"}, {"x-client-name": "mine"}):
+        cohere = gateway.ask("/v1/models", b"", header, "GET").json()
+        assert {"name": "fast"} in cohere["models"]
 
 
 def test_one_model(serve: Any) -> None:

@@ -89,6 +89,7 @@ TYPES = {
         503: "UNAVAILABLE",
     },
     "ollama": {},
+    "cohere": {},
 }
 
 
@@ -370,7 +371,7 @@ ENDS = {"cut": CUT, "reset": RESET, "clean end": b"", "half an event": b'data: {
 def test_a_cut_stream_never_looks_finished(client: str, upstream: str, end: str, behind: Any) -> None:
     whole = answers.stream(upstream, ["one ", "two ", "three"]).body
     assert isinstance(whole, list)
-    keep = whole[: 4 if upstream in ("anthropic", "responses") else 2]
+    keep = whole[: 4 if upstream in ("anthropic", "responses", "cohere") else 2]
     steps = [*keep, 0.05, ENDS[end], *([CUT] if end == "half an event" else [])]
     gateway, _ = behind(upstream, Reply(steps, content_type=answers.stream_type(upstream)))
     answer = gateway.ask(*asking.chat(client, stream=True))

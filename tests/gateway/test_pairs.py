@@ -15,6 +15,7 @@ KEY = {
     "anthropic": ("x-api-key", "upstream-key"),
     "gemini": ("x-goog-api-key", "upstream-key"),
     "ollama": ("authorization", "Bearer upstream-key"),
+    "cohere": ("authorization", "Bearer upstream-key"),
 }
 UP_PATH = {
     "openai": "/v1/chat/completions",
@@ -22,16 +23,18 @@ UP_PATH = {
     "gemini": "/v1beta/models/m:generateContent",
     "ollama": "/api/chat",
     "responses": "/v1/responses",
+    "cohere": "/v2/chat",
 }
 NO_COMMENTS = ("gemini", "ollama")
 """Clients of these take every line for data."""
-EMBEDDING = ("openai", "gemini", "ollama")
+EMBEDDING = ("openai", "gemini", "ollama", "cohere")
 TOOLS: dict[str, dict[str, Any]] = {
     "responses": {"tools": [{"type": "function", "name": "weather", "parameters": {"type": "object"}}]},
     "openai": {"tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]},
     "anthropic": {"tools": [{"name": "weather", "input_schema": {"type": "object"}}]},
     "gemini": {"tools": [{"functionDeclarations": [{"name": "weather", "parametersJsonSchema": {"type": "object"}}]}]},
     "ollama": {"tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]},
+    "cohere": {"tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]},
 }
 
 
@@ -90,6 +93,9 @@ def test_a_tool_call(client: str, upstream: str, behind: Any) -> None:
     elif client == "responses":
         call = answer["output"][-1]
         assert (call["name"], json.loads(call["arguments"])) == ("weather", {"city": "Kyoto"})
+    elif client == "cohere":
+        function = answer["message"]["tool_calls"][0]["function"]
+        assert (function["name"], json.loads(function["arguments"])) == ("weather", {"city": "Kyoto"})
     elif client == "anthropic":
         block = answer["content"][-1]
         assert (block["name"], block["input"]) == ("weather", {"city": "Kyoto"})
@@ -166,6 +172,9 @@ def test_embeddings(client: str, upstream: str, behind: Any) -> None:
     elif client == "ollama":
         answer = gateway.ask("/api/embed", {"model": "up:m", "input": ["a", "b"], "keep_alive": "5m"})
         found = answer.json()["embeddings"]
+    elif client == "cohere":
+        answer = gateway.ask("/v2/embed", {"model": "up:m", "texts": ["a", "b"]})
+        found = answer.json()["embeddings"]["float"]
     else:
         content = [{"model": "models/up:m", "content": {"parts": [{"text": t}]}} for t in "ab"]
         answer = gateway.ask("/v1beta/models/up:m:batchEmbedContents", {"requests": content})

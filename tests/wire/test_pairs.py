@@ -12,6 +12,7 @@ from anthropic.types.beta.message_create_params import (
     MessageCreateParamsNonStreaming,
     MessageCreateParamsStreaming,
 )
+from cohere import ChatMessages, ToolV2, V2ChatResponse, V2ChatStreamResponse
 from google.genai.types import Content, GenerateContentResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat.completion_create_params import (
@@ -64,11 +65,13 @@ def _cases() -> list[Case]:
         elif e.path.endswith("/responses"):
             if not e.request.keys() & STATE:
                 found.append(("responses", e, None, None))
+        elif e.path == "/v2/chat":
+            found.append(("cohere", e, None, None))
         elif e.path == "/v1/messages":
             found.append(("anthropic", e, None, None))
         elif gemini := _GEMINI.search(e.path):
             found.append(("gemini", e, gemini[1], gemini[2].startswith("stream")))
-    names = ("openai", "anthropic", "gemini", "responses")
+    names = ("openai", "anthropic", "gemini", "responses", "cohere")
     return [Case(source, to, e, m, s) for source, e, m, s in found for to in names if to != source]
 
 
@@ -104,23 +107,31 @@ def _gemini_request(body: Any) -> None:
         Content.model_validate(content)
 
 
+def _cohere_request(body: Any) -> None:
+    _type(ChatMessages).validate_python(body["messages"])
+    _type(list[ToolV2]).validate_python(body.get("tools", []))
+
+
 REQUEST: dict[str, Callable[[Any], None]] = {
     "openai": _openai_request,
     "responses": _responses_request,
     "anthropic": _anthropic_request,
     "gemini": _gemini_request,
+    "cohere": _cohere_request,
 }
 RESPONSE: dict[str, Any] = {
     "openai": ChatCompletion,
     "responses": Response,
     "anthropic": BetaMessage,
     "gemini": GenerateContentResponse,
+    "cohere": V2ChatResponse,
 }
 EVENT: dict[str, Any] = {
     "openai": ChatCompletionChunk,
     "responses": ResponseStreamEvent,
     "anthropic": BetaRawMessageStreamEvent,
     "gemini": GenerateContentResponse,
+    "cohere": V2ChatStreamResponse,
 }
 
 

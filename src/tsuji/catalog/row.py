@@ -6,6 +6,7 @@ from pathlib import Path
 from tsuji.core.errors import ConfigError
 from tsuji.core.provider import OF_CREDENTIALS, OPERATIONS, Auth, Provider, Quirks, placeholders
 from tsuji.wire import DIALECTS, dialect
+from tsuji.wire.tasks import TASKS
 
 Where = tuple[str, ...]
 """Keys from the top of a provider's table down."""
@@ -74,9 +75,12 @@ def _of_dialect(name: str, endpoints: dict[str, str], quirks: Quirks, where: Whe
             yield (*where, "endpoints", operation), "must begin with '/'; it comes after base_url"
     tables = {table: getattr(quirks, table) for table in ("drop", "rename", "defaults", "accepts")}
     tables["thinking_off"] = (quirks.thinking_off,) if quirks.thinking_off else ()
+    for task in quirks.tasks:
+        if task not in TASKS:
+            yield (*where, "quirks", "tasks"), f"{task!r} is nothing that vectors are for; {nearest(task, TASKS)}"
     if not any(tables.values()):
         return  # a dialect is loaded for those alone who name its fields
-    fields = dialect(name).fields
+    fields = dialect(name).fields | dialect(name).embedding_fields
     for table, named in tables.items():
         for field in named:
             if field not in fields:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
+from msgspec.structs import replace
+
 from tsuji.core import events as ev
 from tsuji.core.assemble import Assembler
 from tsuji.core.errors import StreamInterruptedError, TsujiError
@@ -97,6 +99,9 @@ class Delivery(Generic[Chunk, Whole]):
         if type(last) is ev.StreamFailed:
             events = events[:-1]
             self.error = last.error
+        if self._so_far.started is None:  # its dialect's answers may not say their model
+            model = self._exchange.target.model
+            events = [replace(e, model=model) if type(e) is ev.Started and not e.model else e for e in events]
         for event in events:
             self._so_far.add(event)
         self.trace.usage = self._so_far.usage

@@ -8,8 +8,8 @@ from tsuji.config import Config, load_config
 from tsuji.core.errors import InvalidRequestError
 from tsuji.core.response import EmbeddingResponse, ModelInfo
 from tsuji.routing import Route, Target
+from tsuji.wire.vectors import unpack
 
-from .chat_shape import embedding_floats
 from .exchange import LOCAL, Exchange
 from .jobs import Job
 from .options import checked
@@ -69,10 +69,8 @@ def embeddings(response: EmbeddingResponse, trace: Trace, *, packed: bool) -> Cr
     """packed: vectors that came as base64 stay so."""
     data: list[Embedding] = []
     for index, vector in enumerate(response.vectors):
-        if isinstance(vector, str):
-            data.append(Embedding(index=index, embedding=vector if packed else embedding_floats(vector)))
-        else:
-            data.append(Embedding(index=index, embedding=list(vector)))
+        packed_vector = vector if packed and isinstance(vector, str) else None
+        data.append(Embedding(index=index, embedding=packed_vector or list(unpack(vector))))
     result = CreateEmbeddingResponse(model=response.model, data=data)
     if response.usage is not None:
         tokens = response.usage.input_tokens

@@ -187,6 +187,8 @@ class Exchange(Generic[Answer]):
         answer: Any = self._job.parse(upstream, body)
         if self._unadapt is not None:
             answer = self._unadapt.response(answer)
+        if getattr(answer, "model", None) == "":  # its dialect's answers don't say it
+            answer = msgspec.structs.replace(answer, model=self.target.model)
         self.trace.service_tier = getattr(answer, "service_tier", None)  # of a chat; vectors and lists have none
         self.succeeded()
         return answer

@@ -167,7 +167,8 @@ class ResponsesOptions(Target, total=False):
 class EmbeddingOptions(Target, total=False):
     """encoding_format "base64" leaves the vectors as the provider's base64 text; else they are lists of floats.
 
-    task: what the vectors are for, in the provider's words (Gemini's RETRIEVAL_QUERY and the like).
+    task: what the vectors are for: query, document, classification, clustering or similarity, by these names or any
+    provider's (tsuji.wire.tasks); another word is passed on as it is.
     """
 
     dimensions: int | None

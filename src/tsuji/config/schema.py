@@ -68,6 +68,10 @@ class QuirksTable(Table, frozen=True):
     accepts: Annotated[
         tuple[str, ...] | None, Meta(description="Extensions of the dialect the provider takes, such as `top_k`.")
     ] = None
+    tasks: Annotated[
+        dict[str, str] | None,
+        Meta(description="What vectors may be for (query, document ...) -> the provider's word, sent as `input_type`."),
+    ] = None
     flat_content: Annotated[
         bool | None, Meta(description="Messages without media must be one string, not a list of parts.")
     ] = None
@@ -136,7 +140,8 @@ class ProviderTable(Table, frozen=True):
     """A provider of your own (dialect and base_url are enough), or changes to one of the catalogue."""
 
     dialect: Annotated[
-        Literal["openai", "anthropic", "gemini", "ollama", "responses"] | None, Meta(description="Its wire format.")
+        Literal["openai", "anthropic", "gemini", "ollama", "responses", "cohere"] | None,
+        Meta(description="Its wire format."),
     ] = None
     base_url: Annotated[str | None, Meta(description="What the provider's official client takes.")] = None
     api_key: Annotated[str | None, Meta(description="A literal, `env:NAME` or `file:PATH`.")] = None

@@ -30,6 +30,8 @@ class Quirks(Noun, frozen=True, forbid_unknown_fields=True):
     stream_usage: whether `stream_options.include_usage` is understood.
     accepts: extensions of the dialect, common (top_k, min_p) or another dialect's (repeat_penalty), that the provider
     takes; without it they are refused.
+    tasks: what vectors may be for (query, document, classification, clustering, similarity) -> the provider's word for
+    it, sent as `input_type`.
     flat_content: messages without media must be one string, not a list of text parts.
     model_in_path: the path names the model (`endpoints` say where), and the body must not.
     thinking_off: the field that turns thinking off ("thinking"), where `reasoning_effort` has no word for that.
@@ -43,6 +45,7 @@ class Quirks(Noun, frozen=True, forbid_unknown_fields=True):
     system_role: str | None = None
     stream_usage: bool = True
     accepts: tuple[str, ...] = ()
+    tasks: dict[str, str] = {}
     flat_content: bool = False
     model_in_path: bool = False
     thinking_off: str | None = None

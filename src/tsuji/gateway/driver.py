@@ -149,7 +149,7 @@ class Driver:
         self.dropped = ()
         sink: Sink
         if self.operation == "embeddings":
-            relayed = same and self.dialect.name == "openai"
+            relayed = same and self.dialect.embeddings_path is not None
             sink = Relay(self, destination) if relayed else EmbeddingTranslation(self, destination)
         elif self.operation == "count_tokens":
             sink = CountRelay(self, destination) if same and not local else CountTranslation(self, destination)

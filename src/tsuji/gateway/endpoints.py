@@ -57,6 +57,8 @@ TABLE = (
     Endpoint(b"GET", b"/api/tags", "models", "ollama"),
     Endpoint(b"POST", b"/api/show", "show", "ollama"),
     Endpoint(b"GET", b"/api/version", "version", "ollama"),
+    Endpoint(b"POST", b"/v2/chat", "chat", "cohere"),
+    Endpoint(b"POST", b"/v2/embed", "embeddings", "cohere"),
     Endpoint(b"GET", b"/healthz", "health", "openai", open=True),
     Endpoint(b"GET", b"/readyz", "ready", "openai", open=True),
     Endpoint(b"GET", b"/", "root", "openai"),
@@ -112,6 +114,8 @@ def dialect_of(path: bytes) -> str:
         return "gemini"
     if path.startswith(b"/api/"):
         return "ollama"
+    if path.startswith(b"/v2/"):
+        return "cohere"
     return "openai"
 
 

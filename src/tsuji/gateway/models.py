@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 _OWNER = "tsuji"
 _OLLAMA = "0.12.11"
 """The version of Ollama whose API is spoken: its clients ask, and hold back what an older one would not know."""
-_SIGNS = ((b"anthropic-version", "anthropic"), (b"x-goog-api-client", "gemini"), (b"x-goog-api-key", "gemini"))
+_SIGNS = (
+    (b"anthropic-version", "anthropic"),
+    (b"x-goog-api-client", "gemini"),
+    (b"x-goog-api-key", "gemini"),
+    (b"x-client-name", "cohere"),
+)
 """Headers that only the clients of one dialect send."""
 
 
@@ -80,9 +85,11 @@ def _version(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
 
 
 def _render(request: Request, found: list[ModelInfo]) -> bytes:
-    """In the dialect of the path; /v1/models is Anthropic's and Gemini's too, whose clients say who they are."""
+    """In the dialect of the path; /v1/models is Anthropic's, Gemini's and Cohere's too; clients say who they are."""
     name = request.endpoint.dialect if request.endpoint is not None else "openai"
     if name == "openai":
+        if b"cohere" in request.headers.get(b"user-agent", b""):  # whose client may send no header of its own
+            name = "cohere"
         name = next((other for header, other in _SIGNS if header in request.headers), form_of(name, request.headers))
     render = dialect(name).render_models
     if render is None:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tsuji.http.message import ResponseHead
     from tsuji.wire.dialect import StreamTail
 
-_EMBEDDINGS_PATH = "/embeddings"
 _CLIENT_HEADERS = {"anthropic": (b"anthropic-beta",), "openai": (b"openai-beta",), "responses": (b"openai-beta",)}
 """Headers of a client's that ask something of the provider in the dialect's own terms."""
 _UNHELD = 8 * 1024 * 1024
@@ -39,7 +38,10 @@ class Relay(Sink):
         operation, stream = driver.operation, driver.stream
         path = destination.paths.get((operation, stream))
         if path is None:
-            own = upstream.dialect.chat_path(destination.model, stream) if operation == "chat" else _EMBEDDINGS_PATH
+            if operation == "chat":
+                own = upstream.dialect.chat_path(destination.model, stream)
+            else:
+                own = upstream.dialect.embeddings_path or ""
             path = destination.paths[operation, stream] = upstream.target(operation, own, destination.model, stream)
         self.path = path
         self.headers = self.client_headers()
@@ -48,7 +50,9 @@ class Relay(Sink):
             fields = {**fields, "model": destination.model_json}
         quirks = upstream.provider.quirks
         if quirks.on_fields:
-            fields = quirky(fields, quirks, driver.losses(upstream.dialect.name))
+            chat, embedding = upstream.dialect.fields, upstream.dialect.embedding_fields
+            elsewhere = embedding - chat if operation == "chat" else chat - embedding
+            fields = quirky(fields, quirks, driver.losses(upstream.dialect.name), elsewhere)
         if "service_tier" in fields:  # what was asked for, unless the answer says better
             self.tier = _tier(self.driver.request.body)
         self.body = encode(fields)

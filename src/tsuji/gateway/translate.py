@@ -109,6 +109,8 @@ class Translation(Sink):
             answer = self._unadapt.response(answer)
         if answer.created is None:
             answer = msgspec.structs.replace(answer, created=int(time()))
+        if not answer.model:
+            answer = msgspec.structs.replace(answer, model=self.destination.model)
         self.tier = answer.service_tier
         return self.driver.dialect.render_response(answer), answer.usage
 
@@ -125,8 +127,10 @@ class Translation(Sink):
                 self.tier = event.service_tier or self.tier
             elif type(event) is ev.Started:
                 self.tier = event.service_tier
-                if event.created is None:
-                    events[at] = msgspec.structs.replace(event, created=int(time()))
+                if event.created is None or not event.model:
+                    created = int(time()) if event.created is None else event.created
+                    model = event.model or self.destination.model
+                    events[at] = msgspec.structs.replace(event, created=created, model=model)
         if not self._passing:
             events = [*self._early, *events]
             self._early = tuple(events)
@@ -198,4 +202,6 @@ class EmbeddingTranslation(Translation):
         if parse is None or render is None:
             raise UpstreamProtocolError("these dialects have no embeddings")
         answer = parse(body)
+        if not answer.model:
+            answer = msgspec.structs.replace(answer, model=self.destination.model)
         return render(answer, self._asked), answer.usage

@@ -149,9 +149,11 @@ class StreamTail(Protocol):
 class Dialect(msgspec.Struct, frozen=True):
     """All functions are pure and raise only TsujiError.
 
-    fields: the top-level request fields that this dialect defines (what quirks may name).
+    fields, embedding_fields: the top-level fields of a chat request and of one for embeddings that this dialect defines
+    (what quirks may name).
     content_type: of a stream.
-    chat_path: of an operation, below the base URL: (model, stream) -> path. Likewise embeddings_path, models_path.
+    chat_path: of an operation, below the base URL: (model, stream) -> path. Likewise models_path, and embeddings_path;
+    where that is None, a client's request for embeddings goes through core even to its own dialect.
     parse_request: body, and what the path said (model, stream: None where it says nothing) -> request.
     render_request: request, quirks, losses -> Call. Raises UnsupportedParameterError unless losses.drop.
     parse_response: body -> response. Raises UpstreamProtocolError if it is not this dialect's.
@@ -186,6 +188,8 @@ class Dialect(msgspec.Struct, frozen=True):
     render_embedding_request: Callable[[EmbeddingRequest, Quirks, Losses], Call] | None = None
     parse_embedding_response: Callable[[bytes], EmbeddingResponse] | None = None
     render_embedding_response: Callable[[EmbeddingResponse, EmbeddingRequest], bytes] | None = None
+    embedding_fields: frozenset[str] = frozenset()
+    embeddings_path: str | None = None
     models_path: str | None = None
     parse_models: Callable[[bytes], list[ModelInfo]] | None = None
     render_models: Callable[[list[ModelInfo]], bytes] | None = None

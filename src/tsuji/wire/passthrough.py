@@ -56,9 +56,12 @@ def wants_stream(fields: Fields, otherwise: bool = False) -> bool:
     return bytes(raw) == b"true"
 
 
-def quirky(fields: dict[str, Any], quirks: Quirks, losses: Losses) -> dict[str, Any]:
+def quirky(
+    fields: dict[str, Any], quirks: Quirks, losses: Losses, elsewhere: frozenset[str] = frozenset()
+) -> dict[str, Any]:
     """`fields` (one level of a body, values raw or not) as the provider takes them: dropped, renamed, defaulted.
 
+    elsewhere: fields that only another operation has: their defaults are not sent here.
     A rename never overwrites a field that is there; a model that the path names is not in the body. Raises
     UnsupportedParameterError for a dropped field, unless losses.drop.
     """
@@ -79,7 +82,8 @@ def quirky(fields: dict[str, Any], quirks: Quirks, losses: Losses) -> dict[str, 
         if name in fields and target not in fields:
             fields[target] = _reshaped(name, target, fields.pop(name))
     for name, value in quirks.defaults.items():
-        fields.setdefault(name, value)
+        if name not in elsewhere:
+            fields.setdefault(name, value)
     return fields
 
 

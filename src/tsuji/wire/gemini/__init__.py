@@ -13,6 +13,7 @@ from tsuji.wire.dialect import Dialect
 from .carried import FOREIGN_MARK
 from .counting import COUNTING
 from .embeddings import (
+    EMBEDDING_FIELDS,
     parse_embedding_request,
     parse_embedding_response,
     render_embedding_request,
@@ -33,6 +34,7 @@ from .usage import read_usage
 DIALECT = Dialect(
     name=NAME,
     fields=FIELDS,
+    embedding_fields=EMBEDDING_FIELDS,
     content_type="text/event-stream",
     chat_path=chat_path,
     parse_request=parse_request,

@@ -11,6 +11,7 @@ fields of this one.
 from tsuji.wire.dialect import Dialect
 
 from .embeddings import (
+    EMBEDDING_FIELDS,
     parse_embedding_request,
     parse_embedding_response,
     render_embedding_request,
@@ -30,6 +31,7 @@ from .tail import Tail
 DIALECT = Dialect(
     name=NAME,
     fields=FIELDS,
+    embedding_fields=EMBEDDING_FIELDS,
     content_type="application/x-ndjson",
     chat_path=chat_path,
     parse_request=parse_request,

@@ -15,6 +15,7 @@ from .stream_out import ChatStreamRenderer
 DIALECT = Dialect(
     name=fields.NAME,
     fields=fields.FIELDS,
+    embedding_fields=fields.EMBEDDING_FIELDS,
     content_type="text/event-stream",
     chat_path=request_out.chat_path,
     parse_request=request_in.parse_request,
@@ -31,6 +32,7 @@ DIALECT = Dialect(
     render_embedding_request=embeddings.render_embedding_request,
     parse_embedding_response=embeddings.parse_embedding_response,
     render_embedding_response=embeddings.render_embedding_response,
+    embeddings_path=embeddings.EMBEDDINGS_PATH,
     models_path="/models",
     parse_models=models.parse_models,
     render_models=models.render_models,

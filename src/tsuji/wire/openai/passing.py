@@ -71,6 +71,8 @@ def read_usage(body: bytes) -> Usage | None:
     cached = given.cached_tokens
     for elsewhere in (counts.prompt_cache_hit_tokens, counts.num_cached_tokens, counts.cached_tokens):
         cached = elsewhere if cached is None else cached
+    if prompt is None and completion is None:
+        prompt = total  # an embedding's, where the provider (Voyage) gives the total alone
     return Usage(
         prompt,
         completion,

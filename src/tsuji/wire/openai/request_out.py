@@ -14,7 +14,7 @@ from tsuji.core.tools import ProviderTool, ResponseFormat, Tool, ToolChoice
 from tsuji.wire.dialect import Call, Losses
 from tsuji.wire.passthrough import encode, quirky
 
-from .fields import NAME, TIERS, own
+from .fields import EMBEDDING_ONLY, NAME, TIERS, own
 from .guard import guarded_render
 from .messages_out import write_messages
 from .parts_out import put
@@ -76,7 +76,7 @@ def write_request(request: ChatRequest, quirks: Quirks, losses: Losses) -> Field
     add_reasoning(body, request, quirks, losses)
     if request.ext:
         body.update(losses.ext(request.ext, accepts=quirks.accepts))
-    return quirky(body, quirks, losses)
+    return quirky(body, quirks, losses, EMBEDDING_ONLY)
 
 
 def _add_stream(body: Fields, request: ChatRequest, kept: Fields, quirks: Quirks) -> None:
