@@ -90,7 +90,8 @@ class ProviderTable(Table, frozen=True):
     """A provider of your own (dialect and base_url are enough), or changes to one of the catalogue."""
 
     dialect: Annotated[
-        Literal["openai", "anthropic", "gemini", "ollama", "responses"] | None, Meta(description="Its wire format.")
+        Literal["openai", "anthropic", "gemini", "ollama", "responses", "bedrock"] | None,
+        Meta(description="Its wire format."),
     ] = None
     base_url: Annotated[str | None, Meta(description="What the provider's official client takes.")] = None
     api_key: Annotated[str | None, Meta(description="A literal, `env:NAME` or `file:PATH`.")] = None
