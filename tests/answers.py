@@ -1,8 +1,10 @@
-"""Ready-made replies of a scripted provider in the dialects "openai", "anthropic", "gemini", "ollama" and "responses".
+"""Ready-made replies of a scripted provider in the dialects "openai", "anthropic", "gemini", "ollama", "responses" and
+"bedrock".
 
 Written from the providers' API references: https://platform.openai.com/docs/api-reference/chat,
 https://docs.claude.com/en/api/messages, https://ai.google.dev/api/generate-content, https://docs.ollama.com/api,
-https://platform.openai.com/docs/api-reference/responses.
+https://platform.openai.com/docs/api-reference/responses,
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
 Streams are replies whose body is a list, one server-sent event (or line) a step: insert CUT, STALL or a
 pause where you like.
 """
@@ -10,6 +12,7 @@ pause where you like.
 import base64
 import json
 import struct
+import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +20,7 @@ from tests.scripted import Reply
 
 SSE = "text/event-stream"
 LINES = "application/x-ndjson"
+MESSAGES = "application/vnd.amazon.eventstream"
 
 
 class Call(NamedTuple):
@@ -57,7 +61,7 @@ def stream(dialect: str, pieces: Sequence[str] = ("Hel", "lo"), **what: Any) -> 
 
 
 def stream_type(dialect: str) -> str:
-    return LINES if dialect == "ollama" else SSE
+    return {"ollama": LINES, "bedrock": MESSAGES}.get(dialect, SSE)
 
 
 def error(dialect: str, status: int, message: str = "no", *, type: str = "", code: str | None = None) -> Reply:
@@ -69,8 +73,22 @@ def error(dialect: str, status: int, message: str = "no", *, type: str = "", cod
         "anthropic": {"type": "error", "error": {"type": type or "api_error", "message": message}},
         "gemini": {"error": {"code": status, "message": message, "status": type or _GOOGLE.get(status, "INTERNAL")}},
         "ollama": {"error": message},
+        "bedrock": {"message": message},
     }
-    return Reply(json.dumps(bodies[dialect]).encode(), status)
+    headers = {"x-amzn-errortype": type or _AWS.get(status, "InternalServerException")} if dialect == "bedrock" else {}
+    return Reply(json.dumps(bodies[dialect]).encode(), status, headers=headers)
+
+
+_AWS = {
+    400: "ValidationException",
+    401: "UnrecognizedClientException",
+    403: "AccessDeniedException",
+    404: "ResourceNotFoundException",
+    408: "ModelTimeoutException",
+    424: "ModelErrorException",
+    429: "ThrottlingException:http://internal.amazon.com/coral/com.amazon.bedrock/",
+    503: "ServiceUnavailableException",
+}
 
 
 _GOOGLE = {
@@ -90,6 +108,8 @@ def embeddings(dialect: str, vectors: Sequence[Sequence[float]] = ((0.5, -0.25),
     if dialect == "ollama":
         answer = {"model": "embed-1", "embeddings": [list(v) for v in vectors], "prompt_eval_count": 3}
         return Reply(json.dumps({**answer, "total_duration": 14143917}).encode())
+    if dialect == "bedrock":
+        return Reply(json.dumps({"embedding": list(vectors[0]), "inputTextTokenCount": 3}).encode())
     data = [
         {
             "object": "embedding",
@@ -368,11 +388,81 @@ def _responses_deltas(item: Any, pieces: Sequence[str]) -> tuple[Any, list[Any]]
     return {**item, "content": [], "status": "in_progress"}, deltas
 
 
-_WHOLE = {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini, "ollama": _ollama, "responses": _responses}
+def _bedrock(a: Answer) -> Any:
+    content: list[Any] = []
+    if a.thinking or a.signature:
+        signed = {"signature": a.signature} if a.signature else {}
+        content.append({"reasoningContent": {"reasoningText": {"text": a.thinking, **signed}}})
+    if a.text:
+        content.append({"text": a.text})
+    for c in a.calls:
+        content.append({"toolUse": {"toolUseId": c.id, "name": c.name, "input": json.loads(c.arguments)}})
+    return {
+        "metrics": {"latencyMs": 551},
+        "output": {"message": {"role": "assistant", "content": content}},
+        "stopReason": "tool_use" if a.calls else "end_turn",
+        "usage": {
+            "inputTokens": a.prompt - a.cached,
+            "outputTokens": a.output,
+            "totalTokens": a.prompt + a.output,
+            "cacheReadInputTokens": a.cached,
+            "cacheWriteInputTokens": 0,
+            "serverToolUsage": {},
+        },
+    }
+
+
+def aws_message(kind: str, name: str, payload: Any) -> bytes:
+    """A message of an AWS event stream, as the service writes it. kind: "event" or "exception"."""
+    fields = {f":{kind}-type": name, ":content-type": "application/json", ":message-type": kind}
+    headers = b""
+    for key, value in fields.items():
+        headers += bytes([len(key)]) + key.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode()
+    body = json.dumps({**payload, "p": "abcdefgh"} if kind == "event" else payload).encode()
+    message = struct.pack(">II", len(headers) + len(body) + 16, len(headers))
+    message += struct.pack(">I", zlib.crc32(message)) + headers + body
+    return message + struct.pack(">I", zlib.crc32(message))
+
+
+def _bedrock_stream(a: Answer, pieces: Sequence[str]) -> list[bytes]:
+    whole = _bedrock(a)
+    sent: list[tuple[str, Any]] = [("messageStart", {"role": "assistant"})]
+    for index, block in enumerate(whole["output"]["message"]["content"]):
+        at = {"contentBlockIndex": index}
+        start, deltas = _bedrock_deltas(block, pieces)
+        sent += [("contentBlockStart", {"start": start, **at})] if start else []
+        sent += [("contentBlockDelta", {"delta": delta, **at}) for delta in deltas]
+        sent.append(("contentBlockStop", at))
+    sent.append(("messageStop", {"stopReason": whole["stopReason"]}))
+    sent.append(("metadata", {"usage": whole["usage"], "metrics": whole["metrics"]}))
+    return [aws_message("event", name, payload) for name, payload in sent]
+
+
+def _bedrock_deltas(block: Any, pieces: Sequence[str]) -> tuple[Any, list[Any]]:
+    if "text" in block:
+        return None, [{"text": piece} for piece in pieces]
+    if "reasoningContent" in block:
+        thought = block["reasoningContent"]["reasoningText"]
+        return None, [{"reasoningContent": {name: value}} for name, value in thought.items()]
+    call = dict(block["toolUse"])
+    arguments = json.dumps(call.pop("input"))
+    half = len(arguments) // 2
+    return {"toolUse": call}, [{"toolUse": {"input": p}} for p in (arguments[:half], arguments[half:])]
+
+
+_WHOLE = {
+    "openai": _openai,
+    "anthropic": _anthropic,
+    "gemini": _gemini,
+    "ollama": _ollama,
+    "responses": _responses,
+    "bedrock": _bedrock,
+}
 _STREAM = {
     "openai": _openai_stream,
     "anthropic": _anthropic_stream,
     "gemini": _gemini_stream,
     "ollama": _ollama_stream,
     "responses": _responses_stream,
+    "bedrock": _bedrock_stream,
 }

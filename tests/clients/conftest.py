@@ -40,6 +40,10 @@ api_key = "upstream-key"
 dialect = "ollama"
 base_url = "{url}"
 api_key = "upstream-key"
+[providers.bedrock-mock]
+dialect = "bedrock"
+base_url = "{url}"
+api_key = "upstream-key"
 [routes.fast]
 targets = ["openai-mock:model-1", "anthropic-mock:model-2"]
 """
@@ -93,7 +97,7 @@ def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"the gateway did not listen: {log.read_text()}")
 
 
-@pytest.fixture(params=["openai", "anthropic", "gemini", "ollama", "responses"])
+@pytest.fixture(params=["openai", "anthropic", "gemini", "ollama", "responses", "bedrock"])
 def upstream(request: pytest.FixtureRequest) -> str:
     """The dialect of the provider behind the gateway."""
     return request.param

@@ -15,6 +15,7 @@ KEY = {
     "anthropic": ("x-api-key", "upstream-key"),
     "gemini": ("x-goog-api-key", "upstream-key"),
     "ollama": ("authorization", "Bearer upstream-key"),
+    "bedrock": ("authorization", "Bearer upstream-key"),
 }
 UP_PATH = {
     "openai": "/v1/chat/completions",
@@ -22,9 +23,11 @@ UP_PATH = {
     "gemini": "/v1beta/models/m:generateContent",
     "ollama": "/api/chat",
     "responses": "/v1/responses",
+    "bedrock": "/model/m/converse",
 }
-NO_COMMENTS = ("gemini", "ollama")
-"""Clients of these take every line for data."""
+NO_COMMENTS = ("gemini", "ollama", "bedrock")
+"""Clients of these take every line for data, or know no lines."""
+NAMED_IN_THE_PATH = ("gemini", "bedrock")
 EMBEDDING = ("openai", "gemini", "ollama")
 TOOLS: dict[str, dict[str, Any]] = {
     "responses": {"tools": [{"type": "function", "name": "weather", "parameters": {"type": "object"}}]},
@@ -32,6 +35,7 @@ TOOLS: dict[str, dict[str, Any]] = {
     "anthropic": {"tools": [{"name": "weather", "input_schema": {"type": "object"}}]},
     "gemini": {"tools": [{"functionDeclarations": [{"name": "weather", "parametersJsonSchema": {"type": "object"}}]}]},
     "ollama": {"tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]},
+    "bedrock": {"toolConfig": {"tools": [{"toolSpec": {"name": "weather", "inputSchema": {"json": {}}}}]}},
 }
 
 
@@ -54,7 +58,7 @@ def test_a_whole_answer(client: str, upstream: str, behind: Any) -> None:
     name, key = KEY[upstream]
     assert sent.headers[name] == key
     assert "x-tsuji" not in "".join(sent.headers)
-    if upstream != "gemini":
+    if upstream not in NAMED_IN_THE_PATH:
         assert sent.json()["model"] == "m"
 
 
@@ -75,6 +79,8 @@ def test_a_stream(client: str, upstream: str, behind: Any) -> None:
         assert facts == {"target": "up:m", "attempts": 1, "cost": "unknown", "input_tokens": 12, "output_tokens": 7}
     if upstream == "gemini":
         assert provider.last.target == "/v1beta/models/m:streamGenerateContent?alt=sse"
+    elif upstream == "bedrock":
+        assert provider.last.target == "/model/m/converse-stream"
     else:
         assert provider.last.json().get("stream", client == upstream == "ollama") is True
 
@@ -96,6 +102,9 @@ def test_a_tool_call(client: str, upstream: str, behind: Any) -> None:
     elif client == "ollama":
         function = answer["message"]["tool_calls"][0]["function"]
         assert (function["name"], function["arguments"]) == ("weather", {"city": "Kyoto"})
+    elif client == "bedrock":
+        call = answer["output"]["message"]["content"][-1]["toolUse"]
+        assert (call["name"], call["input"]) == ("weather", {"city": "Kyoto"})
     else:
         call = answer["candidates"][0]["content"]["parts"][-1]["functionCall"]
         assert (call["name"], call["args"]) == ("weather", {"city": "Kyoto"})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
 
 _ROUTES_KEPT = 4096
-_AUTHORS = {"responses": "openai"}
+_AUTHORS = {"responses": "openai", "bedrock": "openai"}  # an API key of Bedrock's is a bearer token, like OpenAI's
 """Dialects that have no provider of their name."""
 
 

@@ -19,7 +19,7 @@ from tsuji.wire.passthrough import Fields, decode_fields, model_of, wants_stream
 from . import reply
 from .destination import LOCAL, Destination
 from .faults import ours
-from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines
+from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines, WholeMessages
 from .relay import Relay
 from .request import Request
 from .translate import EmbeddingTranslation, Translation
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .sink import Sink
 
 _MAX_MODEL = 512
+_FRAMINGS: dict[str, type[Framing]] = {"ollama": WholeLines, "bedrock": WholeMessages}
 
 
 class Driver:
@@ -192,7 +193,7 @@ class Driver:
         """How the client wants its stream."""
         if self.dialect.name == "gemini":
             return BareEvents() if b"alt=sse" in self.request.query.split(b"&") else JsonArray()
-        return WholeLines() if self.dialect.name == "ollama" else WholeEvents()
+        return _FRAMINGS.get(self.dialect.name, WholeEvents)()
 
     def lines(self, destination: Destination, cost: bytes | None) -> bytes:
         """Header lines that say what happened."""

@@ -55,6 +55,9 @@ TABLE = (
     Endpoint(b"GET", b"/api/tags", "models", "ollama"),
     Endpoint(b"POST", b"/api/show", "show", "ollama"),
     Endpoint(b"GET", b"/api/version", "version", "ollama"),
+    Endpoint(b"POST", b"/model/", "chat", "bedrock", b"/converse", stream=False),
+    Endpoint(b"POST", b"/model/", "chat", "bedrock", b"/converse-stream", stream=True),
+    Endpoint(b"POST", b"/model/", "embeddings", "bedrock", b"/invoke"),
     Endpoint(b"GET", b"/healthz", "health", "openai", open=True),
     Endpoint(b"GET", b"/readyz", "ready", "openai", open=True),
     Endpoint(b"GET", b"/", "root", "openai"),
@@ -104,7 +107,7 @@ def dialect_of(path: bytes) -> str:
         return "gemini"
     if path.startswith(b"/api/"):
         return "ollama"
-    return "openai"
+    return "bedrock" if path.startswith(b"/model/") else "openai"
 
 
 def _names(endpoint: Endpoint, path: bytes) -> bool:

@@ -107,6 +107,8 @@ class Translation(Sink):
             answer = self._unadapt.response(answer)
         if answer.created is None:
             answer = msgspec.structs.replace(answer, created=int(time()))
+        if not answer.model:
+            answer = msgspec.structs.replace(answer, model=self.destination.model)
         self.tier = answer.service_tier
         return self.driver.dialect.render_response(answer), answer.usage
 
@@ -122,8 +124,9 @@ class Translation(Sink):
                 self._usage = event.usage
             elif type(event) is ev.Started:
                 self.tier = event.service_tier
-                if event.created is None:
-                    events[at] = msgspec.structs.replace(event, created=int(time()))
+                events[at] = msgspec.structs.replace(
+                    event, created=event.created or int(time()), model=event.model or self.destination.model
+                )
         if not self._passing:
             events = [*self._early, *events]
             self._early = tuple(events)

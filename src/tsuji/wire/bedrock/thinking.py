@@ -10,8 +10,9 @@ What this dialect's own client said goes out as it was said. Another dialect's w
 | medium; a budget to 8192; enabled | "medium" | "medium" | the effort, or "medium" | "high" |
 | high and above; a larger budget | "high" | "high" | the effort, or "high" | "high" |
 
-Claude is told in `thinking` and `output_config`, as ../anthropic/thinking.py says. An effort is a hint: for models of other makers it is left out, and noted. Nova takes "high" only where neither
-`maxTokens`, `temperature` nor `topP` is set; elsewhere it is "medium". Sources:
+Claude is told in `thinking` and `output_config`, as ../anthropic/thinking.py says. An effort is a hint: for models of
+other makers it is left out, and noted. Nova takes "high" only where neither `maxTokens`, `temperature` nor `topP` is
+set; elsewhere it is "medium". Sources:
 https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-extended-thinking.html,
 https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html,
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html.
