@@ -87,7 +87,7 @@ def test_structured_output(gateway: Gateway, client: openai.OpenAI, upstream: st
     gateway.script(answers.chat(upstream, '{"name":"Kyoto","people":1460000}'))
     answer = client.chat.completions.parse(model=f"{upstream}-mock:model-1", messages=HELLO, response_format=City)
     assert answer.choices[0].message.parsed == City(name="Kyoto", people=1460000)
-    assert '"people"' in gateway.last.body.decode()
+    assert "people" in gateway.last.body.decode()
 
 
 @pytest.mark.parametrize("streaming", [False, True], ids=["plain", "stream"])
