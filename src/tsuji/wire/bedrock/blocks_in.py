@@ -226,6 +226,9 @@ CONTENT: Readers = {
 }
 """All other types are this dialect's own business, and stay as they are."""
 
+ANSWER: Readers = {kind: read for kind, read in CONTENT.items() if kind != "toolResult"}
+"""What the model says: a tool result among it is that of a tool which the provider runs."""
+
 SYSTEM: Readers = {"text": _text, "guardContent": _guarded}
 
 

@@ -104,7 +104,7 @@ def _text(part: Text, place: Place) -> Object | None:
 
 
 def own_citation(citation: Citation) -> Object | None:
-    return own(citation.ext) or None
+    return citation.ext.get(NAME) if citation.ext else None
 
 
 def cited_block(part: Text, citations: list[Object]) -> Object:

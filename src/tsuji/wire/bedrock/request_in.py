@@ -29,7 +29,7 @@ from ..anthropic.fields import (
     within,
 )
 from ..passthrough import decode_body
-from .blocks_in import SYSTEM, parse_blocks, parse_mark
+from .blocks_in import ANSWER, CONTENT, SYSTEM, parse_blocks, parse_mark
 from .fields import ADDITIONAL, NAME, ext_of
 from .thinking import parse_reasoning, parse_top_k
 
@@ -107,7 +107,9 @@ def _message(value: Any) -> Message:
     extra = rest(fields, _MESSAGE)
     if role == "system":
         extra["~inline"] = True
-    return Message(role, within("content", parse_blocks, fields.get("content")), ext=ext_of(extra))
+    readers = ANSWER if role == "assistant" else CONTENT
+    content = within("content", lambda v: parse_blocks(v, readers), fields.get("content"))
+    return Message(role, content, ext=ext_of(extra))
 
 
 def _inference(value: Any, name: str, draft: _Draft) -> None:

@@ -9,7 +9,7 @@ from tsuji.core.provider import Quirks
 from tsuji.core.response import ChatResponse, Choice
 
 from ..anthropic.fields import UNEXPECTED, Object, Wrong, as_object, object_or_empty, rest, text_or_none, within
-from .blocks_in import parse_blocks
+from .blocks_in import ANSWER, parse_blocks
 from .errors import is_error, parse_error_body
 from .fields import ext_of
 from .stops import parse_stop
@@ -43,7 +43,7 @@ def parse_response(body: bytes, quirks: Quirks) -> ChatResponse:
         )
     content = as_object(message).get("content")
     try:
-        parts = () if content is None else within("output.message.content", parse_blocks, content)
+        parts = () if content is None else within("output.message.content", lambda v: parse_blocks(v, ANSWER), content)
     except Wrong as wrong:
         raise UpstreamProtocolError(f"in the provider's answer '{wrong.path}' must be {wrong.expected}") from None
     except UNEXPECTED as error:

@@ -7,16 +7,25 @@ understands are left out. The latency that the dialect requires is 0 where nobod
 
 from typing import Any
 
-from tsuji.core.parts import Citation, Image, Opaque, Part, Text, Thinking, ToolCall
+from tsuji.core.parts import CacheMark, Citation, Part, Text, Thinking, ToolCall
 from tsuji.core.response import ChatResponse, Choice
 
 from ..anthropic.fields import Object
 from ..anthropic.response_out import call_id, words_of
+from ..dialect import Losses
 from ..passthrough import encode
 from . import carried
+from .families import family
 from .fields import NAME, own, plain
-from .media import IMAGES
-from .parts_out import cited_block, media_block, own_citation, reasoning_block, tool_use_block
+from .parts_out import (
+    Place,
+    cache_point,
+    cited_block,
+    own_citation,
+    reasoning_block,
+    render_parts,
+    tool_use_block,
+)
 from .stops import render_stop
 from .usage import render_usage
 
@@ -45,23 +54,28 @@ def signature_block(signature: str) -> Object:
 
 def _text_block(part: Text) -> Object:
     citations = [c for c in map(citation_fields, part.citations) if c is not None]
-    if "guardContent" in own(part.ext):
-        return {"guardContent": {"text": {"text": part.text, **own(part.ext)["guardContent"]}}}
-    return cited_block(part, citations) if citations or "~cited" in own(part.ext) else {"text": part.text}
+    if citations or "~cited" in own(part.ext):
+        return cited_block(part, citations)
+    return (other_block(part) if part.ext else None) or {"text": part.text}
 
 
 def _block(part: Part, response_id: str, index: int) -> Object | None:
     if isinstance(part, Text):
         return _text_block(part)
     if isinstance(part, ToolCall):
-        return tool_use_block(part, call_id(part, response_id, index), plain(part.ext))
+        return tool_use_block(part, call_id(part, response_id, index), plain(part.ext), exact=True)
     if isinstance(part, Thinking):
         return thinking_block(part)
-    if isinstance(part, Opaque):
-        return part.data if part.dialect == NAME else None
-    picture = media_block("image", part.source, IMAGES, part.ext) if isinstance(part, Image) else None
-    words = words_of(part)
-    return picture or (None if words is None else {"text": words})
+    block = other_block(part)
+    words = words_of(part) if block is None else None
+    return block if words is None else {"text": words}
+
+
+def other_block(part: Part) -> Object | None:
+    """A part that answers seldom have, as requests write it; None where the dialect has no word for it."""
+    place = Place(Losses(NAME, drop=True), family(""), native=True)
+    place.role = "assistant"
+    return next(iter(render_parts((part,), place)), None)
 
 
 def render_blocks(choice: Choice, response_id: str) -> list[Object]:
@@ -73,6 +87,9 @@ def render_blocks(choice: Choice, response_id: str) -> list[Object]:
             signature = part.signature if isinstance(part, Text | ToolCall) else None
             if signature:
                 blocks.append(signature_block(signature))
+            mark: CacheMark | None = getattr(part, "cache", None)
+            if mark is not None:
+                blocks.append(cache_point(mark))
     return blocks
 
 

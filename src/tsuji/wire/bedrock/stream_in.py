@@ -28,7 +28,7 @@ from ..anthropic.fields import (
     text_or_none,
 )
 from ..eventstream import Frames, decode_message
-from .blocks_in import parse_block, parse_citation
+from .blocks_in import ANSWER, parse_block, parse_citation
 from .errors import parse_exception
 from .fields import NAME, ext_of
 from .media import joined
@@ -66,7 +66,7 @@ class _Block:
                 data["input"] = {"INVALID_JSON": text}
         elif self.kind == "image" and self.pieces:
             data["source"] = {"bytes": joined(self.pieces)}
-        return parse_block({self.kind: data})
+        return parse_block({self.kind: data}, ANSWER)
 
 
 class Parser:

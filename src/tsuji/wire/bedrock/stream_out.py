@@ -12,7 +12,7 @@ import msgspec
 
 from tsuji.core import events as ev
 from tsuji.core.assemble import merge_ext
-from tsuji.core.parts import Audio, Ext, Image, Opaque, Part, Refusal, Text, Thinking, ToolCall
+from tsuji.core.parts import Audio, Ext, Part, Refusal, Text, Thinking, ToolCall
 from tsuji.core.request import ChatRequest
 from tsuji.core.usage import Usage
 
@@ -21,14 +21,21 @@ from ..anthropic.response_out import call_id, words_of
 from ..eventstream import encode_message
 from . import carried
 from .errors import render_exception
-from .fields import NAME, own, plain
-from .media import IMAGES
-from .parts_out import media_block
-from .response_out import citation_fields, frame_fields, thinking_block
+from .fields import own, plain
+from .response_out import citation_fields, frame_fields, other_block, thinking_block
 from .stops import render_stop
 from .usage import render_usage
 
 _encode = msgspec.json.Encoder().encode
+
+
+_WHOLE = (("toolUse", ("input",)), ("toolResult", ("content",)), ("image", ("source", "error")))
+"""Blocks that a stream has a form for though core has them whole, and what of them stands in the delta."""
+_LAST: dict[str, Callable[[Object], Any]] = {
+    "toolUse": lambda fields: {"input": json_text(fields.get("input", {}))},
+    "toolResult": lambda fields: fields.get("content", []),
+    "image": lambda fields: {k: fields[k] for k in ("source", "error") if k in fields},
+}
 
 
 def _event(name: str, fields: Object) -> bytes:
@@ -242,28 +249,17 @@ class Renderer:
 
     def _write_whole(self, part: Part) -> bool:
         """Whether there is something to write."""
-        block = media_block("image", part.source, IMAGES, part.ext) if isinstance(part, Image) else None
-        if block is not None:
-            self._start({"image": {"format": block["image"]["format"]}})
-            self._delta({"image": {"source": block["image"]["source"]}})
-            return True
-        if isinstance(part, Opaque):
-            return part.dialect == NAME and self._write_own(part)
+        block = other_block(part) or {}
+        for kind, last in _WHOLE:
+            fields = object_or_empty(block.get(kind))
+            if fields:
+                self._start({kind: {k: v for k, v in fields.items() if k not in last}})
+                self._delta({kind: _LAST[kind](fields)})
+                return True
         words = words_of(part)
         if words:
             self._delta({"text": words})
         return bool(words)
-
-    def _write_own(self, part: Opaque) -> bool:
-        """A call of the provider's own tool, or its result: the only ones that a stream has a form for."""
-        fields = object_or_empty(part.data.get(part.kind))
-        if not fields or part.kind not in ("toolUse", "toolResult"):
-            return False
-        last = "input" if part.kind == "toolUse" else "content"
-        self._start({part.kind: {k: v for k, v in fields.items() if k != last}})
-        said = fields.get(last)
-        self._delta({"toolUse": {"input": json_text(said)}} if last == "input" else {"toolResult": said})
-        return True
 
     ENVELOPE: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
         ev.Started: _on_started,
