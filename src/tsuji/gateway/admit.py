@@ -1,7 +1,7 @@
 """Who is let in: decided once, on the parsed endpoint, before the body is read.
 
 With keys configured, a request shows one of them. An AWS signature shows none: it names a key and is made with a secret
-that this gateway does not know, so boto3 shows its key as a bearer token. Without keys the gateway is open to programs
+that this gateway does not know, so boto3 shows its key in another way. Without keys the gateway is open to programs
 on this machine, and to no web page: a page in a browser can reach loopback too, by name (DNS rebinding, seen in Host)
 or across origins (seen in Origin).
 """
@@ -54,8 +54,8 @@ class Admission:
             return None
         if request.headers.get(b"authorization", b"").startswith(b"AWS4-"):
             return AuthenticationError(
-                "this gateway has no AWS credentials to verify a signature with; "
-                "give boto3 one of the gateway's keys as AWS_BEARER_TOKEN_BEDROCK",
+                "this gateway does not know the secret that an AWS signature is made with; show one of its keys in "
+                "x-api-key, or as a bearer token (AWS_BEARER_TOKEN_BEDROCK, which boto3 sends over HTTPS only)",
                 fault="caller",
             )
         return AuthenticationError(

@@ -87,6 +87,7 @@ _STREAMED: Final = (
     "throttlingException",
     "serviceUnavailableException",
 )
+_LOST: Final = (424, 502, 504)
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -159,10 +160,10 @@ def render_error(error: TsujiError) -> bytes:
 
 
 def render_exception(error: TsujiError) -> bytes:
-    """The message that ends a stream."""
+    """The message that ends a stream; what went wrong with the stream itself has a type of its own."""
     code = error_code(error)
     name = code[:1].lower() + code[1:]
-    if name not in _STREAMED:
+    if name not in _STREAMED or error.status in _LOST:
         name = "validationException" if error.fault == "caller" else "modelStreamErrorException"
     headers = {":exception-type": name, ":content-type": "application/json", ":message-type": "exception"}
     return encode_message(headers, _encode({"message": error.message}))
