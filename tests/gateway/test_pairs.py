@@ -189,3 +189,31 @@ def test_embeddings_from_a_dialect_that_has_none(behind: Any) -> None:
     assert answer.status == 400
     assert "no embeddings" in asking.error("openai", answer.body)[1]
     assert not provider.requests
+
+
+def test_a_titan_model_embeds_for_other_clients(behind: Any) -> None:
+    gateway, provider = behind("bedrock", answers.embeddings("bedrock", [[0.5, -0.25]]))
+    asked = {"model": "up:amazon.titan-embed-text-v2:0", "input": "a", "dimensions": 256}
+    answer = gateway.ask("/v1/embeddings", asked).json()
+    assert [row["embedding"] for row in answer["data"]] == [[0.5, -0.25]]
+    assert answer["usage"]["prompt_tokens"] == 3
+    assert provider.last.target == "/model/amazon.titan-embed-text-v2%3A0/invoke"
+    assert provider.last.json() == {"inputText": "a", "dimensions": 256}
+
+
+def test_bedrocks_own_request_id_and_error_type_pass(behind: Any) -> None:
+    reply = answers.error("bedrock", 400, "no", type="ValidationException")
+    reply.headers["x-amzn-requestid"] = "id-1"
+    gateway, _ = behind("bedrock", reply)
+    answer = gateway.ask(*asking.chat("bedrock"))
+    assert answer.headers["x-amzn-requestid"] == "id-1"
+    assert answer.headers["x-amzn-errortype"] == "ValidationException"
+    assert answer.json() == {"message": "no"}
+    assert gateway.ask(*asking.chat("openai")).json()["error"]["code"] == "ValidationException"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_without_a_model_has_the_one_that_was_asked(stream: bool, behind: Any) -> None:
+    gateway, _ = behind("bedrock", answers.stream("bedrock") if stream else answers.chat("bedrock"))
+    answer = gateway.ask(*asking.chat("openai", stream=stream))
+    assert (answer.events()[0] if stream else answer.json())["model"] == "m"
