@@ -106,7 +106,7 @@ def test_a_profile_without_a_family_in_its_name_is_asked_as_the_client_asked() -
 
 
 ANSWERS: list[Any] = [
-    {"embedding": [0.5, 1], "inputTextTokenCount": 3},
+    {"embedding": [0.5, 1], "inputTextTokenCount": 3, "message": None},
     {"embedding": [0.5, 1], "embeddingsByType": {"float": [0.5, 1]}},
     {"embeddings": [[0.5, 1]], "id": "i", "texts": ["a"]},
     {"embeddings": {"float": [[0.5, 1]]}, "id": "i"},

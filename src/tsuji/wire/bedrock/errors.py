@@ -94,7 +94,7 @@ _encode = msgspec.json.Encoder().encode
 
 def is_error(fields: Object) -> bool:
     """Whether a body that came under a status of success is an error's."""
-    return "__type" in fields or ("output" not in fields and ("message" in fields or "Message" in fields))
+    return "__type" in fields or ("output" not in fields and (fields.get("message") is not None or "Message" in fields))
 
 
 def parse_error(status: int, headers: ResponseHeaders, body: bytes) -> TsujiError:
