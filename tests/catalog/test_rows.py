@@ -17,11 +17,11 @@ from tsuji.wire.tasks import TASKS
 
 IDS = catalog.provider_ids()
 OF_THE_ISSUE = """
-    anthropic azure azureanthropic azureopenai cerebras cloudflare cohere crusoe dashscope dashscope-intl databricks
-    deepinfra deepseek fireworks gemini github groq huggingface inception jina lemonade litellm llamacpp llamafile lmstudio
-    local minimax minimax-cn mistral moonshot moonshot-cn nebius novita nvidia ollama openai openrouter perplexity portkey
-    sagemaker sambanova sglang snowflake tgi together upstage vertex vertexanthropic vllm voyage watsonx xai zai zai-cn
-    zai-coding zai-coding-cn
+    anthropic azure azureanthropic azureopenai bedrock cerebras cloudflare cohere crusoe dashscope dashscope-intl
+    databricks deepinfra deepseek fireworks gemini github groq huggingface inception jina lemonade litellm llamacpp
+    llamafile lmstudio local minimax minimax-cn mistral moonshot moonshot-cn nebius novita nvidia ollama openai
+    openrouter perplexity portkey sagemaker sambanova sglang snowflake tgi together upstage vertex vertexanthropic
+    vllm voyage watsonx xai zai zai-cn zai-coding zai-coding-cn
 """
 
 

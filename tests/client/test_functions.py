@@ -177,6 +177,8 @@ def test_functions_and_dicts_on_the_wire(connect, dialect):
         names = [t["function"]["name"] for t in body["tools"]]
     elif dialect == "anthropic":
         names = [t["name"] for t in body["tools"]]
+    elif dialect == "bedrock":
+        names = [t["toolSpec"]["name"] for t in body["toolConfig"]["tools"]]
     else:
         names = [d["name"] for t in body["tools"] for d in t["functionDeclarations"]]
     assert names == ["google", "o", "a"]

@@ -54,6 +54,14 @@ SENT_BACK = {
             {"id": "call_1", "function": {"name": "weather", "arguments": '{"city":"Kyoto"}'}, "type": "function"}
         ],
     },
+    "bedrock": {
+        "role": "assistant",
+        "content": [
+            {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}},
+            {"text": "it is"},
+            {"toolUse": {"toolUseId": "call_1", "name": "weather", "input": {"city": "Kyoto"}}},
+        ],
+    },
     "anthropic": {
         "role": "assistant",
         "content": [

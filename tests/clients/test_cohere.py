@@ -163,7 +163,7 @@ def test_structured_output(gateway: Gateway, client: cohere.ClientV2, upstream: 
     form = {"type": "json_object", "json_schema": City.model_json_schema()}
     answer = client.chat(model=_model(upstream), messages=HELLO, response_format=form)
     assert City.model_validate_json(_text(answer.message)) == City(name="Kyoto", people=1460000)
-    assert '"people"' in gateway.last.body.decode()
+    assert "people" in gateway.last.body.decode()
 
 
 @pytest.mark.parametrize("streaming", [False, True], ids=["plain", "stream"])

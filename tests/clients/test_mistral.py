@@ -59,7 +59,7 @@ def _streamed(client: Mistral, **ask: Any) -> tuple[list[Any], Any]:
 
 def test_chat(gateway: Gateway, client: Mistral, upstream: str) -> None:
     gateway.script(answers.chat(upstream, "Kyoto is old.", prompt=12, output=7))
-    seed = {} if upstream in ("anthropic", "responses") else {"random_seed": 7}  # they have none
+    seed = {} if upstream in ("anthropic", "responses", "bedrock") else {"random_seed": 7}  # they have none
     answer = client.chat.complete(
         model=_model(upstream), messages=[{"role": "system", "content": "be brief"}, *HELLO], temperature=0.5, **seed
     )
@@ -111,7 +111,7 @@ def test_structured_output(gateway: Gateway, client: Mistral, upstream: str) -> 
     form: Any = {"type": "json_schema", "json_schema": {"name": "city", "schema": SCHEMA, "strict": True}}
     answer = client.chat.complete(model=_model(upstream), messages=HELLO, response_format=form)
     assert json.loads(answer.choices[0].message.content) == {"name": "Kyoto", "people": 1460000}
-    assert '"people"' in gateway.last.body.decode()
+    assert "people" in gateway.last.body.decode()
 
 
 @pytest.mark.parametrize("streaming", [False, True], ids=["plain", "stream"])
@@ -146,7 +146,7 @@ def test_an_image(gateway: Gateway, client: Mistral, upstream: str) -> None:
     assert answer.choices[0].message.content == "a pixel"
     body = gateway.last.body.decode()
     assert PIXEL in body
-    assert upstream == "ollama" or "image/png" in body
+    assert upstream in ("ollama", "bedrock") or "image/png" in body
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 422, 429, 500])

@@ -87,7 +87,7 @@ def test_structured_output(gateway: Gateway, client: openai.OpenAI, upstream: st
     gateway.script(answers.chat(upstream, '{"name":"Kyoto","people":1460000}'))
     answer = client.chat.completions.parse(model=f"{upstream}-mock:model-1", messages=HELLO, response_format=City)
     assert answer.choices[0].message.parsed == City(name="Kyoto", people=1460000)
-    assert '"people"' in gateway.last.body.decode()
+    assert "people" in gateway.last.body.decode()
 
 
 @pytest.mark.parametrize("streaming", [False, True], ids=["plain", "stream"])
@@ -136,7 +136,7 @@ def test_an_image(gateway: Gateway, client: openai.OpenAI, upstream: str) -> Non
     assert answer.choices[0].message.content == "a pixel"
     body = gateway.last.body.decode()
     assert PIXEL in body
-    assert upstream == "ollama" or "image/png" in body
+    assert upstream in ("ollama", "bedrock") or "image/png" in body
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ BROKEN: list[tuple[str, int | None, str, str]] = [
         '[providers.mine]\ndialect = "opnai"\nbase_url = "http://127.0.0.1:1"\n',
         2,
         "providers.mine.dialect",
-        "'opnai' is not one of: anthropic, cohere, gemini, ",
+        "'opnai' is not one of: anthropic, bedrock, cohere, gemini, ",
     ),
     ('[providers."a:b"]\ndialect = "openai"\nbase_url = "http://x"\n', 1, 'providers."a:b"', "must not .* contain ':'"),
     ('[providers.local]\nbase_url = "http://x"\n', 1, "providers.local", "no address of its own"),

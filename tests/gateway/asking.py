@@ -2,10 +2,11 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from tests.gateway.serving import Answer
 
-DIALECTS = ("openai", "anthropic", "gemini", "ollama", "responses", "cohere")
+DIALECTS = ("openai", "anthropic", "gemini", "ollama", "responses", "cohere", "bedrock")
 _HI = [{"role": "user", "content": "hi"}]
 
 
@@ -23,6 +24,12 @@ def chat(dialect: str, model: str = "up:m", stream: bool = False, **more: Any) -
         return "/v1/responses", {"model": model, "input": "hi", **more, **({"stream": True} if stream else {})}
     if dialect == "cohere":
         return "/v2/chat", {"model": model, "messages": _HI, **more, **({"stream": True} if stream else {})}
+    if dialect == "bedrock":
+        operation = "converse-stream" if stream else "converse"
+        return f"/model/{quote(model)}/{operation}", {
+            "messages": [{"role": "user", "content": [{"text": "hi"}]}],
+            **more,
+        }
     path = "/v1/messages" if dialect == "anthropic" else "/v1/chat/completions"
     body = {"model": model, "messages": _HI, **({"max_tokens": 20} if dialect == "anthropic" else {}), **more}
     return path, body | ({"stream": True} if stream else {})
@@ -41,6 +48,8 @@ def text(dialect: str, answer: Answer) -> str:
         return body["message"]["content"]
     if dialect == "cohere":
         return "".join([block.get("text", "") for block in body["message"].get("content", ())])
+    if dialect == "bedrock":
+        return "".join([block.get("text", "") for block in body["output"]["message"]["content"]])
     return "".join([part.get("text", "") for part in body["candidates"][0]["content"]["parts"]])
 
 
@@ -59,6 +68,8 @@ def usage(dialect: str, answer: Answer) -> tuple[int, int]:
         return body["prompt_eval_count"], body["eval_count"]
     if dialect == "cohere":
         return body["usage"]["tokens"]["input_tokens"], body["usage"]["tokens"]["output_tokens"]
+    if dialect == "bedrock":
+        return body["usage"]["inputTokens"], body["usage"]["outputTokens"]
     return body["usageMetadata"]["promptTokenCount"], body["usageMetadata"]["candidatesTokenCount"]
 
 
@@ -79,6 +90,8 @@ def streamed(dialect: str, answer: Answer) -> str:
         elif dialect == "cohere":
             delta = event["delta"]["message"] if event["type"] == "content-delta" else {"content": {}}
             out += delta["content"].get("text", "")
+        elif dialect == "bedrock":
+            out += event["contentBlockDelta"]["delta"].get("text", "") if "contentBlockDelta" in event else ""
         else:
             parts = [
                 part for candidate in event.get("candidates", ()) for part in candidate["content"].get("parts", ())
@@ -101,6 +114,8 @@ def ended(dialect: str, answer: Answer) -> bool:
     if dialect == "cohere":
         end = events[-1] if events else {}
         return end.get("type") == "message-end" and end["delta"]["finish_reason"] not in ("ERROR", "TIMEOUT")
+    if dialect == "bedrock":
+        return any("messageStop" in event for event in events)
     return any(c.get("finishReason") for event in events for c in event.get("candidates", ()))
 
 
@@ -122,5 +137,12 @@ def error(dialect: str, body: bytes) -> tuple[str, str]:
     if dialect == "cohere":
         assert set(document) <= {"message", "id"}
         return "", document["message"]
+    if dialect == "bedrock":
+        (name, said) = next(iter(document.items()))
+        if name.endswith("Exception"):  # a message of a stream, as Answer.events gives it
+            assert set(said) == {"message"}
+            return name, said["message"]
+        assert set(document) <= {"__type", "message"}
+        return document.get("__type", ""), document["message"]
     assert isinstance(document["error"]["code"], int)
     return document["error"]["status"], document["error"]["message"]

@@ -22,7 +22,7 @@ from tsuji.core.errors import (
     UpstreamConnectionError,
     UpstreamProtocolError,
 )
-from tsuji.core.events import StreamFailed
+from tsuji.core.events import Started, StreamFailed
 from tsuji.core.timeouts import Timeouts
 from tsuji.http.message import Headers, render_headers
 from tsuji.http.url import Origin
@@ -185,6 +185,8 @@ class Exchange(Generic[Answer]):
                 f"{upstream.provider.base_url!r} right?"
             )
         answer: Any = self._job.parse(upstream, body)
+        if getattr(answer, "model", None) == "":  # some dialects leave it to the request
+            answer = msgspec.structs.replace(answer, model=self.target.model)
         if self._unadapt is not None:
             answer = self._unadapt.response(answer)
         if getattr(answer, "model", None) == "":  # its dialect's answers don't say it
@@ -199,7 +201,8 @@ class Exchange(Generic[Answer]):
             return None
         upstream = self._called()
         adapter = self._unadapt.events() if self._unadapt is not None else None
-        return Reading(upstream.dialect.stream_parser(upstream.provider.quirks), adapter, upstream.provider.base_url)
+        parser = upstream.dialect.stream_parser(upstream.provider.quirks)
+        return Reading(parser, adapter, upstream.provider.base_url, self.target.model)
 
     def succeeded(self) -> None:
         now = monotonic()
@@ -243,9 +246,10 @@ class Exchange(Generic[Answer]):
 class Reading:
     """Bytes of a stream to canonical events."""
 
-    __slots__ = ("_adapter", "_base_url", "_begun", "_parser")
+    __slots__ = ("_adapter", "_base_url", "_begun", "_model", "_parser")
 
-    def __init__(self, parser: Any, adapter: Any, base_url: str) -> None:
+    def __init__(self, parser: Any, adapter: Any, base_url: str, model: str) -> None:
+        self._model = model
         self._parser = parser
         self._adapter = adapter
         self._base_url = base_url
@@ -258,6 +262,8 @@ class Reading:
                 wrong = f"the answer is a web page, not a stream; is the base URL {self._base_url!r} right?"
                 return [StreamFailed(UpstreamProtocolError(wrong))]
         events = self._parser.feed(data)
+        if events and type(events[0]) is Started and not events[0].model:
+            events[0] = msgspec.structs.replace(events[0], model=self._model)
         return events if self._adapter is None else self._adapter.feed(events)
 
     def close(self) -> list[Any]:

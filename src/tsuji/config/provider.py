@@ -18,8 +18,8 @@ from .secret import Secret
 if TYPE_CHECKING:
     from .schema import ProviderTable, VariantTable
 
-_AUTHORS = {"responses": "openai"}
-"""Dialects that have no provider of their name."""
+_AUTHORS = {"responses": "openai", "bedrock": "openai"}
+"""Dialects that have no provider of their name; and Bedrock's, whose API keys are bearer tokens as OpenAI's are."""
 _IN_A_URL = re.compile(r"[A-Za-z0-9_.~:-]+")
 
 

@@ -140,7 +140,7 @@ class ProviderTable(Table, frozen=True):
     """A provider of your own (dialect and base_url are enough), or changes to one of the catalogue."""
 
     dialect: Annotated[
-        Literal["openai", "anthropic", "gemini", "ollama", "responses", "cohere"] | None,
+        Literal["openai", "anthropic", "gemini", "ollama", "responses", "cohere", "bedrock"] | None,
         Meta(description="Its wire format."),
     ] = None
     base_url: Annotated[str | None, Meta(description="What the provider's official client takes.")] = None

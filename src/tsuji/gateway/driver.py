@@ -22,7 +22,7 @@ from .count import CountRelay, CountTranslation
 from .destination import LOCAL, Destination
 from .endpoints import form_of
 from .faults import ours
-from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines
+from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines, WholeMessages
 from .relay import Relay
 from .request import Request
 from .translate import EmbeddingTranslation, Translation
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .sink import Sink
 
 _MAX_MODEL = 512
+_FRAMINGS: dict[str, type[Framing]] = {"ollama": WholeLines, "bedrock": WholeMessages}
 
 
 class Driver:
@@ -220,7 +221,7 @@ class Driver:
         """How the client wants its stream."""
         if self.dialect.name == "gemini":
             return BareEvents() if b"alt=sse" in self.request.query.split(b"&") else JsonArray()
-        return WholeLines() if self.dialect.name == "ollama" else WholeEvents()
+        return _FRAMINGS.get(self.dialect.name, WholeEvents)()
 
     def lines(self, destination: Destination, cost: bytes | None) -> bytes:
         """Header lines that say what happened."""

@@ -59,6 +59,9 @@ TABLE = (
     Endpoint(b"GET", b"/api/version", "version", "ollama"),
     Endpoint(b"POST", b"/v2/chat", "chat", "cohere"),
     Endpoint(b"POST", b"/v2/embed", "embeddings", "cohere"),
+    Endpoint(b"POST", b"/model/", "chat", "bedrock", b"/converse", stream=False),
+    Endpoint(b"POST", b"/model/", "chat", "bedrock", b"/converse-stream", stream=True),
+    Endpoint(b"POST", b"/model/", "embeddings", "bedrock", b"/invoke"),
     Endpoint(b"GET", b"/healthz", "health", "openai", open=True),
     Endpoint(b"GET", b"/readyz", "ready", "openai", open=True),
     Endpoint(b"GET", b"/", "root", "openai"),
@@ -116,7 +119,7 @@ def dialect_of(path: bytes) -> str:
         return "ollama"
     if path.startswith(b"/v2/"):
         return "cohere"
-    return "openai"
+    return "bedrock" if path.startswith(b"/model/") else "openai"
 
 
 def _names(endpoint: Endpoint, path: bytes) -> bool:

@@ -98,9 +98,13 @@ class Relay(Sink):
                 self._begin(framing)
                 self.driver.connection.send(piece)
         else:
+            piece = framing.feed(data)
             if tail.failed:
-                data = self.destination.redact(data)
-            self.driver.connection.send(framing.feed(data))
+                clean = self.destination.redact(piece)
+                if framing.sealed and clean != piece:
+                    raise self._stream_error(piece)
+                piece = clean
+            self.driver.connection.send(piece)
 
     def answer_end(self) -> None:
         tail, framing, driver = self._tail, self._framing, self.driver

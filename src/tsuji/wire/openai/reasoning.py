@@ -27,11 +27,12 @@ BUDGETS: tuple[tuple[int, Effort], ...] = ((4096, "low"), (16384, "medium"))
 """A thinking budget of up to so many tokens is this effort, a larger one "high": between the budgets that Google
 publishes for the efforts (1024, 8192, 24576; https://ai.google.dev/gemini-api/docs/openai#thinking)."""
 
-# Who can use the signature or data of an entry in reasoning_details, by its `format`.
+# Who can use the signature or data of an entry in reasoning_details, by its `format`. The last one is our own word.
 _ORIGINS = {
     "anthropic-claude-v1": "anthropic",
     "google-gemini-v1": "gemini",
     "openai-responses-v1": "responses",
+    "bedrock-converse-v1": "bedrock",
 }
 _FORMATS = {origin: form for form, origin in _ORIGINS.items()}
 
