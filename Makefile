@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-BENCH := .venv-bench
+PEERS := .venv-peers
 
-.PHONY: setup run test check format bench lock clean
+.PHONY: setup run test check format docs bench lock clean
 
 setup: $(VENV)/.ready
 
@@ -23,6 +23,10 @@ run: setup
 test: setup
 	@sh tests/install-servers.sh
 	@$(BIN)/pytest
+	@sh tests/peers/install.sh $(PYTHON) $(PEERS); case $$? in \
+		0) $(PEERS)/bin/pytest tests/peers ;; \
+		69) echo "tests/peers: not run, because the package index, which $(PEERS) is made from, cannot be reached" ;; \
+		*) exit 1 ;; esac
 
 check: setup
 	@$(BIN)/ruff check src tests benchmarks scripts
@@ -35,19 +39,23 @@ format: setup
 	@$(BIN)/ruff check --fix src tests benchmarks scripts
 	@$(BIN)/ruff format src tests benchmarks scripts
 
+# Writes the table of docs/providers.md from the rows of the catalogue.
+docs: setup
+	@$(BIN)/python scripts/provider_table.py
+
 bench: setup
 	@sh tests/install-servers.sh
-	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
-	@$(BENCH)/bin/python scripts/install.py benchmarks/requirements.lock
-	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps .
-	@$(BENCH)/bin/python -m benchmarks
+	@sh tests/peers/install.sh $(PYTHON) $(PEERS)
+	@$(PEERS)/bin/python -m benchmarks
 
-# Writes requirements.lock anew: exact versions and hashes of everything, from whichever index this machine uses.
+# Writes both locks anew: exact versions and hashes of everything, from whichever index this machine uses.
+COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header --upgrade
 lock:
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	@.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-annotate --no-header --upgrade --group dev --extra all --extra postgres pyproject.toml -o requirements.lock
+	@$(COMPILE) --group dev --extra all --extra postgres pyproject.toml -o requirements.lock
+	@$(COMPILE) tests/peers/requirements.in -o tests/peers/requirements.lock
 	@rm -rf .venv-lock
 
 clean:
-	rm -rf $(VENV) $(BENCH) build src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) build src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,6 +1,7 @@
 """Installs a lock file with pip, and shows how far it is: `python scripts/install.py requirements.lock`.
 
-Standard library only: it runs before anything is installed.
+Standard library only: it runs before anything is installed. Exits with 69 (EX_UNAVAILABLE of sysexits.h) where the
+package index cannot be reached, and else as pip does.
 """
 
 import re
@@ -12,6 +13,7 @@ import threading
 from pathlib import Path
 
 WIDTH = 30
+UNAVAILABLE = 69
 
 
 def draw(stage: str, done: int, total: int) -> None:
@@ -31,6 +33,12 @@ def watch(site: Path, before: int, total: int, over: threading.Event) -> None:
     """pip says nothing while it unpacks; the folders that appear do."""
     while not over.wait(0.2):
         draw("installing", min(installed(site) - before, total), total)
+
+
+def unreachable(log: list[str]) -> bool:
+    """Whether pip gave up because no connection held, and not because of what the index said."""
+    broken = any("after connection broken by" in line for line in log)
+    return broken and any("from versions: none" in line or "Max retries exceeded" in line for line in log[-25:])
 
 
 def main() -> int:
@@ -55,7 +63,8 @@ def main() -> int:
         sys.stderr.write("\r\033[K")
     if pip.returncode:
         sys.stderr.write("".join(log[-25:]))
-    return pip.returncode
+        return UNAVAILABLE if unreachable(log) else pip.returncode
+    return 0
 
 
 if __name__ == "__main__":

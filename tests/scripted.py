@@ -18,6 +18,7 @@ import json
 import select
 import socket
 import socketserver
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -78,7 +79,7 @@ class _Gone(Exception):
 class Scripted:
     """See the top of this file."""
 
-    def __init__(self, script: Script = (), *, host: str = "127.0.0.1") -> None:
+    def __init__(self, script: Script = (), *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.connections = 0
         self.left = threading.Event()
@@ -87,8 +88,9 @@ class Scripted:
         self._open: set[socket.socket] = set()
         self._answer = _answering(script)
         self._server = _Server((host, 0), _connection(self))
+        self._server.tls = tls
         self.host, self.port = host, int(self._server.server_address[1])
-        self.url = f"http://{host}:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 
@@ -136,6 +138,13 @@ class Scripted:
 class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 128
+    tls: ssl.SSLContext | None = None
+
+    def get_request(self) -> Any:
+        sock, address = super().get_request()
+        if self.tls is not None:
+            sock = self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        return sock, address
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         raise  # noqa: PLE0704 - a failing test function must be seen

@@ -1,6 +1,8 @@
 """The pages agree with each other and with the tree."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,15 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_python_examples_compile(page: Path) -> None:
     for source in _blocks(page, "python"):
         compile(source, page.name, "exec")
+
+
+def test_the_table_of_providers_is_that_of_the_rows() -> None:
+    checked = subprocess.run([sys.executable, "scripts/provider_table.py", "--check"], cwd=ROOT, check=False)
+    assert checked.returncode == 0, "run: make docs"
+
+
+def test_the_example_of_a_provider_is_its_row() -> None:
+    rows = [row.read_text() for row in (ROOT / "src/tsuji/catalog/providers").glob("*.toml")]
+    own, example = _blocks(ROOT / "docs/providers.md", "toml")
+    assert example in rows
+    assert len(own.splitlines()) == 3  # a heading, and two lines

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
         aembedding,
         alist_models,
         amessages,
+        aresponses,
         completion,
         embedding,
         list_models,
         messages,
+        responses,
     )
     from .client.results import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
     from .client.sync import Client, Stream
@@ -52,7 +54,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "completion", "acompletion", "messages", "amessages", "embedding", "aembedding", "list_models", "alist_models",
+    "completion", "acompletion", "messages", "amessages", "responses", "aresponses", "embedding", "aembedding",
+    "list_models", "alist_models",
     "Client", "AsyncClient", "Stream", "AsyncStream", "ChatCompletion", "ChatCompletionChunk", "ChatCompletionMessage",
     "Config", "load_config", "Timeouts",
     "AuthenticationError", "ConfigError", "ContentFilterError", "ContextLengthExceededError", "InsufficientFundsError",
@@ -73,6 +76,8 @@ _HOMES = {
         "acompletion",
         "messages",
         "amessages",
+        "responses",
+        "aresponses",
         "embedding",
         "aembedding",
         "list_models",

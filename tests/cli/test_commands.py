@@ -63,6 +63,20 @@ def test_providers_are_listed_with_the_state_of_their_key(tsuji: Run, tmp_path: 
     assert "canary" not in shown.stdout
 
 
+def test_the_list_of_providers_fits_eighty_columns(tsuji: Run) -> None:
+    shown = tsuji("providers", env={"COLUMNS": "80"})
+    lines = [line.rstrip() for line in shown.stdout.splitlines()]
+    assert max(len(line) for line in lines) <= 80
+    assert len([line for line in lines if line.startswith("vertex ") and line.endswith("Google credentials")]) == 1
+
+
+def test_one_provider_is_shown_whole_by_any_of_its_names(tsuji: Run) -> None:
+    shown = tsuji("providers", "vertexai").stdout
+    for said in ("vertex", "Vertex AI (Gemini)", "chat, embeddings", "project (GOOGLE_CLOUD_PROJECT), location"):
+        assert said in shown
+    assert "did you mean 'openai'" in tsuji("providers", "opneai").stderr
+
+
 def test_providers_as_json(tsuji: Run) -> None:
     rows = {row["id"]: row for row in json.loads(tsuji("providers", "--json", env={"GOOGLE_API_KEY": "k"}).stdout)}
     assert rows["gemini"]["key"] == "set"

@@ -10,7 +10,7 @@ from tsuji.config import ProviderConfig
 from tsuji.routing import Route, Target
 
 Connect = Callable[..., tuple[Client, Scripted]]
-DIALECTS = ("openai", "anthropic", "gemini", "ollama")
+DIALECTS = ("openai", "anthropic", "gemini", "ollama", "cohere", "bedrock")
 HI = [{"role": "user", "content": "hi"}]
 
 

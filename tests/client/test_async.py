@@ -48,6 +48,18 @@ async def test_stream(aconnect, dialect):
     assert server.connections == 1
 
 
+@pytest.mark.parametrize("dialect", [*DIALECTS, "responses"])
+async def test_responses(aconnect, dialect):
+    client, server = aconnect([answers.chat(dialect, "hello"), answers.stream(dialect, ["a", "b"])], dialect)
+    async with client:
+        r = await client.responses("mock:m", "hi", max_output_tokens=9)
+        assert (r.output_text, r.tsuji.target) == ("hello", "mock:m")
+        stream = await client.responses("mock:m", HI, stream=True)
+        assert [e.delta async for e in stream if e.type == "response.output_text.delta"] == ["a", "b"]
+        assert (await stream.response()).output_text == "ab"
+    assert server.connections == 1
+
+
 async def test_many_at_once(aconnect):
     client, _ = aconnect(answers.chat("openai"))
     async with client:
@@ -156,18 +168,19 @@ async def test_messages_embedding_and_models(aconnect):
 
 
 def test_plain_functions_in_loops_one_after_the_other(scripted):
-    from tsuji import acompletion, alist_models, amessages
+    from tsuji import acompletion, alist_models, amessages, aresponses
 
-    server = scripted(answers.chat("openai"))
+    server = scripted(lambda asked: answers.chat("responses" if asked.path == "/responses" else "openai"))
     where = {"api_key": "k", "api_base": server.url}
 
     async def once():
         r = await acompletion("openai:m", HI, **where)
         m = await amessages("openai:m", HI, 10, **where)
-        return r.choices[0].message.content, m.content[0].text
+        o = await aresponses("openai:m", HI, **where)
+        return r.choices[0].message.content, m.content[0].text, o.output_text
 
     for _ in range(3):
-        assert asyncio.run(once()) == ("hello", "hello")
+        assert asyncio.run(once()) == ("hello", "hello", "hello")
     assert server.connections == 3  # one per loop
     server.script(answers.models("openai"))
     assert len(asyncio.run(alist_models("openai", **where))) == 2

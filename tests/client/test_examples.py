@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import answers
-from tsuji import completion
+from tsuji import completion, responses
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,6 +51,39 @@ def test_any_llms_reasoning(server):
     server.script(answers.chat("anthropic", "5", thinking="2 and 3", signature="c2ln"))
     result = completion("anthropic/m", [{"role": "user", "content": "2+3"}], reasoning_effort="high")
     assert result.choices[0].message.reasoning.content == "2 and 3"
+
+
+@pytest.mark.parametrize(("provider", "dialect"), [("openai", "responses"), ("anthropic", "anthropic")])
+def test_any_llms_responses(server, provider, dialect):
+    server.script(answers.chat(dialect, "It is short."))
+    result = responses(
+        model="m",
+        provider=provider,
+        input_data=[{"role": "user", "content": [{"type": "text", "text": "Summarize this in one sentence."}]}],
+    )
+    assert result.output_text == "It is short."
+    assert "Summarize this in one sentence." in server.last.body.decode()
+
+
+def test_a_loop_of_responses_as_openais_guide_has_it(server):
+    """https://platform.openai.com/docs/guides/function-calling"""
+    schema = {"type": "object", "properties": {"sign": {"type": "string"}}, "required": ["sign"]}
+    tools = [{"type": "function", "name": "get_horoscope", "description": "Today's horoscope.", "parameters": schema}]
+    call = answers.Call("get_horoscope", '{"sign":"Aquarius"}')
+    server.script([answers.chat("anthropic", "", calls=[call]), answers.chat("anthropic", "You will meet an otter.")])
+    input_list = [{"role": "user", "content": "What is my horoscope? I am an Aquarius."}]
+    response = responses(model="anthropic:m", tools=tools, input=input_list)
+    input_list += response.output
+    for item in response.output:
+        if item.type == "function_call" and item.name == "get_horoscope":
+            horoscope = f"{json.loads(item.arguments)['sign']}: Next Tuesday you will befriend a baby otter."
+            input_list.append({"type": "function_call_output", "call_id": item.call_id, "output": horoscope})
+    response = responses(
+        model="anthropic:m", instructions="Respond only with a horoscope.", tools=tools, input=input_list
+    )
+    assert response.output_text == "You will meet an otter."
+    assert "Aquarius: Next Tuesday" in server.last.body.decode()
+    assert json.loads(response.model_dump_json(indent=2))["status"] == "completed"
 
 
 def test_a_tool_loop_as_openais_guide_has_it(server):
@@ -119,6 +152,28 @@ ANY_LLM = {
     "parallel_tool_calls", "logprobs", "top_logprobs", "logit_bias", "stream_options", "max_completion_tokens",
     "reasoning_effort", "service_tier", "prompt_cache_key", "timeout", "client_args",
 }  # fmt: skip
+
+
+ANY_LLM_RESPONSES = {
+    "model", "input_data", "provider", "tools", "tool_choice", "max_output_tokens", "temperature", "top_p", "stream",
+    "api_key", "api_base", "instructions", "max_tool_calls", "parallel_tool_calls", "reasoning", "text",
+    "response_format", "presence_penalty", "frequency_penalty", "truncation", "context_management", "store",
+    "service_tier", "user", "metadata", "previous_response_id", "include", "background", "safety_identifier",
+    "prompt_cache_key", "prompt_cache_retention", "conversation", "timeout", "extra_body", "client_args",
+}  # fmt: skip
+
+
+def test_keywords_of_responses_are_known():
+    import inspect
+
+    from openai.resources.responses import Responses
+
+    from tsuji.client.options import RESPONSES, TARGET
+
+    known = RESPONSES | TARGET | {"model", "input", "stream"}
+    assert known >= ANY_LLM_RESPONSES
+    asked = set(inspect.signature(Responses.create).parameters) | set(inspect.signature(Responses.parse).parameters)
+    assert asked - {"self", "extra_query", "parse_as"} <= known
 
 
 def test_keywords_of_any_llm_and_openai_are_known():

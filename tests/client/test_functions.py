@@ -173,10 +173,12 @@ def test_functions_and_dicts_on_the_wire(connect, dialect):
     anthropic = {"name": "a", "description": "d", "input_schema": {"type": "object"}}
     client.completion("mock:m", HI, tools=[google, openai, anthropic], tool_choice="auto")
     body = server.last.json()
-    if dialect in ("openai", "ollama"):
+    if dialect in ("openai", "ollama", "cohere"):
         names = [t["function"]["name"] for t in body["tools"]]
     elif dialect == "anthropic":
         names = [t["name"] for t in body["tools"]]
+    elif dialect == "bedrock":
+        names = [t["toolSpec"]["name"] for t in body["toolConfig"]["tools"]]
     else:
         names = [d["name"] for t in body["tools"] for d in t["functionDeclarations"]]
     assert names == ["google", "o", "a"]

@@ -11,6 +11,7 @@ from tests import answers
 from tests.client.conftest import DIALECTS, HI
 from tests.scripted import Reply
 from tsuji import TsujiError
+from tsuji.wire.eventstream import decode_message, encode_message
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FULL = {"thinking": "hm", "signature": "c2ln", "calls": [answers.Call()]}
@@ -75,7 +76,10 @@ def test_streams(hostile, data):
     steps = list(answers.stream(dialect, ["a", "b"], **FULL).body)
     at = data.draw(st.integers(0, len(steps) - 1))
     head, mark, payload = steps[at].partition(b"data: ") if dialect != "ollama" else (b"", b"", steps[at])
-    if b"[DONE]" not in payload:
+    if dialect == "bedrock":
+        message = decode_message(steps[at])
+        steps[at] = encode_message(message.headers, json.dumps(_changed(json.loads(message.payload), data)).encode())
+    elif b"[DONE]" not in payload:
         steps[at] = head + mark + json.dumps(_changed(json.loads(payload), data)).encode() + b"\n\n"
     if data.draw(st.booleans()):
         del steps[data.draw(st.integers(0, len(steps) - 1)) :]

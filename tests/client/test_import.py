@@ -37,7 +37,10 @@ def test_first_call_to_a_plain_address_loads_neither_asyncio_nor_tls(scripted):
     assert "tsuji.gateway" not in found
 
 
-@pytest.mark.parametrize("name", ["completion", "acompletion", "Client", "AsyncClient", "RateLimitError", "Timeouts"])
+@pytest.mark.parametrize(
+    "name",
+    ["completion", "acompletion", "responses", "aresponses", "Client", "AsyncClient", "RateLimitError", "Timeouts"],
+)
 def test_public_names(name):
     import tsuji
 

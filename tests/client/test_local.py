@@ -3,6 +3,7 @@
 import os
 import signal
 
+import msgspec
 import pytest
 
 from tests.client.conftest import HI
@@ -43,6 +44,24 @@ def test_a_forced_tool_call(local, stream):
     )
     message = (r.response() if stream else r).choices[0].message
     assert message.tool_calls[0].function.name == "weather"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_responses(local, stream):
+    r = local.responses(
+        "local:default", "hi", instructions="be brief", max_output_tokens=8, temperature=0, stream=stream
+    )
+    r = r.response() if stream else r
+    assert r.output_text.strip()
+    assert (r.tsuji.cost, r.status) == (0, "incomplete" if r.usage.output_tokens == 8 else "completed")
+
+
+def test_a_type_from_responses(local):
+    class Answer(msgspec.Struct):
+        capital: str
+
+    r = local.responses("local:default", "The capital of Japan?", text_format=Answer, max_output_tokens=64)
+    assert isinstance(r.output_parsed, Answer)
 
 
 def test_embeddings(local):

@@ -56,7 +56,7 @@ def test_thinking_goes_back(connect, dialect):
     result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "sunny"}]}
     client.messages("mock:m", [*HI, {"role": "assistant", "content": r.content}, result], 100)
     assert "sunny" in server.last.body.decode()
-    if dialect not in ("openai", "ollama"):  # their plain thoughts have no signature
+    if dialect not in ("openai", "ollama", "cohere"):  # their plain thoughts have no signature
         assert "c2ln" in server.last.body.decode()
 
 
@@ -119,6 +119,15 @@ def test_mistakes(connect):
     with pytest.raises(InvalidRequestError):
         client.messages("mock:m", [{"role": "user"}], 64)
     assert not server.requests
+
+
+def test_a_refusal_names_the_field_as_anthropic_does(connect):
+    client, _ = connect(answers.chat("responses"), "responses")
+    with pytest.raises(InvalidRequestError) as caught:
+        client.messages("mock:m", HI, 64, stop_sequences=["x"])
+    assert caught.value.param == "stop_sequences"
+    r = client.messages("mock:m", HI, 64, stop_sequences=["x"], drop_params=True)
+    assert r.tsuji.dropped == ["stop_sequences"]
 
 
 def test_html(connect):

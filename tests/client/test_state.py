@@ -47,6 +47,21 @@ SENT_BACK = {
         "thinking": "hm",
         "tool_calls": [{"id": "call_0", "function": {"name": "weather", "arguments": {"city": "Kyoto"}}}],
     },
+    "cohere": {
+        "role": "assistant",
+        "content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "it is"}],
+        "tool_calls": [
+            {"id": "call_1", "function": {"name": "weather", "arguments": '{"city":"Kyoto"}'}, "type": "function"}
+        ],
+    },
+    "bedrock": {
+        "role": "assistant",
+        "content": [
+            {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}},
+            {"text": "it is"},
+            {"toolUse": {"toolUseId": "call_1", "name": "weather", "input": {"city": "Kyoto"}}},
+        ],
+    },
     "anthropic": {
         "role": "assistant",
         "content": [

@@ -6,6 +6,8 @@ import pytest
 from tsuji.client.upstream import upstream
 from tsuji.core.errors import InvalidRequestError, MissingApiKeyError
 from tsuji.core.provider import Auth, Provider
+from tsuji.providers import Signer
+from tsuji.providers.signer import bearer
 
 BASE = Provider(id="p", name="P", dialect="openai", base_url="https://host.example/v1/", env=("P_KEY",))
 
@@ -69,3 +71,20 @@ def test_a_key_with_a_line_break_is_refused_and_not_shown(key):
     with pytest.raises(InvalidRequestError) as caught:
         upstream(BASE, key)
     assert key not in str(caught.value)
+
+
+def test_a_signer_stands_in_for_a_key_unless_the_caller_says_who_asks():
+    signer = Signer(lambda: bearer("t", 1.0))
+    signed = changed(auth=Auth("ibm"))
+    assert upstream(signed, "k", signer=signer).signer is signer
+    assert b"authorization" not in upstream(signed, "k", signer=signer).headers
+    own = upstream(signed, "k", {"Authorization": "mine"}, signer)
+    assert (own.signer, lines(own.headers)["authorization"]) == (None, "mine")
+
+
+def test_the_path_of_a_stream():
+    up = upstream(changed(endpoints={"chat": "/{model}:raw", "stream": "/{model}:streamRaw"}), "k")
+    assert up.target("chat", "/c", "m", True) == b"/v1/m:streamRaw"
+    assert up.target("chat", "/c", "m", False) == b"/v1/m:raw"
+    assert up.target("embeddings", "/e", "m", True) == b"/v1/e"
+    assert upstream(BASE, "k").target("chat", "/c?alt=sse", "m", True) == b"/v1/c?alt=sse"

@@ -40,11 +40,23 @@ api_key = "upstream-key"
 dialect = "ollama"
 base_url = "{url}"
 api_key = "upstream-key"
+[providers.cohere-mock]
+dialect = "cohere"
+base_url = "{url}"
+api_key = "upstream-key"
+[providers.cohere-mock.quirks]
+defaults = {{ input_type = "search_document" }}
+[providers.bedrock-mock]
+dialect = "bedrock"
+base_url = "{url}"
+api_key = "upstream-key"
 [routes.fast]
 targets = ["openai-mock:model-1", "anthropic-mock:model-2"]
 [ledger]
 folder = "ledger"
 """
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+"""A PNG of one pixel, as base64."""
 
 
 class Gateway(NamedTuple):
@@ -95,7 +107,7 @@ def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"the gateway did not listen: {log.read_text()}")
 
 
-@pytest.fixture(params=["openai", "anthropic", "gemini", "ollama", "responses"])
+@pytest.fixture(params=["openai", "anthropic", "gemini", "ollama", "responses", "cohere", "bedrock"])
 def upstream(request: pytest.FixtureRequest) -> str:
     """The dialect of the provider behind the gateway."""
     return request.param

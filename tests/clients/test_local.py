@@ -128,3 +128,12 @@ def test_genai_client(gateway: Gateway) -> None:
         config = types.GenerateContentConfig(max_output_tokens=20, temperature=0)
         answer = client.models.generate_content(model="local:default", contents=ASK[0]["content"], config=config)
     assert "Paris" in (answer.text or "")
+
+
+def test_tokens_are_counted(gateway: Gateway, client: openai.OpenAI) -> None:
+    counted = client.responses.input_tokens.count(model="local:default", input=ASK[0]["content"]).input_tokens
+    with anthropic.Anthropic(base_url=gateway.url, api_key="unused", max_retries=0) as other:
+        assert other.messages.count_tokens(model="local:default", messages=ASK).input_tokens == counted > 0
+    with genai.Client(api_key="unused", http_options=types.HttpOptions(base_url=gateway.url)) as google:
+        found = google.models.count_tokens(model="local:default", contents=ASK[0]["content"])
+    assert found.total_tokens == counted

@@ -10,7 +10,7 @@ import pytest
 
 from tests import answers
 from tests.answers import Call
-from tests.clients.conftest import Gateway
+from tests.clients.conftest import PIXEL, Gateway
 from tests.scripted import CUT
 
 WEATHER: Any = {
@@ -94,13 +94,13 @@ def test_structured_output(gateway: Gateway, client: openai.OpenAI, upstream: st
         gateway.script(answers.chat(upstream, words))
         answer = client.responses.parse(**ask)
     assert answer.output_parsed == City(name="Kyoto", people=1460000)
-    assert '"people"' in gateway.last.body.decode()
+    assert "people" in gateway.last.body.decode()
 
 
 @pytest.mark.parametrize("streaming", [False, True], ids=["plain", "stream"])
 def test_thinking_and_its_way_back(gateway: Gateway, client: openai.OpenAI, upstream: str, streaming: bool) -> None:
     """What the provider signed comes back to it in the next turn, and is never shown to the client as anything else."""
-    signature = "" if upstream in ("openai", "ollama") else "c2lnbmVkIQ=="
+    signature = "" if upstream in ("openai", "ollama", "cohere") else "c2lnbmVkIQ=="
     said: Any = {"thinking": "Old capital?", "signature": signature, "calls": [Call()]}
     first = answers.stream(upstream, (), **said) if streaming else answers.chat(upstream, "", **said)
     gateway.script([first, answers.chat(upstream, "done")])
@@ -118,6 +118,17 @@ def test_thinking_and_its_way_back(gateway: Gateway, client: openai.OpenAI, upst
     assert client.responses.create(input=history, **ask).output_text == "done"
     sent = gateway.last.body.decode()
     assert (signature in sent) and "tsuji." not in sent
+
+
+def test_an_image(gateway: Gateway, client: openai.OpenAI, upstream: str) -> None:
+    gateway.script(answers.chat(upstream, "a pixel"))
+    picture = {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}", "detail": "auto"}
+    ask: Any = [{"role": "user", "content": [{"type": "input_text", "text": "what is it?"}, picture]}]
+    answer = client.responses.create(model=f"{upstream}-mock:model-1", input=ask)
+    assert answer.output_text == "a pixel"
+    body = gateway.last.body.decode()
+    assert PIXEL in body
+    assert upstream in ("ollama", "bedrock") or "image/png" in body
 
 
 @pytest.mark.parametrize(
@@ -163,3 +174,15 @@ def test_state_of_the_provider_is_refused_by_name_elsewhere(
     with pytest.raises(openai.BadRequestError) as caught:
         client.responses.create(model=f"{other}-mock:model-1", **ask)
     assert caught.value.param == "previous_response_id"
+
+
+def test_tokens_are_counted_by_who_can(gateway: Gateway, client: openai.OpenAI, upstream: str) -> None:
+    gateway.script(answers.Reply(b'{"input_tokens": 14, "object": "response.input_tokens"}'))
+    ask: Any = {"model": f"{upstream}-mock:model-1", "input": "hello", "tools": [WEATHER]}
+    if upstream == "responses":
+        assert client.responses.input_tokens.count(**ask).input_tokens == 14
+        assert gateway.last.json() == ask | {"model": "model-1"}
+    else:
+        with pytest.raises(openai.InternalServerError) as caught:
+            client.responses.input_tokens.count(**ask)
+        assert caught.value.status_code == 501

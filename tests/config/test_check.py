@@ -37,10 +37,16 @@ BROKEN: list[tuple[str, int | None, str, str]] = [
         '[providers.mine]\ndialect = "opnai"\nbase_url = "http://127.0.0.1:1"\n',
         2,
         "providers.mine.dialect",
-        "'opnai' is not one of: anthropic, gemini, ",
+        "'opnai' is not one of: anthropic, bedrock, cohere, gemini, ",
     ),
     ('[providers."a:b"]\ndialect = "openai"\nbase_url = "http://x"\n', 1, 'providers."a:b"', "must not .* contain ':'"),
     ('[providers.local]\nbase_url = "http://x"\n', 1, "providers.local", "no address of its own"),
+    (
+        '[providers.vertex]\napi_key = "x"\n[providers.vertexai]\napi_key = "y"\n',
+        3,
+        "providers.vertexai",
+        "vertex",
+    ),
     ('[providers.openai]\nbase_url = "api.openai.com"\n', 2, "providers.openai.base_url", "must begin with https://"),
     (
         '[providers.openai]\nbase_url = "https://x/v1/chat/completions"\n',
@@ -63,6 +69,12 @@ BROKEN: list[tuple[str, int | None, str, str]] = [
         2,
         "providers.openai.quirks.drop",
         "'logits_bias' is no request field of the openai dialect; did you mean 'logit_bias'",
+    ),
+    (
+        '[providers.voyage.quirks]\ntasks = { qery = "query" }\n',
+        2,
+        "providers.voyage.quirks.tasks",
+        "'qery' is nothing that vectors are for; did you mean 'query'",
     ),
     (
         '[providers.anthropic.quirks]\nrename = { max_completion_tokens = "x" }\n',

@@ -174,6 +174,16 @@ def test_a_model_is_a_route_or_names_its_provider() -> None:
         config.route("")
 
 
+def test_a_provider_goes_by_its_other_names(tmp_path: Path) -> None:
+    config = load(
+        tmp_path, '[providers.vertexai]\napi_key = "k"\n[routes.a]\ntargets = ["vertexai:b", "vertexaianthropic:c"]\n'
+    )
+    assert [target.name for target in config.route("a").targets] == ["vertex:b", "vertexanthropic:c"]
+    assert config.route("vertexai/m").targets == (Target("vertex", "m"),)
+    assert config.provider("vertexai").id == "vertex"
+    assert config.api_key(config.provider("vertex")) == "k"
+
+
 def test_names_from_clients_fill_no_memory() -> None:
     config = Config()
     for number in range(10_000):

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import uvloop
+from botocore.eventstream import EventStreamBuffer
 
 from tsuji.config import Config, LedgerConfig, ProviderConfig, Server
 from tsuji.core.timeouts import Timeouts
 from tsuji.gateway import Gateway
 from tsuji.routing import Route, Target
 
-PREFIX = {"openai": "/v1", "anthropic": "", "gemini": "", "ollama": "", "responses": "/v1"}
+PREFIX = {"openai": "/v1", "anthropic": "", "gemini": "", "ollama": "", "responses": "/v1", "cohere": "", "bedrock": ""}
 """What the base URL of a dialect's official client ends in."""
 
 
@@ -127,7 +128,9 @@ class Answer:
         return json.loads(self.body)
 
     def events(self) -> list[Any]:
-        """The data of server-sent events, "[DONE]" as it is; or lines of JSON."""
+        """The data of server-sent events, "[DONE]" as it is; lines of JSON; or messages, as {type: payload}."""
+        if self.headers["content-type"] == "application/vnd.amazon.eventstream":
+            return [{name: payload} for name, payload in aws_messages(self.body)]
         if self.headers["content-type"] == "application/x-ndjson":
             return [json.loads(line) for line in self.body.decode().splitlines()]
         lines = [line[6:] for line in self.body.decode().splitlines() if line.startswith("data: ")]
@@ -137,6 +140,13 @@ class Answer:
         """The last comment of a stream."""
         lines = [line for line in self.body.decode().splitlines() if line.startswith(": tsuji ")]
         return json.loads(lines[-1][8:])
+
+
+def aws_messages(body: bytes) -> list[tuple[str, Any]]:
+    """Type and payload of the messages of an AWS event stream, read by botocore."""
+    buffer = EventStreamBuffer()
+    buffer.add_data(body)
+    return [(m.headers.get(":event-type") or m.headers[":exception-type"], json.loads(m.payload)) for m in buffer]
 
 
 class Client:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import boto3
 import pytest
 
 from tests import answers
@@ -152,3 +153,23 @@ def test_paths_are_not_normalised(path: str, keyed: Any) -> None:
 def test_what_counts_as_this_machine() -> None:
     assert all(is_loopback(host) for host in ("localhost", "127.0.0.1", "::1", "[::1]", "a.localhost"))
     assert not any(is_loopback(host) for host in ("0.0.0.0", "::", "10.0.0.1", "example.com", "", "localhost.com"))
+
+
+def test_boto3_shows_a_key_beside_its_signature(serve: Any, scripted: Any) -> None:
+    """The signature shows none. As a bearer token botocore sends a key over HTTPS only."""
+    provider = scripted(answers.chat("openai", "hi"))
+    url = serve(config({"up": ("openai", provider.url)}, server=Server(port=0, **KEYED))).url
+    hello = [{"role": "user", "content": [{"text": "hello"}]}]
+    where: dict[str, Any] = {"region_name": "us-east-1", "endpoint_url": url}
+    signing = boto3.client(
+        "bedrock-runtime", **where, aws_access_key_id=KEYED["keys"][0], aws_secret_access_key=KEYED["keys"][0]
+    )
+    with pytest.raises(signing.exceptions.AccessDeniedException, match="AWS_BEARER_TOKEN_BEDROCK") as caught:
+        signing.converse(modelId="up:m", messages=hello)
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 401
+    assert not provider.requests
+    signing.meta.events.register(
+        "before-sign.bedrock-runtime", lambda request, **_: request.headers.add_header("x-api-key", KEYED["keys"][0])
+    )
+    assert signing.converse(modelId="up:m", messages=hello)["output"]["message"]["content"] == [{"text": "hi"}]
+    signing.close()

@@ -19,6 +19,8 @@ from tsuji.gateway.endpoints import WrongMethodError, dialect_of, find
         ("POST", "/v1/responses", "chat", "responses", None),
         ("POST", "/v1/messages", "chat", "anthropic", None),
         ("POST", "/v1/messages/count_tokens", "count_tokens", "anthropic", None),
+        ("POST", "/v1/responses/input_tokens", "count_tokens", "responses", None),
+        ("POST", "/v1beta/models/a:b:countTokens", "count_tokens", "gemini", "a:b"),
         ("POST", "/v1beta/models/a:b:generateContent", "chat", "gemini", "a:b"),
         ("POST", "/v1beta/models/a/b/c:streamGenerateContent", "chat", "gemini", "a/b/c"),
         ("POST", "/v1beta/models/models/local:default:generateContent", "chat", "gemini", "local:default"),
@@ -65,6 +67,7 @@ def test_errors_speak_the_dialect_of_the_path(behind: Any) -> None:
         ("/v1/messages/x", "anthropic"),
         ("/v1beta/x", "gemini"),
         ("/api/pull", "ollama"),
+        ("/v2/rerank", "cohere"),
     ):
         assert dialect_of(path.encode()) == dialect
         answer = gateway.ask(path, {})
@@ -77,16 +80,6 @@ def test_errors_speak_the_dialect_of_the_path(behind: Any) -> None:
     assert "/v1/chat/completions" in asking.error("openai", near.body)[1]
 
 
-@pytest.mark.parametrize(
-    ("path", "dialect"), [("/v1/messages/count_tokens", "anthropic"), ("/v1beta/models/m:countTokens", "gemini")]
-)
-def test_tokens_are_not_counted(path: str, dialect: str, behind: Any) -> None:
-    gateway, _ = behind("openai", answers.chat("openai"))
-    answer = gateway.ask(path, {})
-    assert (answer.status, answer.headers["x-tsuji-fault"]) == (501, "gateway")
-    assert asking.error(dialect, answer.body)[1]
-
-
 def test_models_are_listed_in_each_dialect(serve: Any) -> None:
     gateway = serve(config({"up": ("openai", "http://127.0.0.1:9")}, {"fast": ["up:m"], "smart": ["up:n"]}))
     openai = gateway.ask("/v1/models", b"", method="GET").json()
@@ -97,6 +90,9 @@ def test_models_are_listed_in_each_dialect(serve: Any) -> None:
     gemini = gateway.ask("/v1beta/models", b"", method="GET").json()
     assert "models/fast" in [row["name"] for row in gemini["models"]]
     assert gateway.ask("/v1/models", b"", {"x-goog-api-key": "unused"}, "GET").json() == gemini
+    for header in ({"user-agent": "cohere/7.3.1"}, {"x-client-name": "mine"}):
+        cohere = gateway.ask("/v1/models", b"", header, "GET").json()
+        assert {"name": "fast"} in cohere["models"]
 
 
 def test_one_model(serve: Any) -> None:

@@ -89,6 +89,8 @@ TYPES = {
         503: "UNAVAILABLE",
     },
     "ollama": {},
+    "cohere": {},
+    "bedrock": {},
 }
 
 
@@ -135,6 +137,8 @@ def test_nor_in_an_error_that_says_success_or_ends_a_stream(client: str, upstrea
     said = list(answers.stream(upstream, ["a", "b"]).body)[:-2]
     mark = {"anthropic": b"event: error\ndata: ", "ollama": b""}.get(upstream, b"data: ")
     failed = mark + error + (b"\n" if upstream == "ollama" else b"\n\n")
+    if upstream == "bedrock":
+        failed = answers.aws_message("exception", "modelStreamErrorException", json.loads(error))
     provider.script(Reply([*said, 0.05, failed], content_type=answers.stream_type(upstream)))
     answer = gateway.ask(*asking.chat(client, stream=True))
     assert not asking.ended(client, answer)
@@ -370,8 +374,9 @@ ENDS = {"cut": CUT, "reset": RESET, "clean end": b"", "half an event": b'data: {
 def test_a_cut_stream_never_looks_finished(client: str, upstream: str, end: str, behind: Any) -> None:
     whole = answers.stream(upstream, ["one ", "two ", "three"]).body
     assert isinstance(whole, list)
-    keep = whole[: 4 if upstream in ("anthropic", "responses") else 2]
-    steps = [*keep, 0.05, ENDS[end], *([CUT] if end == "half an event" else [])]
+    keep = whole[: 4 if upstream in ("anthropic", "responses", "cohere") else 2]
+    half = whole[2][:40] if upstream == "bedrock" else ENDS[end]
+    steps = [*keep, 0.05, *([half, CUT] if end == "half an event" else [ENDS[end]])]
     gateway, _ = behind(upstream, Reply(steps, content_type=answers.stream_type(upstream)))
     answer = gateway.ask(*asking.chat(client, stream=True))
     assert answer.status == 200

@@ -3,12 +3,14 @@
 import json
 
 import pytest
+from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tsuji.core.errors import UpstreamProtocolError
 from tsuji.gateway import framing
-from tsuji.gateway.framing import Framing, JsonArray, WholeEvents, WholeLines
+from tsuji.gateway.framing import Framing, JsonArray, WholeEvents, WholeLines, WholeMessages
+from tsuji.wire.eventstream import encode_message
 
 
 def _fed(into: Framing, data: bytes, cuts: list[int]) -> list[bytes]:
@@ -91,3 +93,36 @@ def test_what_has_come_of_a_line() -> None:
     assert lines.feed(b'{"d":1}\n') == b'{"d":1}\n'
     with pytest.raises(UpstreamProtocolError):
         lines.feed(b" " * (framing.MAX_EVENT + 1))
+
+
+@given(payloads=st.lists(st.binary(max_size=40), max_size=5), cuts=CUTS)
+def test_every_piece_ends_with_a_message(payloads: list[bytes], cuts: list[int]) -> None:
+    messages = [encode_message({":event-type": "x"}, payload) for payload in payloads]
+    ends = [sum(map(len, messages[:n])) for n in range(len(messages) + 1)]
+    whole, sent = WholeMessages(), 0
+    for piece in _fed(whole, b"".join(messages), cuts):
+        sent += len(piece)
+        assert sent in ends
+    assert sent == ends[-1]
+    assert whole.close() == b""
+
+
+def test_what_has_come_of_a_message() -> None:
+    one, two = encode_message({"a": "1"}, b"one"), encode_message({"a": "2"}, b"two")
+    whole = WholeMessages()
+    assert whole.feed(one + two[:9]) == one
+    assert whole.close() == b""
+    whole.drop()
+    assert whole.feed(two) == two
+    with pytest.raises(UpstreamProtocolError):
+        whole.feed(b"data: 1\n\ndata: 2\n\n")
+
+
+def test_a_probe_is_an_event_that_botocore_passes_over() -> None:
+    from tests.wire.bedrock import botocore_reading as botocore
+
+    buffer = EventStreamBuffer()
+    buffer.add_data(WholeMessages.probe)
+    assert len(list(buffer)) == 1
+    stop = encode_message({":event-type": "messageStop", ":message-type": "event"}, b'{"stopReason":"end_turn"}')
+    assert botocore.events(WholeMessages.probe + stop) == [{"messageStop": {"stopReason": "end_turn"}}]

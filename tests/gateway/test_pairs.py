@@ -15,6 +15,8 @@ KEY = {
     "anthropic": ("x-api-key", "upstream-key"),
     "gemini": ("x-goog-api-key", "upstream-key"),
     "ollama": ("authorization", "Bearer upstream-key"),
+    "cohere": ("authorization", "Bearer upstream-key"),
+    "bedrock": ("authorization", "Bearer upstream-key"),
 }
 UP_PATH = {
     "openai": "/v1/chat/completions",
@@ -22,16 +24,21 @@ UP_PATH = {
     "gemini": "/v1beta/models/m:generateContent",
     "ollama": "/api/chat",
     "responses": "/v1/responses",
+    "cohere": "/v2/chat",
+    "bedrock": "/model/m/converse",
 }
-NO_COMMENTS = ("gemini", "ollama")
-"""Clients of these take every line for data."""
-EMBEDDING = ("openai", "gemini", "ollama")
+NO_COMMENTS = ("gemini", "ollama", "bedrock")
+"""Clients of these take every line for data, or know no lines."""
+NAMED_IN_THE_PATH = ("gemini", "bedrock")
+EMBEDDING = ("openai", "gemini", "ollama", "cohere")
 TOOLS: dict[str, dict[str, Any]] = {
     "responses": {"tools": [{"type": "function", "name": "weather", "parameters": {"type": "object"}}]},
     "openai": {"tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]},
     "anthropic": {"tools": [{"name": "weather", "input_schema": {"type": "object"}}]},
     "gemini": {"tools": [{"functionDeclarations": [{"name": "weather", "parametersJsonSchema": {"type": "object"}}]}]},
     "ollama": {"tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]},
+    "cohere": {"tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]},
+    "bedrock": {"toolConfig": {"tools": [{"toolSpec": {"name": "weather", "inputSchema": {"json": {}}}}]}},
 }
 
 
@@ -54,7 +61,7 @@ def test_a_whole_answer(client: str, upstream: str, behind: Any) -> None:
     name, key = KEY[upstream]
     assert sent.headers[name] == key
     assert "x-tsuji" not in "".join(sent.headers)
-    if upstream != "gemini":
+    if upstream not in NAMED_IN_THE_PATH:
         assert sent.json()["model"] == "m"
 
 
@@ -75,6 +82,8 @@ def test_a_stream(client: str, upstream: str, behind: Any) -> None:
         assert facts == {"target": "up:m", "attempts": 1, "cost": "unknown", "input_tokens": 12, "output_tokens": 7}
     if upstream == "gemini":
         assert provider.last.target == "/v1beta/models/m:streamGenerateContent?alt=sse"
+    elif upstream == "bedrock":
+        assert provider.last.target == "/model/m/converse-stream"
     else:
         assert provider.last.json().get("stream", client == upstream == "ollama") is True
 
@@ -90,12 +99,18 @@ def test_a_tool_call(client: str, upstream: str, behind: Any) -> None:
     elif client == "responses":
         call = answer["output"][-1]
         assert (call["name"], json.loads(call["arguments"])) == ("weather", {"city": "Kyoto"})
+    elif client == "cohere":
+        function = answer["message"]["tool_calls"][0]["function"]
+        assert (function["name"], json.loads(function["arguments"])) == ("weather", {"city": "Kyoto"})
     elif client == "anthropic":
         block = answer["content"][-1]
         assert (block["name"], block["input"]) == ("weather", {"city": "Kyoto"})
     elif client == "ollama":
         function = answer["message"]["tool_calls"][0]["function"]
         assert (function["name"], function["arguments"]) == ("weather", {"city": "Kyoto"})
+    elif client == "bedrock":
+        call = answer["output"]["message"]["content"][-1]["toolUse"]
+        assert (call["name"], call["input"]) == ("weather", {"city": "Kyoto"})
     else:
         call = answer["candidates"][0]["content"]["parts"][-1]["functionCall"]
         assert (call["name"], call["args"]) == ("weather", {"city": "Kyoto"})
@@ -166,6 +181,9 @@ def test_embeddings(client: str, upstream: str, behind: Any) -> None:
     elif client == "ollama":
         answer = gateway.ask("/api/embed", {"model": "up:m", "input": ["a", "b"], "keep_alive": "5m"})
         found = answer.json()["embeddings"]
+    elif client == "cohere":
+        answer = gateway.ask("/v2/embed", {"model": "up:m", "texts": ["a", "b"]})
+        found = answer.json()["embeddings"]["float"]
     else:
         content = [{"model": "models/up:m", "content": {"parts": [{"text": t}]}} for t in "ab"]
         answer = gateway.ask("/v1beta/models/up:m:batchEmbedContents", {"requests": content})
@@ -180,3 +198,31 @@ def test_embeddings_from_a_dialect_that_has_none(behind: Any) -> None:
     assert answer.status == 400
     assert "no embeddings" in asking.error("openai", answer.body)[1]
     assert not provider.requests
+
+
+def test_a_titan_model_embeds_for_other_clients(behind: Any) -> None:
+    gateway, provider = behind("bedrock", answers.embeddings("bedrock", [[0.5, -0.25]]))
+    asked = {"model": "up:amazon.titan-embed-text-v2:0", "input": "a", "dimensions": 256}
+    answer = gateway.ask("/v1/embeddings", asked).json()
+    assert [row["embedding"] for row in answer["data"]] == [[0.5, -0.25]]
+    assert answer["usage"]["prompt_tokens"] == 3
+    assert provider.last.target == "/model/amazon.titan-embed-text-v2%3A0/invoke"
+    assert provider.last.json() == {"inputText": "a", "dimensions": 256}
+
+
+def test_bedrocks_own_request_id_and_error_type_pass(behind: Any) -> None:
+    reply = answers.error("bedrock", 400, "no", type="ValidationException")
+    reply.headers["x-amzn-requestid"] = "id-1"
+    gateway, _ = behind("bedrock", reply)
+    answer = gateway.ask(*asking.chat("bedrock"))
+    assert answer.headers["x-amzn-requestid"] == "id-1"
+    assert answer.headers["x-amzn-errortype"] == "ValidationException"
+    assert answer.json() == {"message": "no"}
+    assert gateway.ask(*asking.chat("openai")).json()["error"]["code"] == "ValidationException"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_without_a_model_has_the_one_that_was_asked(stream: bool, behind: Any) -> None:
+    gateway, _ = behind("bedrock", answers.stream("bedrock") if stream else answers.chat("bedrock"))
+    answer = gateway.ask(*asking.chat("openai", stream=stream))
+    assert (answer.events()[0] if stream else answer.json())["model"] == "m"

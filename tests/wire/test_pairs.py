@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import pytest
 from anthropic.types.beta import BetaMessage, BetaRawMessageStreamEvent
@@ -12,6 +13,7 @@ from anthropic.types.beta.message_create_params import (
     MessageCreateParamsNonStreaming,
     MessageCreateParamsStreaming,
 )
+from cohere import ChatMessages, ToolV2, V2ChatResponse, V2ChatStreamResponse
 from google.genai.types import Content, GenerateContentResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat.completion_create_params import (
@@ -25,6 +27,7 @@ from openai.types.responses.response_create_params import (
 )
 from pydantic import TypeAdapter
 
+from tests.wire.bedrock import botocore_reading as botocore
 from tests.wire.recordings import MISSING, Exchange, exchanges
 from tsuji.core import events as ev
 from tsuji.core.assemble import assemble
@@ -37,6 +40,7 @@ from tsuji.wire.dialect import NO_QUIRKS, Losses
 from tsuji.wire.sse import SSEParser
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
+_BEDROCK = re.compile(r"^/model/([^/]+)/(converse|converse-stream)$")
 _GEMINI = re.compile(r"/models/([^:/]+):(generateContent|streamGenerateContent)$")
 
 
@@ -64,11 +68,15 @@ def _cases() -> list[Case]:
         elif e.path.endswith("/responses"):
             if not e.request.keys() & STATE:
                 found.append(("responses", e, None, None))
+        elif e.path == "/v2/chat":
+            found.append(("cohere", e, None, None))
         elif e.path == "/v1/messages":
             found.append(("anthropic", e, None, None))
         elif gemini := _GEMINI.search(e.path):
             found.append(("gemini", e, gemini[1], gemini[2].startswith("stream")))
-    names = ("openai", "anthropic", "gemini", "responses")
+        elif bedrock := _BEDROCK.search(e.path):
+            found.append(("bedrock", e, unquote(bedrock[1]), bedrock[2] == "converse-stream"))
+    names = ("openai", "anthropic", "gemini", "responses", "cohere", "bedrock")
     return [Case(source, to, e, m, s) for source, e, m, s in found for to in names if to != source]
 
 
@@ -104,23 +112,36 @@ def _gemini_request(body: Any) -> None:
         Content.model_validate(content)
 
 
+def _cohere_request(body: Any) -> None:
+    _type(ChatMessages).validate_python(body["messages"])
+    _type(list[ToolV2]).validate_python(body.get("tools", []))
+
+
+def _bedrock_request(body: Any) -> None:
+    assert botocore.complaints(body) == ""
+
+
 REQUEST: dict[str, Callable[[Any], None]] = {
     "openai": _openai_request,
     "responses": _responses_request,
     "anthropic": _anthropic_request,
     "gemini": _gemini_request,
+    "cohere": _cohere_request,
+    "bedrock": _bedrock_request,
 }
 RESPONSE: dict[str, Any] = {
     "openai": ChatCompletion,
     "responses": Response,
     "anthropic": BetaMessage,
     "gemini": GenerateContentResponse,
+    "cohere": V2ChatResponse,
 }
 EVENT: dict[str, Any] = {
     "openai": ChatCompletionChunk,
     "responses": ResponseStreamEvent,
     "anthropic": BetaRawMessageStreamEvent,
     "gemini": GenerateContentResponse,
+    "cohere": V2ChatStreamResponse,
 }
 
 
@@ -174,7 +195,12 @@ def test_answers(case: Case) -> None:
     source, target = dialect(case.source), dialect(case.target)
     response = source.parse_response(case.exchange.raw_response, NO_QUIRKS)
     body = target.render_response(response)
-    _type(RESPONSE[case.target]).validate_json(body)
+    if case.target == "bedrock":
+        taken = botocore.answer(body)
+        assert botocore.unknown(json.loads(body), botocore.MODEL.shape_for("ConverseResponse")) == []
+        assert taken["output"]["message"]["content"] is not None
+    else:
+        _type(RESPONSE[case.target]).validate_json(body)
     back = target.parse_response(body, NO_QUIRKS)
     assert content(back) == content(response)
     assert usage(response) is None or usage(back) == usage(response)  # most dialects have no word for "not known yet"
@@ -189,7 +215,10 @@ def test_streams(case: Case) -> None:
     renderer = target.stream_renderer(asked)
     stream = b"".join([renderer.render([event]) for event in events])
     failed = isinstance(events[-1], ev.StreamFailed)
-    for _, data in SSEParser().feed(stream):
+    if case.target == "bedrock":
+        last = botocore.events(stream)[-1]
+        assert "Error" in last if failed else last["metadata"]["usage"]
+    for _, data in SSEParser().feed(stream) if case.target != "bedrock" else ():
         if data != b"[DONE]" and not (failed and "error" in json.loads(data)):
             _type(EVENT[case.target]).validate_json(data)
     back = target.stream_parser(NO_QUIRKS)

@@ -79,6 +79,20 @@ def test_an_effort_takes_the_shape_of_its_new_name(target: str, word: str, expec
     assert json.loads(encode(found)) == {target: expected}
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b'"none"', {"thinking": {"type": "disabled"}}),
+        (b'"high"', {"reasoning_effort": "high"}),
+        (b"null", {"reasoning_effort": None}),
+        (b"7", {"reasoning_effort": 7}),
+    ],
+)
+def test_no_effort_is_said_by_the_field_that_turns_thinking_off(value: bytes, expected: object) -> None:
+    found = quirky({"reasoning_effort": msgspec.Raw(value)}, Quirks(thinking_off="thinking"), losses())
+    assert json.loads(encode(found)) == expected
+
+
 @pytest.mark.parametrize("value", ["\ud800", object()])
 def test_what_json_cannot_hold(value: object) -> None:
     with pytest.raises(InvalidRequestError):

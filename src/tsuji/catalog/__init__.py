@@ -2,14 +2,17 @@
 
 Owns one TOML row per provider (`providers/<id>.toml`, read on first use) and the price table, which comes from the
 genai-prices package's data where that is installed. It refuses to know keys, configuration or wire formats, and to
-guess: an unknown price is None. A row that misspells a field does not load.
+guess: an unknown price is None. A row that misspells a field, its own or one of its dialect's, does not load.
 """
 
+import tomllib
 from functools import cache
 from pathlib import Path
 
-from tsuji.core.errors import ConfigError, ModelNotFoundError
+from tsuji.core.errors import ModelNotFoundError
 from tsuji.core.provider import Provider
+
+from .row import load_row, mistakes, nearest
 
 ROWS = Path(__file__).parent / "providers"
 
@@ -20,35 +23,26 @@ def provider_ids() -> tuple[str, ...]:
     return tuple(sorted(row.stem for row in ROWS.iterdir() if row.suffix == ".toml"))
 
 
+def canonical(name: str) -> str:
+    """The id of the row that goes by that name as well; the name itself where there is none."""
+    return name if name in provider_ids() else _aliases().get(name, name)
+
+
 @cache
-def provider(id: str) -> Provider:
-    """The catalogue's row of that id. Raises ModelNotFoundError, naming the nearest id there is."""
+def _aliases() -> dict[str, str]:
+    """Other name -> id. No row is loaded for them, for that loads its dialects."""
+    texts = {row.stem: row.read_text("utf-8") for row in ROWS.glob("*.toml")}
+    rows = {id: tomllib.loads(text)["aliases"] for id, text in texts.items() if "\naliases = " in text}
+    return {alias: id for id, aliases in rows.items() for alias in aliases}
+
+
+@cache
+def provider(name: str) -> Provider:
+    """The catalogue's row of that id or alias. Raises ModelNotFoundError, naming the nearest id there is."""
+    id = canonical(name)
     if id not in provider_ids():
-        raise ModelNotFoundError(f"no provider {id!r}; {nearest(id, provider_ids())}", param="model")
+        raise ModelNotFoundError(f"no provider {name!r}; {nearest(name, provider_ids())}", param="model")
     return load_row(ROWS / f"{id}.toml")
 
 
-def load_row(path: Path) -> Provider:
-    """One row: no unknown field, no wrong type, named as its id. Raises ConfigError with the file's name."""
-    import tomllib
-
-    import msgspec
-
-    try:
-        row = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Provider)
-    except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"provider row {path.name}: {error}") from None
-    if row.id != path.stem:
-        raise ConfigError(f"provider row {path.name}: its id is {row.id!r}; it must be the file's name")
-    return row
-
-
-def nearest(name: str, known: tuple[str, ...]) -> str:
-    """The end of an error message: the nearest of the known names, or all of them."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(name.lower(), known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
-
-
-__all__ = ["provider", "provider_ids", "load_row", "nearest"]
+__all__ = ["canonical", "provider", "provider_ids", "load_row", "mistakes", "nearest"]

@@ -100,6 +100,8 @@ def cost(price: Price | None, usage: Usage | None) -> int | None:
     """Nano-dollars, rounded once, half up. None where the price or a count that it needs is unknown."""
     if price is None or usage is None or price.uncounted:
         return 0 if price is not None and price.source == "free" else None
+    if usage.billed_input_tokens is not None:
+        usage = Usage(usage.billed_input_tokens, usage.billed_output_tokens)  # by kinds that are not told
     if usage.input_tokens is None:
         return None
     rates: Rates = price

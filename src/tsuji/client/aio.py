@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -13,19 +14,31 @@ from tsuji.core.timeouts import Timeouts
 from tsuji.http.aio import AsyncPool, AsyncResponse
 from tsuji.http.aio import Exchange as Connected
 
-from .build import Ask, ask_chat, ask_embedding, ask_messages
+from .block import Block
+from .build import Ask, ask_chat, ask_embedding, ask_messages, ask_responses
 from .chat_shape import ChatShape
 from .delivery import Delivery, Shape
 from .dispatch import Dispatch, embeddings, is_local, local_models, models
-from .exchange import Exchange
+from .exchange import Exchange, Send
 from .jobs import ChatJob, EmbeddingJob, ModelsJob
-from .message_shape import Block, Message, MessageShape
-from .options import CallOptions, ChatMessage, ChatOptions, EmbeddingOptions, MessagesOptions, split
+from .message_shape import Message, MessageShape
+from .options import (
+    CallOptions,
+    ChatMessage,
+    ChatOptions,
+    EmbeddingOptions,
+    MessagesOptions,
+    ResponsesOptions,
+    split,
+)
+from .response_shape import Response, ResponseShape
 from .results import ChatCompletion, ChatCompletionChunk, CreateEmbeddingResponse, Model
-from .sync import END_WAIT
+from .sync import END_WAIT, ShapeOf
 from .trace import Trace
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from tsuji.http.tls import TlsConfig
 
 Answer = TypeVar("Answer")
@@ -160,7 +173,7 @@ class AsyncClient:
             "extra_headers": extra_headers,
             "drop_params": drop_params,
         }
-        self._dispatch = Dispatch(config, defaults)
+        self._dispatch = Dispatch(config, defaults, tls)
         self._pool = AsyncPool(tls=tls)
 
     @property
@@ -189,13 +202,7 @@ class AsyncClient:
         self, model: str, messages: Sequence[ChatMessage], *, stream: bool | None = None, **options: Any
     ) -> Any:
         """See tsuji.completion."""
-        ask = ask_chat(model, messages, stream, options)
-        if stream:
-            return await self._stream(ask, ChatShape)
-        exchange = self._dispatch.exchange(ChatJob(ask.request), model, ask.target)
-        response = await self._whole(exchange)
-        exchange.trace.usage = response.usage
-        return ChatShape.whole(ask, response, exchange.trace)
+        return await self._chat(ask_chat(model, messages, stream, options), ChatShape)
 
     @overload
     async def messages(
@@ -227,13 +234,36 @@ class AsyncClient:
         **options: Any,
     ) -> Any:
         """See tsuji.messages."""
-        ask = ask_messages(model, messages, max_tokens, stream, options)
-        if stream:
-            return await self._stream(ask, MessageShape)
-        exchange = self._dispatch.exchange(ChatJob(ask.request), model, ask.target)
-        response = await self._whole(exchange)
-        exchange.trace.usage = response.usage
-        return MessageShape.whole(ask, response, exchange.trace)
+        return await self._chat(ask_messages(model, messages, max_tokens, stream, options), MessageShape)
+
+    @overload
+    async def responses(
+        self,
+        model: str,
+        input: str | Sequence[ChatMessage] | None = None,
+        *,
+        stream: Literal[True],
+        **options: Unpack[ResponsesOptions],
+    ) -> AsyncStream[Block, Response]: ...
+    @overload
+    async def responses(
+        self,
+        model: str,
+        input: str | Sequence[ChatMessage] | None = None,
+        *,
+        stream: Literal[False] | None = None,
+        **options: Unpack[ResponsesOptions],
+    ) -> Response: ...
+    async def responses(
+        self,
+        model: str,
+        input: str | Sequence[ChatMessage] | None = None,
+        *,
+        stream: bool | None = None,
+        **options: Any,
+    ) -> Any:
+        """See tsuji.responses."""
+        return await self._chat(ask_responses(model, input, stream, options), ResponseShape)
 
     async def embedding(
         self, model: str, inputs: Any = None, *, input: Any = None, **options: Unpack[EmbeddingOptions]
@@ -253,6 +283,15 @@ class AsyncClient:
         if is_local(provider):
             return await asyncio.to_thread(local_models)
         return models(await self._whole(self._dispatch.listing(ModelsJob(), provider, target)))
+
+    async def _chat(self, ask: Ask, shape: ShapeOf) -> Any:
+        job = ChatJob(ask.request, ask.dialect)
+        exchange = self._dispatch.exchange(job, ask.request.model, ask.target)
+        if ask.request.stream:
+            return await self._stream(exchange, ask, shape)
+        response = await self._whole(exchange)
+        exchange.trace.usage = response.usage
+        return shape.whole(ask, response, exchange.trace)
 
     async def _whole(self, exchange: Exchange[Answer]) -> Answer:
         while True:
@@ -276,6 +315,9 @@ class AsyncClient:
 
             exchange.use(await engine().aendpoint(exchange.target.model, exchange.operation))
         send = exchange.send()
+        while not isinstance(send, Send):
+            await self._wait(exchange, send)
+            send = exchange.send()
         response = AsyncResponse()
         before = monotonic()
         try:
@@ -285,8 +327,16 @@ class AsyncClient:
             exchange.trace.waited += monotonic() - before
         return response, connected
 
-    async def _stream(self, ask: Ask, shape: "type[ChatShape | MessageShape]") -> AsyncStream[Any, Any]:
-        exchange = self._dispatch.exchange(ChatJob(ask.request), ask.request.model, ask.target)
+    async def _wait(self, exchange: Exchange[Any], credentials: "Future[None]") -> None:
+        before = monotonic()
+        try:
+            await asyncio.wrap_future(credentials)
+        except TsujiError as error:
+            raise copy(error) from error.__cause__  # others wait for the same
+        finally:
+            exchange.trace.waited += monotonic() - before
+
+    async def _stream(self, exchange: Exchange[Any], ask: Ask, shape: ShapeOf) -> AsyncStream[Any, Any]:
         while True:
             exchange.advance()
             try:

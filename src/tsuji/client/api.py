@@ -7,12 +7,14 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
-from .options import CallOptions, ChatMessage, ChatOptions, EmbeddingOptions, MessagesOptions
+from .options import CallOptions, ChatMessage, ChatOptions, EmbeddingOptions, MessagesOptions, ResponsesOptions
 from .sync import Client, Stream
 
 if TYPE_CHECKING:
     from .aio import AsyncClient, AsyncStream
-    from .message_shape import Block, Message
+    from .block import Block
+    from .message_shape import Message
+    from .response_shape import Response
     from .results import ChatCompletion, ChatCompletionChunk, CreateEmbeddingResponse, Model
 
 _shared: dict[str, Client] = {}
@@ -150,6 +152,64 @@ async def amessages(
 ) -> "Message | AsyncStream[Block, Message]":
     """As messages; the stream is for `async for`."""
     return await _async_client().messages(model, messages, max_tokens, stream=stream, **options)  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType]
+
+
+@overload
+def responses(
+    model: str,
+    input: str | Sequence[ChatMessage] | None = None,
+    *,
+    stream: Literal[True],
+    **options: Unpack[ResponsesOptions],
+) -> "Stream[Block, Response]": ...
+@overload
+def responses(
+    model: str,
+    input: str | Sequence[ChatMessage] | None = None,
+    *,
+    stream: Literal[False] | None = None,
+    **options: Unpack[ResponsesOptions],
+) -> "Response": ...
+def responses(
+    model: str,
+    input: str | Sequence[ChatMessage] | None = None,
+    *,
+    stream: bool | None = None,
+    **options: Any,
+) -> "Response | Stream[Block, Response]":
+    """Ask any model in the terms of OpenAI's Responses API; the answer, or each event of the stream, has its shape.
+
+    input: a text, or items: dicts, messages among them, and items of earlier answers as they are.
+    Keywords: tsuji.client.options.ResponsesOptions. Model names and errors are those of completion.
+    """
+    return _client().responses(model, input, stream=stream, **options)  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType]
+
+
+@overload
+async def aresponses(
+    model: str,
+    input: str | Sequence[ChatMessage] | None = None,
+    *,
+    stream: Literal[True],
+    **options: Unpack[ResponsesOptions],
+) -> "AsyncStream[Block, Response]": ...
+@overload
+async def aresponses(
+    model: str,
+    input: str | Sequence[ChatMessage] | None = None,
+    *,
+    stream: Literal[False] | None = None,
+    **options: Unpack[ResponsesOptions],
+) -> "Response": ...
+async def aresponses(
+    model: str,
+    input: str | Sequence[ChatMessage] | None = None,
+    *,
+    stream: bool | None = None,
+    **options: Any,
+) -> "Response | AsyncStream[Block, Response]":
+    """As responses; the stream is for `async for`."""
+    return await _async_client().responses(model, input, stream=stream, **options)  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType]
 
 
 def embedding(

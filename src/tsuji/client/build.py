@@ -11,7 +11,7 @@ from tsuji.core.errors import InvalidRequestError
 from tsuji.core.request import EFFORTS, ChatRequest, EmbeddingRequest
 from tsuji.wire import dialect
 
-from .options import CHAT, EMBEDDING, MESSAGES, Dumpable, split
+from .options import CHAT, EMBEDDING, MESSAGES, RESPONSES, Dumpable, split
 from .record import Result
 from .state import restore, take_state
 from .structured import Parse, structured
@@ -23,13 +23,14 @@ class Ask(msgspec.Struct):
     """A request to make.
 
     target: see options.Target. parse: how `message.parsed` is made. show_usage: the caller wants the usage chunk of a
-    stream.
+    stream. dialect: whose words the caller uses.
     """
 
     request: ChatRequest
     target: Fields
     parse: Parse | None = None
     show_usage: bool = False
+    dialect: str = "openai"
 
 
 def ask_chat(model: str, messages: Any, stream: bool | None, options: Fields) -> Ask:
@@ -122,22 +123,22 @@ def _plain_messages(messages: Any, states: dict[int, Fields]) -> list[Any]:
     for index, message in enumerate(_listed(messages, "messages")):
         if isinstance(message, Result):
             message = {"provider_state": None, **message.to_dict()}
-        elif isinstance(message, Dumpable):
-            message = message.model_dump(exclude_none=True)
-        elif isinstance(message, Mapping):
-            message = dict(cast("Mapping[str, Any]", message))
         else:
-            raise InvalidRequestError(
-                f"messages[{index}] must be a dict with role and content, or a message of an answer, not "
-                f"{type(message).__name__}",
-                param=f"messages[{index}]",
-            )
+            message = _plain(message, f"messages[{index}]", "a dict with role and content, or a message of an answer")
         if "provider_state" in message:
             message, state = take_state(message)
             if state is not None:
                 states[index] = state
         plain.append(message)
     return plain
+
+
+def _plain(value: Any, where: str, what: str) -> Fields:
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[str, Any]", value))
+    if isinstance(value, Dumpable):
+        return value.model_dump(exclude_none=True)
+    raise InvalidRequestError(f"{where} must be {what}, not {type(value).__name__}", param=where)
 
 
 def _encoded(body: Fields) -> bytes:
@@ -163,7 +164,8 @@ def ask_messages(model: str, messages: Any, max_tokens: Any, stream: bool | None
     if not _all_plain(messages):
         messages = _plain_messages(messages, {})
     body = {"messages": messages, "max_tokens": max_tokens, **fields}
-    return Ask(dialect("anthropic").parse_request(_encoded(body), model, bool(stream)), target, parse)
+    request = dialect("anthropic").parse_request(_encoded(body), model, bool(stream))
+    return Ask(request, target, parse, dialect="anthropic")
 
 
 def _anthropic_tool(tool: Any, where: str) -> Fields:
@@ -172,6 +174,85 @@ def _anthropic_tool(tool: Any, where: str) -> Fields:
     function = _tool(tool, where)["function"]
     entry = {"name": function["name"], "input_schema": function["parameters"]}
     return {**entry, "description": function["description"]} if "description" in function else entry
+
+
+def ask_responses(model: str, input: Any, stream: bool | None, options: Fields) -> Ask:
+    """The same for a call in the terms of OpenAI's Responses API."""
+    fields, target = split("responses", options, RESPONSES)
+    input = _input(fields, input)
+    if input is not None:
+        fields["input"] = input
+    parse = _text(fields)
+    if "tools" in fields:
+        fields["tools"] = [_responses_tool(t, f"tools[{i}]") for i, t in enumerate(_listed(fields["tools"], "tools"))]
+    choice: Any = fields.get("tool_choice")
+    if isinstance(choice, Mapping) and isinstance(cast("Fields", choice).get("function"), Mapping):
+        fields["tool_choice"] = {"type": "function", **choice["function"]}  # chat completions have it deeper
+    if "reasoning" in fields:
+        fields["reasoning"] = _plain(fields["reasoning"], "reasoning", "a dict such as {'effort': 'low'}")
+    request = dialect("responses").parse_request(_encoded(fields), model, bool(stream))
+    return Ask(request, target, parse, dialect="responses")
+
+
+_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
+"""Where the input can be instead, or the beginning of it."""
+
+
+def _input(fields: Fields, given: Any) -> Any:
+    """A text, or items as dicts."""
+    other = fields.pop("input_data", None)
+    if given is not None and other is not None:
+        raise InvalidRequestError("input and input_data are two names of one thing; give one", param="input")
+    given = other if given is None else given
+    if isinstance(given, str) or (given is None and any(name in fields for name in _ELSEWHERE)):
+        return given
+    if given is None or isinstance(given, bytes | Mapping) or not isinstance(given, Sequence):
+        raise InvalidRequestError(
+            f"input must be a text or a list of items, not {type(cast('object', given)).__name__}", param="input"
+        )
+    what = "a dict, or an item of an answer"
+    return [_plain(item, f"input[{i}]", what) for i, item in enumerate(cast("Sequence[Any]", given))]
+
+
+def _text(fields: Fields) -> Parse | None:
+    """Sets `text` from all that says how the answer's text is to look. Gives what `output_parsed` is made with."""
+    text = _plain(fields["text"], "text", "a dict such as {'verbosity': 'low'}") if "text" in fields else {}
+    if "verbosity" in fields:
+        text["verbosity"] = fields.pop("verbosity")
+    given = {name: fields.pop(name) for name in ("text_format", "response_format") if name in fields}
+    own = text.get("format")
+    if len(given) + (own is not None) > 1:
+        raise InvalidRequestError("text.format, text_format and response_format are one thing; give one", param="text")
+    parse: Parse | None = None
+    for form in given.values():
+        asked, parse = structured(_chat_format(form))
+        text["format"] = {"type": asked["type"], **asked.get("json_schema", {})}
+    if isinstance(own, Mapping) and cast("Fields", own).get("type") in ("json_schema", "json_object"):
+        _, parse = structured(_chat_format(own))
+    if text:
+        fields["text"] = text
+    return parse
+
+
+def _chat_format(form: Any) -> Any:
+    """A format of this API, whose schema stands at its top, as chat completions have it; others as they are."""
+    if not isinstance(form, Mapping):
+        return form
+    form = cast("Mapping[str, Any]", form)
+    if form.get("type") != "json_schema" or "json_schema" in form:
+        return form
+    return {"type": "json_schema", "json_schema": {k: v for k, v in form.items() if k != "type"}}
+
+
+def _responses_tool(tool: Any, where: str) -> Fields:
+    """As this API has it. What was written for another is not strict where it does not say so: here it would be."""
+    if isinstance(tool, Mapping) and not cast("Fields", tool).keys() & {"function", "input_schema"}:
+        return dict(cast("Fields", tool))
+    made = _tool(tool, where)
+    function = made.get("function")
+    if not isinstance(function, Mapping):
+        return made
+    return {"strict": False, **{k: v for k, v in made.items() if k != "function"}, **function}
 
 
 class EmbeddingAsk(msgspec.Struct):

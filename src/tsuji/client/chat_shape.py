@@ -1,7 +1,6 @@
 """Canonical answers as OpenAI's objects. The openai dialect renders them, so the library says what the gateway says."""
 
 from time import time
-from typing import Any
 
 import msgspec
 
@@ -82,15 +81,3 @@ def _unknown_is_none(usage: CompletionUsage, known: Usage) -> None:
         usage.completion_tokens = None
     if known.total_tokens is None:
         usage.total_tokens = None
-
-
-def embedding_floats(text: str) -> list[float]:
-    """Base64 of little-endian float32. Raises ValueError where it is none."""
-    import sys
-    from array import array
-    from binascii import a2b_base64
-
-    floats: Any = array("f", a2b_base64(text))
-    if sys.byteorder == "big":
-        floats.byteswap()
-    return floats.tolist()

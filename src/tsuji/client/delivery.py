@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
+from msgspec.structs import replace
+
 from tsuji.core import events as ev
 from tsuji.core.assemble import Assembler
 from tsuji.core.errors import StreamInterruptedError, TsujiError
@@ -97,11 +99,13 @@ class Delivery(Generic[Chunk, Whole]):
         if type(last) is ev.StreamFailed:
             events = events[:-1]
             self.error = last.error
+        if self._so_far.started is None:  # its dialect's answers may not say their model
+            model = self._exchange.target.model
+            events = [replace(e, model=model) if type(e) is ev.Started and not e.model else e for e in events]
         for event in events:
             self._so_far.add(event)
         self.trace.usage = self._so_far.usage
-        if self._so_far.started is not None:
-            self.trace.service_tier = self._so_far.started.service_tier
+        self.trace.service_tier = self._so_far.service_tier
         try:
             self.ready.extend(self._shape.chunks(events, self._so_far))
         except TsujiError as error:  # what cannot be shown breaks the answer off, as any other failure does

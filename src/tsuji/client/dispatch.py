@@ -2,20 +2,23 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tsuji.config import Config, load_config
 from tsuji.core.errors import InvalidRequestError
 from tsuji.core.response import EmbeddingResponse, ModelInfo
 from tsuji.routing import Route, Target
+from tsuji.wire.vectors import unpack
 
-from .chat_shape import embedding_floats
 from .exchange import LOCAL, Exchange
 from .jobs import Job
 from .options import checked
 from .results import CreateEmbeddingResponse, Embedding, EmbeddingUsage, Model
 from .trace import Trace
 from .upstreams import Upstreams
+
+if TYPE_CHECKING:
+    from tsuji.http.tls import TlsConfig
 
 Answer = TypeVar("Answer")
 
@@ -25,12 +28,14 @@ class Dispatch:
 
     __slots__ = ("_defaults", "_upstreams", "config")
 
-    def __init__(self, config: Config | str | Path | None, defaults: Mapping[str, Any]) -> None:
+    def __init__(
+        self, config: Config | str | Path | None, defaults: Mapping[str, Any], tls: "TlsConfig | None" = None
+    ) -> None:
         if config is None or isinstance(config, str | Path):
             config = load_config(Path(config) if config is not None else None)
         self.config = config
         self._defaults = {name: checked(name, value) for name, value in defaults.items() if value is not None}
-        self._upstreams = Upstreams()
+        self._upstreams = Upstreams(tls)
 
     def exchange(self, job: Job[Answer], model: Any, target: dict[str, Any]) -> Exchange[Answer]:
         """Raises ModelNotFoundError, InvalidRequestError."""
@@ -64,10 +69,8 @@ def embeddings(response: EmbeddingResponse, trace: Trace, *, packed: bool) -> Cr
     """packed: vectors that came as base64 stay so."""
     data: list[Embedding] = []
     for index, vector in enumerate(response.vectors):
-        if isinstance(vector, str):
-            data.append(Embedding(index=index, embedding=vector if packed else embedding_floats(vector)))
-        else:
-            data.append(Embedding(index=index, embedding=list(vector)))
+        packed_vector = vector if packed and isinstance(vector, str) else None
+        data.append(Embedding(index=index, embedding=packed_vector or list(unpack(vector))))
     result = CreateEmbeddingResponse(model=response.model, data=data)
     if response.usage is not None:
         tokens = response.usage.input_tokens

@@ -2,14 +2,14 @@
 
 advance()          the next target, or the error of the whole call
 use(endpoint)      only for the local engine: where the model listens
-send()             what goes on the wire
+send()             what goes on the wire; or a future to wait for, and then to send() again
 answer(...)        a whole answer came
 stream(...)        a stream began: a Reading takes its bytes
 failed(error)      this target is lost; advance() again
 """
 
 from collections.abc import Mapping
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
@@ -22,7 +22,7 @@ from tsuji.core.errors import (
     UpstreamConnectionError,
     UpstreamProtocolError,
 )
-from tsuji.core.events import StreamFailed
+from tsuji.core.events import Started, StreamFailed
 from tsuji.core.timeouts import Timeouts
 from tsuji.http.message import Headers, render_headers
 from tsuji.http.url import Origin
@@ -35,10 +35,13 @@ from .upstream import Upstream
 from .upstreams import Upstreams
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from tsuji.engine.endpoint import Endpoint
 
 Answer = TypeVar("Answer")
 LOCAL = "local"
+_REFUSED = (401, 403)
 
 
 class Send(NamedTuple):
@@ -128,8 +131,8 @@ class Exchange(Generic[Answer]):
     def use(self, endpoint: "Endpoint") -> None:
         self.endpoint = endpoint
 
-    def send(self) -> Send:
-        """Raises TsujiError where this target cannot be asked this."""
+    def send(self) -> "Send | Future[None]":
+        """A future where credentials have to be had first. Raises TsujiError where this target cannot be asked this."""
         settings = self._settings
         if self.endpoint is not None:
             if settings.get("api_base"):
@@ -140,10 +143,12 @@ class Exchange(Generic[Answer]):
             upstream = self._upstreams.local(self._config.provider(LOCAL), self.endpoint)
             model = self.endpoint.model
         else:
-            upstream = self._upstreams.hosted(self._config, self.target.provider, settings)
+            upstream = self._upstreams.hosted(self._config, self.target.provider, settings, self._job.prefer)
             model = self.target.model
+            if not isinstance(upstream, Upstream):
+                return upstream
         self._upstream = upstream
-        losses = Losses(upstream.dialect.name, self._drop)
+        losses = Losses(upstream.dialect.name, self._drop, self._job.names)
         call = self._adapted().render(upstream, model, losses)
         self.trace.dropped = losses.dropped
         body = call.body
@@ -152,8 +157,11 @@ class Exchange(Generic[Answer]):
         headers = upstream.headers
         if call.headers:
             headers += _call_headers(call, settings.get("extra_headers", {}))
-        target = upstream.target(self._job.operation, call.path, model)
-        return Send(call.method.encode(), upstream.origin, target, headers, body, self._timeouts)
+        target = upstream.target(self._job.operation, call.path, model, self._job.stream)
+        method = call.method.encode()
+        if upstream.signer is not None:
+            headers += upstream.signer.sign(method, upstream.origin.host_header, target, headers, body, time())
+        return Send(method, upstream.origin, target, headers, body, self._timeouts)
 
     def _adapted(self) -> Job[Any]:
         """For a local model: what llama.cpp does not do by itself is said in ways that it does."""
@@ -177,8 +185,12 @@ class Exchange(Generic[Answer]):
                 f"{upstream.provider.base_url!r} right?"
             )
         answer: Any = self._job.parse(upstream, body)
+        if getattr(answer, "model", None) == "":  # some dialects leave it to the request
+            answer = msgspec.structs.replace(answer, model=self.target.model)
         if self._unadapt is not None:
             answer = self._unadapt.response(answer)
+        if getattr(answer, "model", None) == "":  # its dialect's answers don't say it
+            answer = msgspec.structs.replace(answer, model=self.target.model)
         self.trace.service_tier = getattr(answer, "service_tier", None)  # of a chat; vectors and lists have none
         self.succeeded()
         return answer
@@ -189,7 +201,8 @@ class Exchange(Generic[Answer]):
             return None
         upstream = self._called()
         adapter = self._unadapt.events() if self._unadapt is not None else None
-        return Reading(upstream.dialect.stream_parser(upstream.provider.quirks), adapter, upstream.provider.base_url)
+        parser = upstream.dialect.stream_parser(upstream.provider.quirks)
+        return Reading(parser, adapter, upstream.provider.base_url, self.target.model)
 
     def succeeded(self) -> None:
         now = monotonic()
@@ -221,6 +234,11 @@ class Exchange(Generic[Answer]):
                 f"the provider answered with status {status}{' to ' + where if where else ''}; redirects are not "
                 f"followed, so correct the base URL {upstream.provider.base_url!r}"
             )
+        if upstream.signer is not None:
+            if upstream.signer.secret:  # AWS repeats it, where it explains what should have been signed
+                body = body.replace(upstream.signer.secret.encode(), b"***")
+            if status in _REFUSED:
+                upstream.signer.refused()
         named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
         return upstream.dialect.parse_error(status, named, body)
 
@@ -228,9 +246,10 @@ class Exchange(Generic[Answer]):
 class Reading:
     """Bytes of a stream to canonical events."""
 
-    __slots__ = ("_adapter", "_base_url", "_begun", "_parser")
+    __slots__ = ("_adapter", "_base_url", "_begun", "_model", "_parser")
 
-    def __init__(self, parser: Any, adapter: Any, base_url: str) -> None:
+    def __init__(self, parser: Any, adapter: Any, base_url: str, model: str) -> None:
+        self._model = model
         self._parser = parser
         self._adapter = adapter
         self._base_url = base_url
@@ -243,6 +262,8 @@ class Reading:
                 wrong = f"the answer is a web page, not a stream; is the base URL {self._base_url!r} right?"
                 return [StreamFailed(UpstreamProtocolError(wrong))]
         events = self._parser.feed(data)
+        if events and type(events[0]) is Started and not events[0].model:
+            events[0] = msgspec.structs.replace(events[0], model=self._model)
         return events if self._adapter is None else self._adapter.feed(events)
 
     def close(self) -> list[Any]:

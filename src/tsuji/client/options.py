@@ -113,10 +113,62 @@ class MessagesOptions(Target, total=False):
     betas: Sequence[str] | None
 
 
+class ResponsesOptions(Target, total=False):
+    """Options of `responses`. Names and meaning are those of OpenAI's Responses API.
+
+    input_data: the same as input, as any-llm calls it.
+    tools: entries of this API, of chat completions or of Anthropic, or plain functions with type hints.
+    text_format, response_format: a Pydantic model, dataclass, Struct or TypedDict, a JSON schema, or a `text.format`;
+    the instance is then `output_parsed`.
+    previous_response_id, conversation, prompt, background and the provider's own tools: only where the provider is
+    asked in this API; others refuse them by name.
+    presence_penalty, frequency_penalty: for providers that know them; others refuse them.
+    """
+
+    input_data: str | Sequence[ChatMessage] | None
+    instructions: str | None
+    tools: Sequence[Tool] | None
+    tool_choice: str | Mapping[str, Any] | None
+    parallel_tool_calls: bool | None
+    max_tool_calls: int | None
+    text: Mapping[str, Any] | Dumpable | None
+    text_format: Mapping[str, Any] | type | Any
+    response_format: Mapping[str, Any] | type | Any
+    verbosity: Literal["low", "medium", "high"] | None
+    reasoning: Mapping[str, Any] | Dumpable | None
+    max_output_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    top_logprobs: int | None
+    presence_penalty: float | None
+    frequency_penalty: float | None
+    include: Sequence[str] | None
+    metadata: Mapping[str, str] | None
+    store: bool | None
+    previous_response_id: str | None
+    conversation: str | Mapping[str, Any] | None
+    prompt: Mapping[str, Any] | None
+    truncation: Literal["auto", "disabled"] | None
+    user: str | None
+    safety_identifier: str | None
+    service_tier: str | None
+    prompt_cache_key: str | None
+    prompt_cache_retention: str | None
+    prompt_cache_options: Mapping[str, Any] | None
+    background: bool | None
+    background_options: Mapping[str, Any] | None
+    context_management: Sequence[Mapping[str, Any]] | None
+    stream_options: Mapping[str, Any] | None
+    moderation: Mapping[str, Any] | None
+    access_programs: Mapping[str, Any] | None
+    image: Mapping[str, Any] | None
+
+
 class EmbeddingOptions(Target, total=False):
     """encoding_format "base64" leaves the vectors as the provider's base64 text; else they are lists of floats.
 
-    task: what the vectors are for, in the provider's words (Gemini's RETRIEVAL_QUERY and the like).
+    task: what the vectors are for: query, document, classification, clustering or similarity, by these names or any
+    provider's (tsuji.wire.tasks); another word is passed on as it is.
     """
 
     dimensions: int | None
@@ -128,6 +180,7 @@ class EmbeddingOptions(Target, total=False):
 TARGET = frozenset(Target.__annotations__)  # those of CallOptions among them
 CHAT = frozenset(ChatOptions.__annotations__) - TARGET
 MESSAGES = frozenset(MessagesOptions.__annotations__) - TARGET
+RESPONSES = frozenset(ResponsesOptions.__annotations__) - TARGET
 EMBEDDING = frozenset(EmbeddingOptions.__annotations__) - TARGET
 
 _ELSEWHERE = {
@@ -139,13 +192,23 @@ _ELSEWHERE = {
 }
 
 
+_NAMED = {
+    "completion": ("model", "messages", "stream"),
+    "messages": ("model", "messages", "max_tokens", "stream"),
+    "responses": ("model", "input", "stream"),
+    "embedding": ("model", "inputs", "input"),
+    "list_models": ("provider",),
+}
+"""What stands in the signature itself."""
+
+
 def unknown_option(function: str, name: str, known: Collection[str]) -> TypeError:
     """The error for a keyword that `function` does not have."""
     if name in _ELSEWHERE:
         return TypeError(f"{function}() takes no argument {name!r}: {_ELSEWHERE[name]}")
     from difflib import get_close_matches
 
-    near = get_close_matches(name, [*known, *TARGET, "model", "messages", "max_tokens", "stream"], n=1)
+    near = get_close_matches(name, [*known, *TARGET, *_NAMED.get(function, ("model",))], n=1)
     hint = f"did you mean {near[0]!r}?" if near else "a provider's own fields go into extra_body"
     return TypeError(f"{function}() got an unexpected keyword argument {name!r}; {hint}")
 

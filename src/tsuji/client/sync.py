@@ -1,6 +1,7 @@
 """The blocking client: ordinary sockets, no event loop."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -11,24 +12,37 @@ from tsuji.core.errors import StreamInterruptedError, TsujiError
 from tsuji.core.timeouts import Timeouts
 from tsuji.http.blocking import BlockingPool, BlockingResponse
 
-from .build import Ask, ask_chat, ask_embedding, ask_messages
+from .block import Block
+from .build import Ask, ask_chat, ask_embedding, ask_messages, ask_responses
 from .chat_shape import ChatShape
 from .delivery import Delivery, Shape
 from .dispatch import Dispatch, embeddings, is_local, local_models, models
-from .exchange import Exchange
+from .exchange import Exchange, Send
 from .jobs import ChatJob, EmbeddingJob, ModelsJob
-from .message_shape import Block, Message, MessageShape
-from .options import CallOptions, ChatMessage, ChatOptions, EmbeddingOptions, MessagesOptions, split
+from .message_shape import Message, MessageShape
+from .options import (
+    CallOptions,
+    ChatMessage,
+    ChatOptions,
+    EmbeddingOptions,
+    MessagesOptions,
+    ResponsesOptions,
+    split,
+)
+from .response_shape import Response, ResponseShape
 from .results import ChatCompletion, ChatCompletionChunk, CreateEmbeddingResponse, Model
 from .trace import Trace
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from tsuji.http.tls import TlsConfig
 
 Answer = TypeVar("Answer")
 Chunk = TypeVar("Chunk")
 Whole = TypeVar("Whole")
 
+ShapeOf = type[ChatShape | MessageShape | ResponseShape]
 END_WAIT = 0.2
 """Seconds that a complete stream may take to end its body; longer, and its connection is not kept."""
 
@@ -153,7 +167,7 @@ class Client:
             "extra_headers": extra_headers,
             "drop_params": drop_params,
         }
-        self._dispatch = Dispatch(config, defaults)
+        self._dispatch = Dispatch(config, defaults, tls)
         self._pool = BlockingPool(tls=tls)
 
     @property
@@ -182,13 +196,7 @@ class Client:
         self, model: str, messages: Sequence[ChatMessage], *, stream: bool | None = None, **options: Any
     ) -> Any:
         """See tsuji.completion."""
-        ask = ask_chat(model, messages, stream, options)
-        if stream:
-            return self._stream(ask, ChatShape)
-        exchange = self._dispatch.exchange(ChatJob(ask.request), model, ask.target)
-        response = self._whole(exchange)
-        exchange.trace.usage = response.usage
-        return ChatShape.whole(ask, response, exchange.trace)
+        return self._chat(ask_chat(model, messages, stream, options), ChatShape)
 
     @overload
     def messages(
@@ -220,13 +228,36 @@ class Client:
         **options: Any,
     ) -> Any:
         """See tsuji.messages."""
-        ask = ask_messages(model, messages, max_tokens, stream, options)
-        if stream:
-            return self._stream(ask, MessageShape)
-        exchange = self._dispatch.exchange(ChatJob(ask.request), model, ask.target)
-        response = self._whole(exchange)
-        exchange.trace.usage = response.usage
-        return MessageShape.whole(ask, response, exchange.trace)
+        return self._chat(ask_messages(model, messages, max_tokens, stream, options), MessageShape)
+
+    @overload
+    def responses(
+        self,
+        model: str,
+        input: str | Sequence[ChatMessage] | None = None,
+        *,
+        stream: Literal[True],
+        **options: Unpack[ResponsesOptions],
+    ) -> Stream[Block, Response]: ...
+    @overload
+    def responses(
+        self,
+        model: str,
+        input: str | Sequence[ChatMessage] | None = None,
+        *,
+        stream: Literal[False] | None = None,
+        **options: Unpack[ResponsesOptions],
+    ) -> Response: ...
+    def responses(
+        self,
+        model: str,
+        input: str | Sequence[ChatMessage] | None = None,
+        *,
+        stream: bool | None = None,
+        **options: Any,
+    ) -> Any:
+        """See tsuji.responses."""
+        return self._chat(ask_responses(model, input, stream, options), ResponseShape)
 
     def embedding(
         self, model: str, inputs: Any = None, *, input: Any = None, **options: Unpack[EmbeddingOptions]
@@ -246,6 +277,15 @@ class Client:
         if is_local(provider):
             return local_models()
         return models(self._whole(self._dispatch.listing(ModelsJob(), provider, target)))
+
+    def _chat(self, ask: Ask, shape: ShapeOf) -> Any:
+        job = ChatJob(ask.request, ask.dialect)
+        exchange = self._dispatch.exchange(job, ask.request.model, ask.target)
+        if ask.request.stream:
+            return self._stream(exchange, ask, shape)
+        response = self._whole(exchange)
+        exchange.trace.usage = response.usage
+        return shape.whole(ask, response, exchange.trace)
 
     def _whole(self, exchange: Exchange[Answer]) -> Answer:
         while True:
@@ -268,14 +308,25 @@ class Client:
 
             exchange.use(engine().endpoint(exchange.target.model, exchange.operation))
         send = exchange.send()
+        while not isinstance(send, Send):
+            self._wait(exchange, send)
+            send = exchange.send()
         before = monotonic()
         try:
             return self._pool.request(*send)
         finally:
             exchange.trace.waited += monotonic() - before
 
-    def _stream(self, ask: Ask, shape: "type[ChatShape | MessageShape]") -> Stream[Any, Any]:
-        exchange = self._dispatch.exchange(ChatJob(ask.request), ask.request.model, ask.target)
+    def _wait(self, exchange: Exchange[Any], credentials: "Future[None]") -> None:
+        before = monotonic()
+        try:
+            credentials.result()
+        except TsujiError as error:
+            raise copy(error) from error.__cause__  # others wait for the same
+        finally:
+            exchange.trace.waited += monotonic() - before
+
+    def _stream(self, exchange: Exchange[Any], ask: Ask, shape: ShapeOf) -> Stream[Any, Any]:
         while True:
             exchange.advance()
             try:

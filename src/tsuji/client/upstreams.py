@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tsuji.config import Config
-from tsuji.core.provider import Provider
+from tsuji.core.provider import Provider, moved, spoken
 
+from .signing import Signers, is_signed
 from .upstream import Upstream, upstream
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from tsuji.engine.endpoint import Endpoint
+    from tsuji.http.tls import TlsConfig
 
 _KEPT = 1024  # keys and addresses may come from a caller's own users
 
@@ -19,21 +23,36 @@ _KEPT = 1024  # keys and addresses may come from a caller's own users
 class Upstreams:
     """The key is looked up at each call, so that a change of the environment is seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: "TlsConfig | None" = None) -> None:
+        self._signers = Signers(tls)
         self._made: dict[tuple[Any, ...], Upstream] = {}
 
-    def hosted(self, config: Config, provider_id: str, settings: Mapping[str, Any]) -> Upstream:
-        """settings: api_key, api_base, extra_headers. Raises MissingApiKeyError, InvalidRequestError."""
+    def hosted(
+        self, config: Config, provider_id: str, settings: Mapping[str, Any], prefer: str = ""
+    ) -> "Upstream | Future[None]":
+        """The upstream, or what has to be waited for before there is one.
+
+        settings: api_key, api_base, extra_headers. prefer: a dialect to ask in, where the provider speaks it. Raises
+        MissingApiKeyError, InvalidRequestError, ConfigError.
+        """
         provider = config.provider(provider_id)
+        address = settings.get("api_base")
+        if address and address != provider.base_url:
+            provider = moved(provider, address)
+        if provider.dialects:
+            provider = spoken(provider, prefer)
         key = config.api_key(provider, settings.get("api_key"))
-        address = settings.get("api_base") or provider.base_url
+        signer = None
+        if provider.settings or is_signed(provider.auth, key):
+            settled = self._signers.settle(provider, key)
+            if not isinstance(settled, tuple):
+                return settled
+            provider, signer = settled
         extra = settings.get("extra_headers")
-        name = (provider_id, address, key, tuple(extra.items()) if extra else None)
+        name = (provider_id, provider.dialect, provider.base_url, key, tuple(extra.items()) if extra else None)
         found = self._made.get(name)
-        if found is None:
-            if address != provider.base_url:
-                provider = msgspec.structs.replace(provider, base_url=address)
-            found = self._keep(name, upstream(provider, key, extra))
+        if found is None or found.signer is not signer:
+            found = self._keep(name, upstream(provider, key, extra, signer))
         return found
 
     def local(self, row: Provider, endpoint: "Endpoint") -> Upstream:

@@ -6,10 +6,11 @@ price. It refuses to open sockets, to keep a secret where a repr or an error cou
 an unknown key is an error, not a comment.
 """
 
-from .config import Config, LedgerConfig, ProviderConfig, Server
+from .config import Config, LedgerConfig, Server
 from .home import default_home
 from .load import check_config, config_path, config_schema, load_config
 from .problem import Problem
+from .provider import ProviderConfig
 from .secret import Secret
 
 __all__ = [

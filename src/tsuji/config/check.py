@@ -9,15 +9,17 @@ from pathlib import Path as Folder
 from typing import Any
 
 from tsuji import catalog
-from tsuji.core.errors import InvalidRequestError, TsujiError
-from tsuji.core.model import ModelRef, parse_model
+from tsuji.core.errors import ConfigError, InvalidRequestError, TsujiError
+from tsuji.core.model import ModelRef
+from tsuji.core.provider import OF_CREDENTIALS, Provider, filled, placeholders
 from tsuji.http.message import render_headers
 from tsuji.http.url import is_loopback, split_url
-from tsuji.wire import dialect
+from tsuji.wire import DIALECTS, dialect
 
 from .problem import Path, Problems
+from .provider import merge, model_ref, needed, provider_config, setting
 from .reader import MISSING
-from .schema import FileTable, LedgerTable, ProviderTable, QuirksTable, RouteTable, ServerTable, TargetTable
+from .schema import FileTable, LedgerTable, ProviderTable, RouteTable, ServerTable, TargetTable
 from .secret import Secret
 
 
@@ -27,6 +29,8 @@ def check(file: FileTable, folder: Folder, problems: Problems) -> None:
     _ledger(file.ledger, folder, problems)
     for id, provider in file.providers.items():
         _provider(id, provider, ("providers", id), folder, problems)
+        if (own := catalog.canonical(id)) != id and own in file.providers:
+            problems.add(("providers", id), f"is another name of {own!r}, which stands here as well; write one of them")
     known = (*catalog.provider_ids(), *file.providers)
     for name, route in file.routes.items():
         _route(name, route, known, file.routes, problems)
@@ -68,7 +72,7 @@ def _secret_is_there(source: str, path: Path, folder: Folder, problems: Problems
 
 
 def _provider(id: str, table: ProviderTable, path: Path, folder: Folder, problems: Problems) -> None:
-    in_catalogue = id in catalog.provider_ids()
+    in_catalogue = catalog.canonical(id) in catalog.provider_ids()
     if not id or ":" in id or "/" in id:
         problems.add(
             path, "a provider's name must not be empty nor contain ':' or '/', which end it in 'provider:model'"
@@ -81,24 +85,51 @@ def _provider(id: str, table: ProviderTable, path: Path, folder: Folder, problem
         near = catalog.nearest(id, catalog.provider_ids())
         if missing:
             problems.add(path, f"is not in the catalogue ({near}); a provider of your own needs {missing}")
-    name = table.dialect or (catalog.provider(id).dialect if in_catalogue else None)
+    provider = _merged(id, table, folder)
     if table.base_url is not None:
-        own = catalog.provider(id).endpoints.get("chat") if in_catalogue else None
-        added = getattr(table.endpoints, "chat", None) or own or (dialect(name).chat_path("m", False) if name else "")
+        added = ""
+        if provider is not None and provider.dialect in DIALECTS:
+            added = provider.endpoints.get("chat") or dialect(provider.dialect).chat_path("m", False)
         _base_url(table.base_url, added, (*path, "base_url"), problems)
     if table.api_key is not None:
         _secret_is_there(table.api_key, (*path, "api_key"), folder, problems)
-    _headers(table, path, problems)
-    for operation in ("chat", "embeddings", "models"):
-        endpoint = getattr(table.endpoints, operation, None)
-        if endpoint is not None and not endpoint.startswith("/"):
-            problems.add((*path, "endpoints", operation), "must begin with '/'; it comes after base_url")
-    if table.quirks is not None and name is not None:
-        _quirks(table.quirks, name, (*path, "quirks"), problems)
+    _headers(table.headers, path, problems)
+    for name, variant in (table.dialects or {}).items():
+        _headers(variant.headers, (*path, "dialects", name), problems)
+    if provider is not None:
+        _settings(table, provider, path, problems)
+        for where, message in catalog.mistakes(provider):
+            problems.add((*path, *where), message)
 
 
-def _headers(table: ProviderTable, path: Path, problems: Problems) -> None:
-    for name, value in (table.headers or {}).items():
+def _merged(id: str, table: ProviderTable, folder: Folder) -> Provider | None:
+    """None for what is not complete, which has been told."""
+    try:
+        return merge(id, provider_config(table, folder))
+    except TsujiError:
+        return None
+
+
+def _settings(table: ProviderTable, provider: Provider, path: Path, problems: Problems) -> None:
+    row = catalog.provider(provider.id).settings if provider.id in catalog.provider_ids() else {}
+    variants = [variant.base_url or "" for variant in provider.dialects.values()]
+    used = placeholders(" ".join([provider.base_url, *variants]))
+    known = tuple(sorted({*row, *used, OF_CREDENTIALS.get(provider.auth.keyless, "")} - {""}))
+    for name in table.settings or {}:
+        if name not in known:
+            near = catalog.nearest(name, known) if known else "its base_url has no {placeholder}"
+            problems.add((*path, "settings", name), f"is no setting of {provider.name}; {near}")
+    for name in sorted(provider.settings.keys() & {*used, *(table.settings or {})}):
+        given = name in (table.settings or {})
+        try:
+            if setting(provider, name) is None and name != OF_CREDENTIALS.get(provider.auth.keyless):
+                needed(provider, name)
+        except ConfigError as error:
+            problems.add((*path, "settings", name), error.message, "error" if given else "warning")
+
+
+def _headers(headers: dict[str, str] | None, path: Path, problems: Problems) -> None:
+    for name, value in (headers or {}).items():
         try:
             render_headers([(name, value)])
         except InvalidRequestError:
@@ -113,7 +144,7 @@ def _base_url(url: str, added: str, path: Path, problems: Problems) -> None:
         problems.add(path, "must not carry credentials; write api_key, or a header")
         return
     try:
-        _, given = split_url(url)
+        _, given = split_url(filled(url, lambda name: "x"))
     except InvalidRequestError as error:
         problems.add(path, error.message)
         return
@@ -125,15 +156,6 @@ def _base_url(url: str, added: str, path: Path, problems: Problems) -> None:
     twice = [added[:end] for end in range(1, len(added)) if added[end] == "/" and given.endswith(added[:end])]
     if twice:
         problems.add(path, f"probably without {twice[0]!r}: {added!r} is added to it", "warning")
-
-
-def _quirks(quirks: QuirksTable, name: str, path: Path, problems: Problems) -> None:
-    fields = dialect(name).fields
-    for table in ("drop", "rename", "defaults", "accepts"):
-        for field in getattr(quirks, table) or ():
-            if field not in fields:
-                near = catalog.nearest(field, tuple(sorted(fields)))
-                problems.add((*path, table), f"{field!r} is no request field of the {name} dialect; {near}")
 
 
 def _route(name: str, route: RouteTable, known: Collection[str], routes: Collection[str], problems: Problems) -> None:
@@ -159,7 +181,7 @@ def _route(name: str, route: RouteTable, known: Collection[str], routes: Collect
 
 def _names_provider(name: str, known: Collection[str]) -> bool:
     try:
-        return parse_model(name).provider in known
+        return model_ref(name).provider in known
     except TsujiError:
         return False
 
@@ -168,7 +190,7 @@ def _target(
     text: str, path: Path, known: Collection[str], routes: Collection[str], problems: Problems
 ) -> ModelRef | None:
     try:
-        ref = parse_model(text)
+        ref = model_ref(text)
     except InvalidRequestError:
         if text in routes:
             problems.add(

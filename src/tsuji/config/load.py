@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tsuji import catalog
 from tsuji.core.errors import ConfigError
-from tsuji.core.model import parse_model
 from tsuji.core.timeouts import Timeouts
 from tsuji.routing import Route, Target
 
-from .config import Config, LedgerConfig, ProviderConfig, Server
+from .config import Config, LedgerConfig, Server
+from .provider import ProviderConfig, model_ref, provider_config
 from .secret import Secret
 
 if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
 
     from .problem import Problem, Problems
-    from .schema import FileTable, LedgerTable, PriceTable, ProviderTable, RouteTable
+    from .schema import FileTable, LedgerTable, PriceTable, RouteTable
 
 
 def config_path() -> Path | None:
@@ -98,12 +99,12 @@ def _syntax(message: str, last: int) -> "Problem":
 
 def _build(file: "FileTable", folder: Path) -> Config:
     server = file.server
-    providers = {id: _provider(table, folder) for id, table in file.providers.items()}
+    providers = {catalog.canonical(id): provider_config(table, folder) for id, table in file.providers.items()}
     prices: dict[str, Price] = {}
     for route in file.routes.values():
         for target in route.targets:
             if not isinstance(target, str) and target.price is not None:
-                prices[str(parse_model(target.model))] = _price(target.price)
+                prices[str(model_ref(target.model))] = _price(target.price)
     return Config(
         server=Server(
             host=server.host,
@@ -131,30 +132,15 @@ def _ledger(table: "LedgerTable", folder: Path) -> LedgerConfig:
     )
 
 
-def _provider(table: "ProviderTable", folder: Path) -> ProviderConfig:
-    return ProviderConfig(
-        dialect=table.dialect,
-        base_url=table.base_url,
-        api_key=Secret(table.api_key, folder) if table.api_key is not None else None,
-        name=table.name,
-        headers=table.headers or {},
-        timeouts=_given(table.timeouts),
-        quirks=_given(table.quirks),
-        auth=_given(table.auth) or None,
-        endpoints=_given(table.endpoints),
-        prices=table.prices,
-    )
-
-
 def _route(name: str, table: "RouteTable", providers: dict[str, ProviderConfig]) -> Route:
     """Timeouts fall, each by itself, from target to route to provider to default."""
-    own = _given(table.timeouts)
+    own = table.timeouts.given() if table.timeouts else {}
     whole = Timeouts(**own)
     targets: list[Target] = []
     for target in table.targets:
-        ref = parse_model(target if isinstance(target, str) else target.model)
+        ref = model_ref(target if isinstance(target, str) else target.model)
         given = providers.get(ref.provider)
-        nearest = {} if isinstance(target, str) else _given(target.timeouts)
+        nearest = {} if isinstance(target, str) else (target.timeouts.given() if target.timeouts else {})
         timeouts = Timeouts(**{**(given.timeouts if given else {}), **own, **nearest})
         targets.append(
             Target(
@@ -174,14 +160,5 @@ def _price(table: "PriceTable") -> "Price":
     from tsuji.core.usage import NANO
 
     # By the decimal digits that were written: 0.1 dollars are 100 000 000 nano-dollars exactly.
-    rates: dict[str, Any] = {name: round(Decimal(repr(value)) * NANO) for name, value in _given(table).items()}
+    rates: dict[str, Any] = {name: round(Decimal(repr(value)) * NANO) for name, value in table.given().items()}
     return Price(**rates, source="config")
-
-
-def _given(table: msgspec.Struct | None) -> dict[str, Any]:
-    """What the table says, without what it leaves to others."""
-    return (
-        {}
-        if table is None
-        else {name: value for name, value in msgspec.structs.asdict(table).items() if value is not None}
-    )

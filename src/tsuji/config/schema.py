@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
+from msgspec.structs import asdict
 
 Seconds = Annotated[float, Meta(gt=0, description="Seconds.")]
 Dollars = Annotated[float, Meta(ge=0, description="US dollars, per million tokens where not said otherwise.")]
@@ -11,6 +12,10 @@ Count = Annotated[int, Meta(ge=1)]
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
     """Every table refuses keys that it does not know."""
+
+    def given(self) -> dict[str, Any]:
+        """What the table says, without what it leaves to others."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class ServerTable(Table, frozen=True):
@@ -91,34 +96,80 @@ class QuirksTable(Table, frozen=True):
     accepts: Annotated[
         tuple[str, ...] | None, Meta(description="Extensions of the dialect the provider takes, such as `top_k`.")
     ] = None
+    tasks: Annotated[
+        dict[str, str] | None,
+        Meta(description="What vectors may be for (query, document ...) -> the provider's word, sent as `input_type`."),
+    ] = None
     flat_content: Annotated[
         bool | None, Meta(description="Messages without media must be one string, not a list of parts.")
+    ] = None
+    model_in_path: Annotated[bool | None, Meta(description="The path names the model, and the body must not.")] = None
+    thinking_off: Annotated[
+        Literal["thinking", "enable_thinking"] | None,
+        Meta(description="The field that turns thinking off, where `reasoning_effort` has no word for that."),
+    ] = None
+    tool_call_ids: Annotated[
+        Count | None, Meta(description="How many letters and digits the id of a tool call must have.")
     ] = None
 
 
 class AuthTable(Table, frozen=True):
-    """How the key is sent."""
+    """How a request says who asks."""
 
     scheme: Annotated[
-        Literal["bearer", "header", "query", "none"],
-        Meta(description="`header`: the key alone in header `name`; `query`: in the query parameter `name`."),
+        Literal["bearer", "header", "query", "ibm", "none"],
+        Meta(
+            description="What is done with the key. `header`: it goes alone into header `name`; `query`: into the "
+            "query parameter `name`; `ibm`: it is exchanged for a bearer token of IBM Cloud."
+        ),
     ] = "bearer"
     name: Annotated[str, Meta(min_length=1, description="Of the header or of the query parameter.")] = "authorization"
+    keyless: Annotated[
+        Literal["aws", "google", "entra"] | None,
+        Meta(
+            description="How it is done where there is no key. `aws`: signed with AWS credentials; `google`: "
+            "application default credentials; `entra`: Microsoft Entra ID."
+        ),
+    ] = None
+    service: Annotated[str, Meta(description="With `aws`: the service that is signed for, such as `bedrock`.")] = ""
+    scope: Annotated[
+        str,
+        Meta(
+            description="With `entra`: what is asked for, such as `https://cognitiveservices.azure.com/.default`. With "
+            "`aws`: the action that a bearer token is made for, where the service takes no signed requests."
+        ),
+    ] = ""
+    token_url: Annotated[str, Meta(description="With `ibm`: where keys are exchanged, if not at IBM's own.")] = ""
 
 
 class EndpointsTable(Table, frozen=True):
     """Paths below base_url that differ from the dialect's own; {model} is replaced."""
 
     chat: str | None = None
+    stream: Annotated[str | None, Meta(description="Of a chat that is streamed, where it is not `chat`.")] = None
     embeddings: str | None = None
     models: str | None = None
+    count_tokens: str | None = None
+
+
+class VariantTable(Table, frozen=True):
+    """Another dialect that the provider speaks: who asks in it is passed on in it. What is left out is the provider's
+    own.
+    """
+
+    base_url: Annotated[str | None, Meta(description="Where it is another one.")] = None
+    auth: AuthTable | None = None
+    headers: Annotated[dict[str, str] | None, Meta(description="Sent on top of the provider's.")] = None
+    endpoints: EndpointsTable | None = None
+    quirks: QuirksTable | None = None
 
 
 class ProviderTable(Table, frozen=True):
     """A provider of your own (dialect and base_url are enough), or changes to one of the catalogue."""
 
     dialect: Annotated[
-        Literal["openai", "anthropic", "gemini", "ollama", "responses"] | None, Meta(description="Its wire format.")
+        Literal["openai", "anthropic", "gemini", "ollama", "responses", "cohere", "bedrock"] | None,
+        Meta(description="Its wire format."),
     ] = None
     base_url: Annotated[str | None, Meta(description="What the provider's official client takes.")] = None
     api_key: Annotated[str | None, Meta(description="A literal, `env:NAME` or `file:PATH`.")] = None
@@ -128,6 +179,12 @@ class ProviderTable(Table, frozen=True):
     quirks: QuirksTable | None = None
     auth: AuthTable | None = None
     endpoints: EndpointsTable | None = None
+    settings: Annotated[
+        dict[str, str] | None, Meta(description="What stands for each `{name}` in base_url, such as `region`.")
+    ] = None
+    dialects: Annotated[
+        dict[str, VariantTable] | None, Meta(description="Other dialects that the provider speaks, by name.")
+    ] = None
     prices: Annotated[
         str | None, Meta(description="This provider's id in genai-prices' data, or `free` where nothing is billed.")
     ] = None

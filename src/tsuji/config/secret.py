@@ -16,6 +16,10 @@ class Secret:
         self._source = source
         self.folder = folder
 
+    @classmethod
+    def of(cls, key: "str | Secret") -> "Secret":
+        return key if isinstance(key, Secret) else cls(key)
+
     @property
     def where(self) -> str:
         """What to look at, without the secret itself."""

@@ -107,6 +107,7 @@ class Assembler:
     def __init__(self) -> None:
         self.started: ev.Started | None = None
         self.usage: Usage | None = None
+        self.service_tier: str | None = None
         self.complete = False
         self.error: Exception | None = None
         self._ext: Ext | None = None
@@ -137,6 +138,7 @@ class Assembler:
         match event:
             case ev.Started():
                 self.started = event
+                self.service_tier = event.service_tier
             case ev.LogprobsAdded():
                 choice = self._choice(event.choice)
                 (choice.refusal_logprobs if event.refusal else choice.logprobs).extend(event.logprobs)
@@ -149,6 +151,7 @@ class Assembler:
                 self._choice(event.choice).finished = event
             case ev.UsageReported():
                 self.usage = event.usage
+                self.service_tier = event.service_tier or self.service_tier
             case ev.Ended():
                 self.complete = True
             case ev.StreamFailed():
@@ -171,7 +174,7 @@ class Assembler:
             id=started.id,
             model=started.model,
             created=started.created,
-            service_tier=started.service_tier,
+            service_tier=self.service_tier,
             choices=tuple([self._choices[i].build(i) for i in sorted(self._choices)]),
             usage=self.usage,
             ext=merge_ext(started.ext, self._ext),

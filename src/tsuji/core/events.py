@@ -98,7 +98,10 @@ class Finished(Noun, frozen=True, tag="finished"):
 
 
 class UsageReported(Noun, frozen=True, tag="usage"):
+    """service_tier: what served the request, where that is known only at the end."""
+
     usage: Usage
+    service_tier: str | None = None
 
 
 class Ended(Noun, frozen=True, tag="ended"):

@@ -73,7 +73,8 @@ class EmbeddingRequest(Noun, frozen=True):
 
     many: the caller sent a list (an answer to a single text is still a list of one vector).
     encoding: "float" or "base64" (little-endian float32), how the caller wants vectors on the wire.
-    task: what the vectors are for, in the provider's own words (RETRIEVAL_QUERY, search_document ...).
+    task: what the vectors are for, in any provider's words (RETRIEVAL_QUERY, search_document ...); tsuji.wire.tasks
+    finds the word of the one that is asked.
     """
 
     model: str

@@ -11,7 +11,8 @@ class Usage(Noun, frozen=True):
 
     input_tokens: the whole prompt, cached parts included. output_tokens: the whole answer, reasoning included.
     cached_tokens, cache_write_tokens, audio_input_tokens: parts of input_tokens. reasoning_tokens, audio_output_tokens:
-    parts of output_tokens. cache_write_1h_tokens: part of cache_write_tokens, with the longer life.
+    parts of output_tokens. billed_input_tokens, billed_output_tokens: what is paid for, where the provider counts that
+    apart. cache_write_1h_tokens: part of cache_write_tokens, with the longer life.
     """
 
     input_tokens: int | None = None
@@ -23,6 +24,8 @@ class Usage(Noun, frozen=True):
     audio_input_tokens: int | None = None
     audio_output_tokens: int | None = None
     total: int | None = None
+    billed_input_tokens: int | None = None
+    billed_output_tokens: int | None = None
     ext: Ext | None = None
 
     @property

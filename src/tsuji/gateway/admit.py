@@ -1,8 +1,9 @@
 """Who is let in: decided once, on the parsed endpoint, before the body is read.
 
-With keys, configured or in the ledger, a request shows one of them. Without keys the gateway is open to programs on
-this machine, and to no web page: a page in a browser can reach loopback too, by name (DNS rebinding, seen in Host) or
-across origins (seen in Origin).
+With keys, configured or in the ledger, a request shows one of them. An AWS signature shows none: it names a key and is
+made with a secret that this gateway does not know, so boto3 shows its key in another way. Without keys the gateway is
+open to programs on this machine, and to no web page: a page in a browser can reach loopback too, by name (DNS
+rebinding, seen in Host) or across origins (seen in Origin).
 """
 
 from hmac import compare_digest
@@ -74,6 +75,12 @@ class Admission:
             return None
         if ledger is not None and not ledger.known:
             return LedgerError("the ledger is down, and its keys have not been read yet; try again later")
+        if request.headers.get(b"authorization", b"").startswith(b"AWS4-"):
+            return AuthenticationError(
+                "this gateway does not know the secret that an AWS signature is made with; show one of its keys in "
+                "x-api-key, or as a bearer token (AWS_BEARER_TOKEN_BEDROCK, which boto3 sends over HTTPS only)",
+                fault="caller",
+            )
         return AuthenticationError(
             "this gateway wants one of its keys, as 'Authorization: Bearer KEY', x-api-key or x-goog-api-key",
             fault="caller",

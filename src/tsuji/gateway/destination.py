@@ -1,26 +1,32 @@
 """Where a request can go: a target of a route with everything that can be worked out before a request comes."""
 
 from contextlib import suppress
+from time import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from tsuji.client.signing import Signers
 from tsuji.client.upstream import Upstream, upstream
 from tsuji.core.errors import ConfigError, InvalidRequestError, ModelNotFoundError, TsujiError
-from tsuji.core.provider import Provider
+from tsuji.core.provider import Provider, spoken
 from tsuji.routing import Route, Target
 from tsuji.wire import DIALECTS, dialect
 
 from . import reply
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from tsuji.catalog.prices import Price
     from tsuji.config import Config
     from tsuji.engine.endpoint import Endpoint
+    from tsuji.providers import Signer
 
 LOCAL = "local"
 _REMEMBERED = 1024
 _PRICE_SECONDS = 10.0
+_TIERS = 16
 _SECRET = 8
 """Letters that a secret has at least."""
 _PLAIN = (
@@ -32,8 +38,9 @@ class Destination(msgspec.Struct):
     """target: as the route names it. model: as the provider does; model_json: the same as JSON.
 
     headers: rendered lines for the provider. lines: header lines for the client. paths: request targets by
-    (operation, stream), filled as they are first used. price: as of `priced`, on the driver's clock; None is unknown.
-    endpoint: of a model of the local engine. key: the provider's, for `redact`.
+    (operation, stream), filled as they are first used. prices: by service tier, each with the time it was looked up at,
+    on the driver's clock; one that is None is unknown. endpoint: of a model of the local engine. key: the provider's,
+    for `redact`. variants: the same model in the provider's other dialects, filled as they are first used.
     """
 
     target: Target
@@ -42,16 +49,19 @@ class Destination(msgspec.Struct):
     model_json: msgspec.Raw
     headers: bytes
     lines: bytes
-    price: "Price | None" = None
-    priced: float = float("-inf")
     paths: dict[tuple[str, bool], bytes] = {}
+    prices: "dict[str | None, tuple[Price | None, float]]" = {}
     endpoint: "Endpoint | None" = None
     key: str | None = None
+    variants: "dict[str, Destination | None]" = {}
 
     def redact(self, document: bytes) -> bytes:
         """Without our key, which some providers repeat in their errors. What stands for "no key" is a common word."""
-        secret = self.key is not None and len(self.key) >= _SECRET
-        return document.replace(self.key.encode(), b"***") if self.key and secret else document
+        signer = self.upstream.signer
+        for secret in (self.key, signer.secret if signer is not None else None):
+            if secret is not None and len(secret) >= _SECRET:
+                document = document.replace(secret.encode(), b"***")
+        return document
 
     def __repr__(self) -> str:
         return f"Destination({self.target.name!r})"
@@ -74,6 +84,7 @@ class Destinations:
 
     def __init__(self, config: "Config") -> None:
         self._config = config
+        self._signers = Signers()
         self._routes: dict[str, Route] = {}
         self._found: dict[int, Destination] = {}  # by the target's id, which is cheaper than its hash
         self._local: dict[tuple[Target, str], tuple[Endpoint, Destination]] = {}
@@ -88,7 +99,9 @@ class Destinations:
         targets = [target for route in self._config.routes.values() for target in route.targets]
         for target in [target for target in targets if target.provider != LOCAL]:
             with suppress(TsujiError):
-                self.price(self.find(target), 0.0)
+                found = self.find(target, "", "chat")
+                if isinstance(found, Destination):  # else its credentials are on their way
+                    self.price(found, 0.0)
 
     def route(self, model: str) -> Route:
         found = self._routes.get(model)
@@ -101,17 +114,47 @@ class Destinations:
             self._routes[model] = found
         return found
 
-    def find(self, target: Target) -> Destination:
+    def find(self, target: Target, dialect: str, operation: str) -> "Destination | Future[None]":
+        """Where the target is for a client who speaks `dialect`; or what to wait for before it can be asked."""
         found = self._found.get(id(target))
         if found is None or found.target is not target:
-            provider = self._config.provider(target.provider)
-            key = self._config.api_key(provider)
-            found = self._make(target, _ready(provider, key), target.model)
-            found.key = key
+            made = self._hosted(target, "")
+            if not isinstance(made, Destination):
+                return made
+            found = made
             if len(self._found) >= _REMEMBERED:
                 self._found.clear()
             self._found[id(target)] = found
-        return found
+        if found.variants and dialect in found.variants:
+            variant = self._variant(found, target, dialect, operation)
+            if not isinstance(variant, Destination):
+                return variant
+            found = variant
+        signer = found.upstream.signer
+        return found if signer is None or signer.ready(time()) else signer.refresh()
+
+    def _variant(self, main: Destination, target: Target, dialect: str, operation: str) -> "Destination | Future[None]":
+        """A variant is for chats and their tokens, and for vectors where it says where to ask for them."""
+        found = main.variants[dialect]
+        if found is None:
+            made = self._hosted(target, dialect)
+            if not isinstance(made, Destination):
+                return made
+            found = main.variants[dialect] = made
+        return found if operation != "embeddings" or operation in found.upstream.provider.endpoints else main
+
+    def _hosted(self, target: Target, dialect: str) -> "Destination | Future[None]":
+        whole = self._config.provider(target.provider)
+        provider = spoken(whole, dialect)
+        key = self._config.api_key(provider)
+        settled = self._signers.settle(provider, key)
+        if not isinstance(settled, tuple):
+            return settled
+        made = self._make(target, _called(*settled, key), target.model)
+        made.key = key
+        if provider is whole:
+            made.variants = dict.fromkeys(whole.dialects)
+        return made
 
     async def local(self, target: Target, operation: str) -> Destination:
         """The same for a model of the local engine, which is loaded first where it must be."""
@@ -133,12 +176,14 @@ class Destinations:
 
     def price(self, destination: Destination, now: float, tier: str | None = None) -> "Price | None":
         """Of this time: prices change by date and by time of day. tier: of service."""
-        if tier is not None:
-            return self._config.price(destination.target, tier)
-        if not 0 <= now - destination.priced <= _PRICE_SECONDS:
-            destination.price = self._config.price(destination.target)
-            destination.priced = now
-        return destination.price
+        known = destination.prices.get(tier)
+        if known is not None and 0 <= now - known[1] <= _PRICE_SECONDS:
+            return known[0]
+        if len(destination.prices) >= _TIERS:  # a provider may say anything
+            destination.prices.clear()
+        price = self._config.price(destination.target, tier)
+        destination.prices[tier] = price, now
+        return price
 
     def _make(self, target: Target, ready: Upstream, model: str) -> Destination:
         return Destination(
@@ -151,10 +196,10 @@ class Destinations:
         )
 
 
-def _ready(provider: Provider, key: str | None) -> Upstream:
+def _called(provider: Provider, signer: "Signer | None", key: str | None) -> Upstream:
     """Raises ConfigError for a URL, a header or a key that cannot be sent: none of them came from the caller."""
     try:
-        return upstream(provider, key)
+        return upstream(provider, key, signer=signer)
     except InvalidRequestError as error:
         raise ConfigError(
             f"provider {provider.id!r} cannot be called: {error.message}", provider=provider.id

@@ -6,6 +6,7 @@ A Driver reads what a request asks for, asks `Routing` what to do, has a Relay o
 
 import asyncio
 from collections.abc import Callable, Sequence
+from copy import copy
 from time import perf_counter, time
 from typing import TYPE_CHECKING, assert_never
 
@@ -19,15 +20,19 @@ from tsuji.wire.passthrough import Fields, decode_fields, model_of, wants_stream
 
 from . import reply
 from .admit import check_model
+from .count import CountRelay, CountTranslation
 from .destination import LOCAL, Destination
+from .endpoints import form_of
 from .faults import ours
-from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines
+from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines, WholeMessages
 from .recording import CANCELLED, CUT, DONE, FAILED, TAGS, read_tags, record
 from .relay import Relay
 from .request import Request
 from .translate import EmbeddingTranslation, Translation
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from tsuji.core.timeouts import Timeouts
     from tsuji.engine.endpoint import Endpoint
 
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
     from .sink import Sink
 
 _MAX_MODEL = 512
+_FRAMINGS: dict[str, type[Framing]] = {"ollama": WholeLines, "bedrock": WholeMessages}
 
 
 class Driver:
@@ -70,7 +76,7 @@ class Driver:
         endpoint = request.endpoint
         if endpoint is None:
             raise InternalError("a request without an endpoint reached the driver")
-        self.dialect: Dialect = dialect(endpoint.dialect)
+        self.dialect: Dialect = dialect(form_of(endpoint.dialect, request.headers))
         self.operation = endpoint.operation
         _check_utf8(request.body)
         self.fields: Fields = decode_fields(request.body)
@@ -115,7 +121,11 @@ class Driver:
             if action.target.provider == LOCAL:
                 self._task = asyncio.get_running_loop().create_task(self._try_local(action))
             else:
-                self._send(self.gateway.destinations.find(action.target), action.timeouts)
+                found = self.gateway.destinations.find(action.target, self.dialect.name, self.operation)
+                if type(found) is Destination:
+                    self._send(found, action.timeouts)
+                else:
+                    self._task = asyncio.get_running_loop().create_task(self._try_later(action, found))
         except Exception as error:
             return ours(error)
         return None
@@ -129,15 +139,34 @@ class Driver:
         except Exception as error:
             self.failed(ours(error))
 
+    def _foreign(self, destination: Destination) -> bool:
+        """The body carries what this provider did not make and would refuse: it must be read, not passed on."""
+        mark, body = self.dialect.foreign_mark, self.request.body
+        short_ids = destination.upstream.provider.quirks.tool_call_ids
+        return (bool(mark) and mark in body) or (bool(short_ids) and b'"tool_call_id"' in body)
+
+    async def _try_later(self, action: Try, found: "Destination | Future[None]") -> None:
+        """Credentials may have to be fetched first; all who need them wait for the same."""
+        try:
+            while not isinstance(found, Destination):
+                await asyncio.wrap_future(found)
+                found = self.gateway.destinations.find(action.target, self.dialect.name, self.operation)
+            self.mark = perf_counter()
+            self._send(found, action.timeouts)
+        except Exception as error:
+            self.failed(ours(copy(error) if isinstance(error, TsujiError) else error))
+
     def _send(self, destination: Destination, timeouts: "Timeouts") -> None:
-        mark = self.dialect.foreign_mark
-        same = destination.upstream.dialect is self.dialect and not (mark and mark in self.request.body)
+        same = destination.upstream.dialect is self.dialect and not self._foreign(destination)
+        local = destination.endpoint is not None
         self.dropped = ()
         sink: Sink
         if self.operation == "embeddings":
-            relayed = same and self.dialect.name == "openai"
+            relayed = same and self.dialect.embeddings_path is not None
             sink = Relay(self, destination) if relayed else EmbeddingTranslation(self, destination)
-        elif same and destination.endpoint is None:  # what the local engine is asked may need adapting
+        elif self.operation == "count_tokens":
+            sink = CountRelay(self, destination) if same and not local else CountTranslation(self, destination)
+        elif same and not local:  # what the local engine is asked may need adapting
             sink = Relay(self, destination)
         else:
             sink = Translation(self, destination)
@@ -192,7 +221,7 @@ class Driver:
     # Answering.
 
     def losses(self, dialect_name: str) -> Losses:
-        losses = Losses(dialect_name, self.drop)
+        losses = Losses(dialect_name, self.drop, self.dialect.names)
         self.dropped = losses.dropped
         return losses
 
@@ -207,7 +236,7 @@ class Driver:
         """How the client wants its stream."""
         if self.dialect.name == "gemini":
             return BareEvents() if b"alt=sse" in self.request.query.split(b"&") else JsonArray()
-        return WholeLines() if self.dialect.name == "ollama" else WholeEvents()
+        return _FRAMINGS.get(self.dialect.name, WholeEvents)()
 
     def lines(self, destination: Destination, cost: bytes | None) -> bytes:
         """Header lines that say what happened."""
@@ -229,7 +258,7 @@ class Driver:
         """A whole answer for the client. head: status line and the headers that describe the body."""
         self.routing.succeeded(self.mark)
         sink.billed = sink.bill()
-        head += self.lines(sink.destination, reply.dollars(sink.billed[1]))
+        head += self.lines(sink.destination, reply.dollars(sink.billed[1]) if sink.billable else None)
         self._answer(DONE, 200, None, lambda: self.connection.whole(head, body))
         self._sink = None
 

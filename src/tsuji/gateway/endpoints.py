@@ -4,6 +4,7 @@ Paths are matched byte by byte, never normalised: a path that some proxy would r
 path here, and is not found. Only a model's name in a path is percent-decoded.
 """
 
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 import msgspec
@@ -35,6 +36,7 @@ TABLE = (
     Endpoint(b"POST", b"/v1/chat/completions", "chat", "openai"),
     Endpoint(b"POST", b"/v1/embeddings", "embeddings", "openai"),
     Endpoint(b"POST", b"/v1/responses", "chat", "responses"),
+    Endpoint(b"POST", b"/v1/responses/input_tokens", "count_tokens", "responses"),
     Endpoint(b"GET", b"/v1/models", "models", "openai"),
     Endpoint(b"POST", b"/v1/messages", "chat", "anthropic"),
     Endpoint(b"POST", b"/v1/messages/count_tokens", "count_tokens", "anthropic"),
@@ -55,6 +57,11 @@ TABLE = (
     Endpoint(b"GET", b"/api/tags", "models", "ollama"),
     Endpoint(b"POST", b"/api/show", "show", "ollama"),
     Endpoint(b"GET", b"/api/version", "version", "ollama"),
+    Endpoint(b"POST", b"/v2/chat", "chat", "cohere"),
+    Endpoint(b"POST", b"/v2/embed", "embeddings", "cohere"),
+    Endpoint(b"POST", b"/model/", "chat", "bedrock", b"/converse", stream=False),
+    Endpoint(b"POST", b"/model/", "chat", "bedrock", b"/converse-stream", stream=True),
+    Endpoint(b"POST", b"/model/", "embeddings", "bedrock", b"/invoke"),
     Endpoint(b"GET", b"/healthz", "health", "openai", open=True),
     Endpoint(b"GET", b"/readyz", "ready", "openai", open=True),
     Endpoint(b"GET", b"/", "root", "openai"),
@@ -96,6 +103,12 @@ def find(method: bytes, path: bytes) -> tuple[Endpoint, str | None]:
     raise _nothing(method, path)
 
 
+def form_of(dialect: str, headers: Mapping[bytes, bytes]) -> str:
+    """The dialect, in the form that this client speaks: Mistral's own says who it is."""
+    mistral = dialect == "openai" and headers.get(b"user-agent", b"").startswith(b"mistral-client-")
+    return "openai.mistral" if mistral else dialect
+
+
 def dialect_of(path: bytes) -> str:
     """Whose error shape a client on this path understands."""
     if path.startswith(b"/v1/messages"):
@@ -104,7 +117,9 @@ def dialect_of(path: bytes) -> str:
         return "gemini"
     if path.startswith(b"/api/"):
         return "ollama"
-    return "openai"
+    if path.startswith(b"/v2/"):
+        return "cohere"
+    return "bedrock" if path.startswith(b"/model/") else "openai"
 
 
 def _names(endpoint: Endpoint, path: bytes) -> bool:

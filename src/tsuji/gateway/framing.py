@@ -1,8 +1,9 @@
-"""Streams as pieces that a client can always make sense of: whole events or lines, or elements of a JSON array."""
+"""Streams as pieces that a client can always make sense of: whole events, lines, messages, or elements of an array."""
 
 from typing import Protocol
 
 from tsuji.core.errors import UpstreamProtocolError
+from tsuji.wire.eventstream import Frames, encode_message
 from tsuji.wire.sse import MAX_EVENT, SSEOverflow, SSEParser
 
 _ENDS = (b"\n\n", b"\r\n\r\n")
@@ -10,15 +11,17 @@ _ENDS = (b"\n\n", b"\r\n\r\n")
 
 class Framing(Protocol):
     """probe: bytes between two pieces that mean nothing to the client. comments: a comment may stand there as well.
+    sealed: an event has a checksum, so nothing in it can be replaced.
 
-    feed: server-sent events (or lines of JSON), split anywhere, to a piece of the answer. drop: what has come of an
-    event is not passed on, because the rest will not come. close: what is left, and the end.
+    feed: server-sent events (or lines of JSON, or binary messages), split anywhere, to a piece of the answer. drop:
+    what has come of an event is not passed on, because the rest will not come. close: what is left, and the end.
     Raises UpstreamProtocolError if an event has no end.
     """
 
     content_type: bytes
     probe: bytes
     comments: bool
+    sealed: bool
 
     def feed(self, data: bytes) -> bytes: ...
 
@@ -37,6 +40,7 @@ class WholeEvents:
     content_type = b"text/event-stream"
     probe = b":\n"
     comments = True
+    sealed = False
 
     def __init__(self) -> None:
         self._held = b""
@@ -85,6 +89,7 @@ class WholeLines:
     content_type = b"application/x-ndjson"
     probe = b" "
     comments = False
+    sealed = False
 
     def __init__(self) -> None:
         self._held: list[bytes] = []
@@ -113,6 +118,34 @@ class WholeLines:
         return held + b"\n" if held.strip() else b""
 
 
+class WholeMessages:
+    """Messages of an AWS event stream.
+
+    A probe is an event of a type that no client knows: the protocol wants clients to pass such events over
+    (https://smithy.io/2.0/spec/streaming.html#event-stream-client-behavior), as botocore does.
+    """
+
+    __slots__ = ("_frames",)
+    content_type = b"application/vnd.amazon.eventstream"
+    probe = encode_message(
+        {":event-type": "ping", ":content-type": "application/json", ":message-type": "event"}, b"{}"
+    )
+    comments = False
+    sealed = True
+
+    def __init__(self) -> None:
+        self._frames = Frames()
+
+    def feed(self, data: bytes) -> bytes:
+        return b"".join(self._frames.feed(data))
+
+    def drop(self) -> None:
+        self._frames = Frames()
+
+    def close(self) -> bytes:
+        return b""  # half a message means nothing
+
+
 class JsonArray:
     """Gemini's stream without `alt=sse`: one JSON array, an element an event.
 
@@ -123,6 +156,7 @@ class JsonArray:
     content_type = b"application/json"
     probe = b"\n"
     comments = False
+    sealed = False
 
     def __init__(self) -> None:
         self._events = SSEParser()

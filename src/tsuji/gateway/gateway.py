@@ -186,7 +186,7 @@ class Gateway:
             if request.refusal is not None:
                 raise request.refusal
             operation = request.endpoint.operation if request.endpoint is not None else ""
-            if operation in ("chat", "embeddings"):
+            if operation in ("chat", "embeddings", "count_tokens"):
                 refusal = self.ledger.refusal() if self.ledger is not None else None
                 if refusal is not None:
                     raise refusal

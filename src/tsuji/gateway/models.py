@@ -1,4 +1,4 @@
-"""What the gateway answers out of itself: its models, its health, and that it does not count tokens."""
+"""What the gateway answers out of itself: its models, and its health."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from tsuji.wire.passthrough import decode_fields, model_of
 
 from . import reply
 from .admit import check_model
-from .endpoints import TABLE
+from .endpoints import TABLE, form_of
 from .request import Request
 
 if TYPE_CHECKING:
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 _OWNER = "tsuji"
 _OLLAMA = "0.12.11"
 """The version of Ollama whose API is spoken: its clients ask, and hold back what an older one would not know."""
-_SIGNS = ((b"anthropic-version", "anthropic"), (b"x-goog-api-client", "gemini"), (b"x-goog-api-key", "gemini"))
+_SIGNS = (
+    (b"anthropic-version", "anthropic"),
+    (b"x-goog-api-client", "gemini"),
+    (b"x-goog-api-key", "gemini"),
+    (b"x-client-name", "cohere"),
+)
 """Headers that only the clients of one dialect send."""
 
 
@@ -89,18 +94,16 @@ def _version(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
 
 
 def _render(request: Request, found: list[ModelInfo]) -> bytes:
-    """In the dialect of the path; /v1/models is Anthropic's and Gemini's too, whose clients say who they are."""
+    """In the dialect of the path; /v1/models is Anthropic's, Gemini's and Cohere's too; clients say who they are."""
     name = request.endpoint.dialect if request.endpoint is not None else "openai"
     if name == "openai":
-        name = next((other for header, other in _SIGNS if header in request.headers), name)
+        if b"cohere" in request.headers.get(b"user-agent", b""):  # whose client may send no header of its own
+            name = "cohere"
+        name = next((other for header, other in _SIGNS if header in request.headers), form_of(name, request.headers))
     render = dialect(name).render_models
     if render is None:
         raise InvalidRequestError(f"the {name} dialect has no list of models", status=501)
     return render(found)
-
-
-def _count_tokens(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
-    raise InvalidRequestError("this gateway does not count tokens before a call", status=501, fault="gateway")
 
 
 def _health(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
@@ -137,7 +140,6 @@ ANSWERS: dict[str, Callable[["Gateway", Request], tuple[bytes, bytes]]] = {
     "model": _model,
     "show": _show,
     "version": _version,
-    "count_tokens": _count_tokens,
     "health": _health,
     "ready": _ready,
     "root": _root,

@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from tsuji.http.message import ResponseHead
     from tsuji.wire.dialect import StreamTail
 
-_EMBEDDINGS_PATH = "/embeddings"
 _CLIENT_HEADERS = {"anthropic": (b"anthropic-beta",), "openai": (b"openai-beta",), "responses": (b"openai-beta",)}
 """Headers of a client's that ask something of the provider in the dialect's own terms."""
-_MARKED = frozenset(["anthropic", "responses", "ollama", "ollama.generate"])
+_MARKED = frozenset(["anthropic", "responses", "ollama"])
 """Dialects whose streams are complete at their end mark, after which a client may read no further.
 
 OpenAI's are complete before it, and usage may come in between; for others the end of the body is the mark.
@@ -46,23 +45,33 @@ class Relay(Sink):
         operation, stream = driver.operation, driver.stream
         path = destination.paths.get((operation, stream))
         if path is None:
-            own = upstream.dialect.chat_path(destination.model, stream) if operation == "chat" else _EMBEDDINGS_PATH
-            path = destination.paths[operation, stream] = upstream.target(operation, own, destination.model)
+            if operation == "chat":
+                own = upstream.dialect.chat_path(destination.model, stream)
+            else:
+                own = upstream.dialect.embeddings_path or ""
+            path = destination.paths[operation, stream] = upstream.target(operation, own, destination.model, stream)
         self.path = path
-        self.headers = destination.headers
-        for name in _CLIENT_HEADERS.get(upstream.dialect.name, ()):
-            asked = driver.request.headers.get(name)
-            if asked is not None:
-                self.headers += name + b": " + asked + b"\r\n"
+        self.headers = self.client_headers()
         fields = driver.fields
         if driver.request.model is None:
             fields = {**fields, "model": destination.model_json}
         quirks = upstream.provider.quirks
-        if quirks.drop or quirks.rename or quirks.defaults:
-            fields = quirky(fields, quirks, driver.losses(upstream.dialect.name))
+        if quirks.on_fields:
+            chat, embedding = upstream.dialect.fields, upstream.dialect.embedding_fields
+            elsewhere = embedding - chat if operation == "chat" else chat - embedding
+            fields = quirky(fields, quirks, driver.losses(upstream.dialect.name), elsewhere)
         if "service_tier" in fields:  # what was asked for, unless the answer says better
             self.tier = _tier(self.driver.request.body)
         self.body = encode(fields)
+
+    def client_headers(self) -> bytes:
+        """Lines for the provider, with those that the client means for it."""
+        headers = self.destination.headers
+        for name in _CLIENT_HEADERS.get(self.destination.upstream.dialect.name, ()):
+            asked = self.driver.request.headers.get(name)
+            if asked is not None:
+                headers += name + b": " + asked + b"\r\n"
+        return headers
 
     # The answer.
 
@@ -97,10 +106,14 @@ class Relay(Sink):
             self._held.clear()
             self._begin(framing)
         else:
-            if tail.failed:
-                data = self.destination.redact(data)
             piece = framing.feed(data)
+            if tail.failed:
+                clean = self.destination.redact(piece)
+                if framing.sealed and clean != piece:
+                    raise self._stream_error(piece)
+                piece = clean
         if tail.complete and self._is_marked(piece):
+            self.tier = tail.tier or self.tier
             self.driver.ending()
         self.driver.connection.send(piece)
 
@@ -122,14 +135,18 @@ class Relay(Sink):
         driver.answered()
         if head is None or not is_object(head, body):
             raise self.not_an_answer(head)
+        self.judge(body)
+        self.done()
+        own = reply.status_line(head.status) + reply.JSON + reply.passed(head)
+        driver.whole(self, own, body)
+
+    def judge(self, body: bytes) -> None:
+        """Reads what a whole answer used. Raises UpstreamProtocolError if it is none, or the error that it is."""
         self.usage = self.destination.upstream.dialect.read_usage(body)
         if self.usage is None:
             self._check(body)
         if self.tier is not None:
             self.tier = _tier(body) or self.tier
-        self.done()
-        own = reply.status_line(head.status) + reply.JSON + reply.passed(head)
-        driver.whole(self, own, body)
 
     def _check(self, body: bytes) -> None:
         """Nearly every answer says its usage. One that does not may be half of one, or an error that says success."""
@@ -155,7 +172,7 @@ class Relay(Sink):
 
     def _is_marked(self, piece: bytes) -> bool:
         """The end mark of a complete stream is in `piece`, which is whole events."""
-        name = self.driver.dialect.name
+        name = self.driver.dialect.name.partition(".")[0]
         return name in _MARKED or (name == "openai" and _DONE.search(piece) is not None)
 
     def _begin(self, framing: Framing) -> None:
@@ -176,6 +193,7 @@ class Relay(Sink):
             return
         if not tail.complete:
             raise self.interrupted()
+        self.tier = tail.tier or self.tier
         rest = framing.close()
         if not self._passing:
             self._begin(framing)

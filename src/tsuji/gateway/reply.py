@@ -16,6 +16,8 @@ _PASSED = frozenset(
         b"content-language",
         b"request-id",
         b"x-request-id",
+        b"x-amzn-requestid",
+        b"x-amzn-errortype",
         b"openai-processing-ms",
         b"openai-version",
         b"openai-organization",

@@ -84,7 +84,6 @@ class Connection(asyncio.Protocol):
         # of the answer that is being sent
         self._turn: Request | None = None
         self._begun = False
-        self._at_boundary = True
         self._probe = b""
 
     # Called by asyncio.
@@ -142,7 +141,7 @@ class Connection(asyncio.Protocol):
             return False
         if not self._begun:
             self._transport.write(_CONTINUE)
-        elif self._at_boundary:
+        else:
             self.send(self._probe)
         for seconds in PROBES:
             self._loop.call_later(seconds, self.check_gone)
@@ -312,7 +311,6 @@ class Connection(asyncio.Protocol):
         """The request has its turn."""
         self._turn = request
         self._begun = False
-        self._at_boundary = True
         if request.refusal is None:
             request.refusal = self._gateway.admit(request, self)
             if request.refusal is not None and not self._worth_swallowing(request):
@@ -395,7 +393,7 @@ class Connection(asyncio.Protocol):
     def begin(self, head: bytes, probe: bytes = b"") -> None:
         """The head of an answer that comes in pieces: chunked, or for HTTP/1.0 up to the connection's end.
 
-        probe: bytes that mean nothing to the client, wherever a piece has ended with a line's end.
+        probe: bytes that mean nothing to the client between two pieces.
         """
         turn = self._turn
         if turn is None:
@@ -409,10 +407,9 @@ class Connection(asyncio.Protocol):
         self._transport.write(b"%b%b\r\n" % (head, lines))
 
     def send(self, data: bytes) -> None:
-        """A piece: whole events or lines, after which a client would take a comment."""
+        """A piece: whole events, lines or messages, after which a client would take the probe."""
         turn = self._turn
         if turn is not None and data:
-            self._at_boundary = data.endswith(b"\n")
             self._transport.write(data if turn.http10 else b"%x\r\n%b\r\n" % (len(data), data))
 
     def finish(self) -> None:

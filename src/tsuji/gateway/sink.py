@@ -1,6 +1,7 @@
 """What every way of answering has in common: the exchange with the provider, errors, and when to give up."""
 
 from abc import ABC, abstractmethod
+from time import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -42,6 +43,8 @@ class Sink(ABC):
     """The service tier of the answer, where it is known: it may change the price."""
     usage: Usage | None = None
     """What the provider says it used, so far."""
+    billable = True
+    """An answer says what it cost, if only that this is unknown."""
     billed: tuple[Price | None, int | None] | None = None
     """The final `bill`."""
     _done = False
@@ -81,7 +84,11 @@ class Sink(ABC):
     def send(self, timeouts: "Timeouts") -> None:
         upstream = self.destination.upstream
         pool = self.driver.gateway.pool
-        self._exchange = pool.start(b"POST", upstream.origin, self.path, self.headers, self.body, timeouts, self)
+        headers = self.headers
+        if upstream.signer is not None:
+            host = upstream.origin.host_header
+            headers += upstream.signer.sign(b"POST", host, self.path, headers, self.body, time())
+        self._exchange = pool.start(b"POST", upstream.origin, self.path, headers, self.body, timeouts, self)
 
     def cancel(self) -> None:
         self._done = True
@@ -219,6 +226,8 @@ class Sink(ABC):
             return self._here(
                 UpstreamProtocolError(f"the provider answered with status {head.status}; check its base_url")
             )
+        if upstream.signer is not None and head.status in (401, 403):
+            upstream.signer.refused()
         headers = {name.decode("latin-1"): content.decode("latin-1") for name, content in head.headers}
         try:
             error = self._here(upstream.dialect.parse_error(head.status, headers, body))

@@ -38,15 +38,17 @@ class Translation(Sink):
     _passing = False
 
     def prepare(self) -> None:
-        driver, destination = self.driver, self.destination
-        upstream = destination.upstream
-        asked = self._as_asked()
+        self.call(self.render(self._as_asked()), "chat")
+
+    def render(self, asked: ChatRequest) -> "Call":
+        """The request as this target is asked it. Raises TsujiError for what it cannot be asked."""
+        destination, upstream = self.destination, self.destination.upstream
         if destination.endpoint is not None:
             from tsuji.engine.adapt import adapt_request
 
             asked, self._unadapt = adapt_request(asked, destination.endpoint.info)
-        losses = driver.losses(upstream.dialect.name)
-        self._call(upstream.dialect.render_request(asked, upstream.provider.quirks, losses), "chat")
+        losses = self.driver.losses(upstream.dialect.name)
+        return upstream.dialect.render_request(asked, upstream.provider.quirks, losses)
 
     def _as_asked(self) -> ChatRequest:
         asked, destination = self.driver.chat(), self.destination
@@ -54,9 +56,9 @@ class Translation(Sink):
             return msgspec.structs.replace(asked, model=destination.model, stream_usage=True)
         return msgspec.structs.replace(asked, model=destination.model)
 
-    def _call(self, call: "Call", operation: str) -> None:
+    def call(self, call: "Call", operation: str) -> None:
         destination = self.destination
-        self.path = destination.upstream.target(operation, call.path, destination.model)
+        self.path = destination.upstream.target(operation, call.path, destination.model, self.driver.stream)
         self.headers = destination.headers + render_headers(call.headers) if call.headers else destination.headers
         self.body = call.body
 
@@ -106,6 +108,8 @@ class Translation(Sink):
             answer = self._unadapt.response(answer)
         if answer.created is None:
             answer = msgspec.structs.replace(answer, created=int(time()))
+        if not answer.model:
+            answer = msgspec.structs.replace(answer, model=self.destination.model)
         self.tier = answer.service_tier
         return self.driver.dialect.render_response(answer), answer.usage
 
@@ -119,10 +123,13 @@ class Translation(Sink):
         for at, event in enumerate(events):
             if type(event) is ev.UsageReported:
                 self.usage = event.usage
+                self.tier = event.service_tier or self.tier
             elif type(event) is ev.Started:
                 self.tier = event.service_tier
-                if event.created is None:
-                    events[at] = msgspec.structs.replace(event, created=int(time()))
+                if event.created is None or not event.model:
+                    created = int(time()) if event.created is None else event.created
+                    model = event.model or self.destination.model
+                    events[at] = msgspec.structs.replace(event, created=created, model=model)
         if not self._passing:
             events = [*self._early, *events]
             self._early = tuple(events)
@@ -186,7 +193,7 @@ class EmbeddingTranslation(Translation):
         asked = parse(driver.request.body, driver.request.model)
         self._asked: EmbeddingRequest = asked
         asked = msgspec.structs.replace(asked, model=destination.model)
-        self._call(render(asked, upstream.provider.quirks, driver.losses(upstream.dialect.name)), "embeddings")
+        self.call(render(asked, upstream.provider.quirks, driver.losses(upstream.dialect.name)), "embeddings")
 
     def translate(self, body: bytes) -> tuple[bytes, Usage | None]:
         parse = self.destination.upstream.dialect.parse_embedding_response
@@ -194,4 +201,6 @@ class EmbeddingTranslation(Translation):
         if parse is None or render is None:
             raise UpstreamProtocolError("these dialects have no embeddings")
         answer = parse(body)
+        if not answer.model:
+            answer = msgspec.structs.replace(answer, model=self.destination.model)
         return render(answer, self._asked), answer.usage

@@ -8,9 +8,9 @@ from tsuji.core.errors import AuthenticationError, InvalidRequestError, Permissi
 
 from .keys import MICRO, Key, Scopes
 
-_FREE = frozenset(["root", "version", "count_tokens"])
+_FREE = frozenset(["root", "version"])
 """Operations that say nothing of what there is and cost nothing."""
-_AS = {"model": "models", "show": "models"}
+_AS = {"model": "models", "show": "models", "count_tokens": "chat"}
 """Operations that are parts of another."""
 
 

@@ -17,7 +17,7 @@ class Sum(NamedTuple):
     """name: of the key, user and so on; of a key its id and name; of a day its date, UTC.
 
     failed: requests that did not end well. cost: nano-dollars, of those whose cost is known; unpriced: how many of the
-    others there are, without those that failed.
+    others there are, without those that failed and counts of tokens.
     """
 
     name: str
@@ -36,6 +36,7 @@ def add_up(engine: Engine, by: str, since: int) -> list[Sum]:
     column: Any = named[by] if by in named else usage[by]
     label: Any = func.max(keys.c.name) if by == "key" else cast(literal(None), String)
     ended_well = usage.status == "done"
+    unpriced = usage.cost.is_(None) & (usage.status != "failed") & (usage.operation != "count_tokens")
     query = (
         select(
             column,
@@ -45,7 +46,7 @@ def add_up(engine: Engine, by: str, since: int) -> list[Sum]:
             func.coalesce(func.sum(usage.input_tokens), 0),
             func.coalesce(func.sum(usage.output_tokens), 0),
             func.coalesce(func.sum(usage.cost), 0),
-            func.sum(case((usage.cost.is_(None) & (usage.status != "failed"), 1), else_=0)),
+            func.sum(case((unpriced, 1), else_=0)),
         )
         .where(usage.time >= since)
         .group_by(column)

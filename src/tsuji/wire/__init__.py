@@ -11,8 +11,8 @@ from tsuji.core.errors import ConfigError
 
 from .dialect import Dialect
 
-DIALECTS = ("openai", "anthropic", "gemini", "ollama", "responses")
-CLIENT_DIALECTS = ("ollama.generate",)
+DIALECTS = ("openai", "anthropic", "gemini", "ollama", "responses", "cohere", "bedrock")
+CLIENT_DIALECTS = ("ollama.generate", "openai.mistral")
 """Other forms that clients of a dialect speak; no provider is asked in them unless its client was."""
 _loaded: dict[str, Dialect] = {}
 

@@ -56,37 +56,50 @@ def wants_stream(fields: Fields, otherwise: bool = False) -> bool:
     return bytes(raw) == b"true"
 
 
-def quirky(fields: dict[str, Any], quirks: Quirks, losses: Losses) -> dict[str, Any]:
+def quirky(
+    fields: dict[str, Any], quirks: Quirks, losses: Losses, elsewhere: frozenset[str] = frozenset()
+) -> dict[str, Any]:
     """`fields` (one level of a body, values raw or not) as the provider takes them: dropped, renamed, defaulted.
 
-    A rename never overwrites a field that is there. Raises UnsupportedParameterError for a dropped field, unless
-    losses.drop.
+    elsewhere: fields that only another operation has: their defaults are not sent here.
+    A rename never overwrites a field that is there; a model that the path names is not in the body. Raises
+    UnsupportedParameterError for a dropped field, unless losses.drop.
     """
-    if not (quirks.drop or quirks.rename or quirks.defaults):
+    if not quirks.on_fields:
         return fields
     fields = dict(fields)
+    if quirks.model_in_path:
+        fields.pop("model", None)
     for name in quirks.drop:
         if name in fields:
             losses.refuse(name, "this provider does not take it")
             del fields[name]
+    off = quirks.thinking_off
+    if off and _word(fields.get("reasoning_effort")) == "none":
+        del fields["reasoning_effort"]
+        fields.setdefault(off, _EFFORTS[off]("none"))
     for name, target in quirks.rename.items():
         if name in fields and target not in fields:
             fields[target] = _reshaped(name, target, fields.pop(name))
     for name, value in quirks.defaults.items():
-        fields.setdefault(name, value)
+        if name not in elsewhere:
+            fields.setdefault(name, value)
     return fields
 
 
 def _reshaped(name: str, target: str, value: Any) -> Any:
     """The value under its new name. An effort changes its shape with its name; other values don't."""
     shape = _EFFORTS.get(target) if name == "reasoning_effort" else None
-    if shape is None:
-        return value
+    word = None if shape is None else _word(value)
+    return value if shape is None or word is None else shape(word)
+
+
+def _word(value: Any) -> Any:
+    """The string that a raw value is, None if it is none; a value that is not raw as it is."""
     try:
-        word = _strings.decode(value) if type(value) is msgspec.Raw else value
+        return _strings.decode(value) if type(value) is msgspec.Raw else value
     except msgspec.DecodeError:
-        return value
-    return shape(word)
+        return None
 
 
 _EFFORTS: dict[str, Callable[[Any], Any]] = {

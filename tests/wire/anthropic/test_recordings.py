@@ -175,7 +175,8 @@ def test_streams_come_back_and_the_client_takes_them(exchange: Exchange) -> None
 def test_the_tail_of_a_stream_knows_its_usage(exchange: Exchange) -> None:
     tail = DIALECT.stream_tail()
     tail.feed(exchange.raw_response)
-    assert tail.usage == assemble(events_of(exchange.raw_response)).usage
+    whole = assemble(events_of(exchange.raw_response))
+    assert (tail.usage, tail.tier) == (whole.usage, whole.service_tier)
     assert (tail.complete, tail.failed) == (True, False)
 
 

@@ -19,6 +19,7 @@ from tsuji.core.parts import (
     ToolResult,
 )
 from tsuji.core.request import ChatRequest, Reasoning
+from tsuji.core.response import ChatResponse, Choice
 from tsuji.core.tools import ProviderTool, Tool, ToolChoice
 from tsuji.wire.anthropic import DIALECT
 from tsuji.wire.dialect import NO_QUIRKS, Losses
@@ -403,3 +404,14 @@ def test_a_mistake_is_told_with_its_place(fields: dict[str, Any], path: str) -> 
 def test_what_is_no_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequestError):
         DIALECT.parse_request(body, None, None)
+
+
+def test_a_signature_that_comes_before_its_call_finds_it() -> None:
+    """LiteLLM gives all thinking back at the beginning of the turn."""
+    call = ToolCall("c1", "f", "{}", signature="sig")
+    answer = ChatResponse("r", "m", (Choice(0, (Thinking("hm", origin="gemini"), call), "tool_calls"),))
+    thought, use, carrier = json.loads(DIALECT.render_response(answer))["content"]
+    history = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": [thought, carrier, use]}]
+    parts = parse(messages=history).messages[1].content
+    assert [type(p) for p in parts] == [Thinking, ToolCall]
+    assert [p.signature for p in parts if type(p) is ToolCall] == ["sig"]

@@ -9,6 +9,7 @@ import pytest
 
 from tests.wire.gemini.wires import GEMINI
 from tsuji.core.errors import InvalidRequestError, UnsupportedParameterError, UpstreamProtocolError
+from tsuji.core.provider import Quirks
 from tsuji.core.request import EmbeddingRequest
 from tsuji.core.response import EmbeddingResponse, ModelInfo
 from tsuji.core.usage import Usage
@@ -22,6 +23,7 @@ assert GEMINI.parse_models
 assert GEMINI.render_models
 _parse, _render = GEMINI.parse_embedding_request, GEMINI.render_embedding_request
 _read, _write = GEMINI.parse_embedding_response, GEMINI.render_embedding_response
+ONE_AT_A_TIME = Quirks(drop=("requests",))
 _read_models, _write_models = GEMINI.parse_models, GEMINI.render_models
 
 
@@ -165,3 +167,17 @@ def test_models_of_others() -> None:
 def test_no_models(body: bytes) -> None:
     with pytest.raises(UpstreamProtocolError):
         _read_models(body)
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_one_text_at_a_time_where_batches_are_not_known(many: bool) -> None:
+    """Vertex AI has :embedContent alone."""
+    call = _render(EmbeddingRequest("e-1", ("a",), many, dimensions=8), ONE_AT_A_TIME, Losses("gemini"))
+    assert call.path == "/v1beta/models/e-1:embedContent"
+    assert json.loads(call.body) == text("a", outputDimensionality=8)
+
+
+def test_several_texts_where_batches_are_not_known() -> None:
+    with pytest.raises(UnsupportedParameterError) as raised:
+        _render(EmbeddingRequest("e-1", ("a", "b"), True), ONE_AT_A_TIME, Losses("gemini"))
+    assert raised.value.param == "input"

@@ -178,6 +178,7 @@ def test_streams_come_back(exchange: Exchange) -> None:
     tail = GEMINI.stream_tail()
     tail.feed(exchange.raw_response)
     assert (tail.complete, tail.failed, tail.usage) == (True, False, parsed(exchange).usage)
+    assert tail.tier == parsed(exchange).service_tier
 
 
 @each(STREAMS)

@@ -75,12 +75,18 @@ def test_what_is_wrong_is_named(body: Any, param: str) -> None:
 
 @pytest.mark.parametrize(
     ("fields", "param"),
-    [({"inputs": ((1, 2),)}, "input[0]"), ({"task": "query"}, "task"), ({"title": "t"}, "title")],
+    [({"inputs": ((1, 2),)}, "input[0]"), ({"task": "image"}, "task"), ({"title": "t"}, "title")],
 )
 def test_what_cannot_be_said_is_refused_by_name(fields: Any, param: str) -> None:
     with pytest.raises(UnsupportedParameterError) as caught:
         _render(EmbeddingRequest(**{"model": "e", "inputs": ("a",), **fields}), NO_QUIRKS, Losses("ollama"))
     assert caught.value.param == param
+
+
+def test_a_task_is_left_out() -> None:
+    losses = Losses("ollama")
+    call = _render(EmbeddingRequest("e", ("a",), False, task="RETRIEVAL_QUERY"), NO_QUIRKS, losses)
+    assert (json.loads(call.body), losses.dropped) == ({"model": "e", "input": "a"}, ["task"])
 
 
 def test_answers() -> None:

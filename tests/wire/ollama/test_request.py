@@ -1,10 +1,12 @@
 """Chat requests, both ways."""
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.wire.ollama.wires import GENERATE, HI, ask, call, parse, render
+from tsuji.catalog import provider
 from tsuji.core.errors import InvalidRequestError, UnsupportedParameterError
 from tsuji.core.parts import Audio, Document, Image, Media, Message, Text, Thinking, ToolCall, ToolResult
 from tsuji.core.request import ChatRequest, Reasoning
@@ -153,6 +155,31 @@ def test_hints_go_nowhere_else_and_options_are_refused_by_name() -> None:
     with pytest.raises(UnsupportedParameterError) as caught:
         openai.render_request(parse({**BARE, "options": {"mirostat": 1}}), NO_QUIRKS, Losses("openai"))
     assert caught.value.param == "options.mirostat"
+
+
+SAMPLERS = {
+    "repeat_penalty": 1.3,
+    "repeat_last_n": 32,
+    "mirostat": 2,
+    "mirostat_tau": 4.5,
+    "mirostat_eta": 0.2,
+    "typical_p": 0.9,
+}
+
+
+@pytest.mark.parametrize("row", ["local", "llamacpp"])
+def test_llama_cpps_samplers_reach_llama_cpp(row: str) -> None:
+    openai, quirks = dialect("openai"), provider(row).quirks
+    losses = Losses("openai")
+    sent = json.loads(openai.render_request(parse({**BARE, "options": SAMPLERS}), quirks, losses).body)
+    assert SAMPLERS.items() <= sent.items()
+    assert "options" not in sent and not losses.dropped
+    with pytest.raises(UnsupportedParameterError) as caught:
+        openai.render_request(parse({**BARE, "options": {**SAMPLERS, "tfs_z": 0.5}}), quirks, losses)
+    assert caught.value.param == "options.tfs_z"
+    dropping = Losses("openai", drop=True)
+    openai.render_request(parse({**BARE, "options": SAMPLERS}), NO_QUIRKS, dropping)
+    assert dropping.dropped == ["options." + name for name in SAMPLERS]
 
 
 # From other dialects.

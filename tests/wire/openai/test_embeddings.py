@@ -83,12 +83,19 @@ def test_wrong_requests(body: Any, param: str) -> None:
 
 
 def test_a_task_needs_a_provider_that_knows_it() -> None:
-    request = EmbeddingRequest("m", ("a",), task="query", title="t")
-    noted = Losses("openai", drop=True)
-    assert render(request, losses=noted) == {"model": "m", "input": ["a"]}
-    assert noted.dropped == ["task", "title"]
-    with pytest.raises(UnsupportedParameterError):
-        render(request)
+    noted = Losses("openai")
+    assert render(EmbeddingRequest("m", ("a",), task="search_query"), losses=noted) == {"model": "m", "input": ["a"]}
+    assert noted.dropped == ["task"]
+    for request, name in (
+        (EmbeddingRequest("m", ("a",), task="CODE_RETRIEVAL_QUERY"), "task"),
+        (EmbeddingRequest("m", ("a",), title="t"), "title"),
+    ):
+        with pytest.raises(UnsupportedParameterError) as caught:
+            render(request)
+        assert caught.value.param == name
+        dropping = Losses("openai", drop=True)
+        assert render(request, losses=dropping) == {"model": "m", "input": ["a"]}
+        assert dropping.dropped == [name]
     assert render(EmbeddingRequest("m", ("a",), task="query"), Quirks(accepts=("input_type",)))["input_type"] == "query"
 
 

@@ -201,7 +201,7 @@ def test_thinking_parts() -> None:
         ("hm", None, None, None, False, "openai"),
         ("hm", None, None, None, False, "openai"),
         ("hm", "s", None, "r1", False, "anthropic"),
-        ("", None, "d", "r", False, "openai"),
+        ("", None, "d", "r", False, "responses"),
         ("s", None, None, None, True, "openai"),
     ]
 
@@ -228,6 +228,22 @@ def test_system_role() -> None:
     assert [m["role"] for m in write(*given)] == ["system", "developer"]
     assert [m["role"] for m in write(*given, quirks=Quirks(system_role="system"))] == ["system", "system"]
     assert [m["role"] for m in write(*given, quirks=Quirks(system_role="developer"))] == ["developer", "developer"]
+
+
+def test_ids_of_calls_as_the_provider_takes_them() -> None:
+    """Mistral refuses others: https://docs.mistral.ai/api"""
+    calls = Message(
+        "assistant", (ToolCall("toolu_01A", "f", "{}"), ToolCall("aB3dE6gH9", "g", "{}"), ToolCall("", "h"))
+    )
+    results = [Message("tool", (ToolResult(id, (Text("1"),), name),)) for id, name in (("toolu_01A", "f"), ("", "h"))]
+    sent = write(calls, *results, quirks=Quirks(tool_call_ids=9))
+    foreign, own, made = [call["id"] for call in sent[0]["tool_calls"]]
+    assert own == "aB3dE6gH9"
+    assert [message["tool_call_id"] for message in sent[1:]] == [foreign, made]
+    assert len({foreign, own, made}) == 3
+    assert all(len(id) == 9 and id.isascii() and id.isalnum() for id in (foreign, made))
+    assert write(calls, quirks=Quirks(tool_call_ids=9))[0]["tool_calls"][0]["id"] == foreign
+    assert write(calls)[0]["tool_calls"][0]["id"] == "toolu_01A"
 
 
 def test_tool_results_of_a_user_turn_come_first() -> None:
@@ -378,3 +394,32 @@ def test_foreign_citations_are_noted() -> None:
     cited = Text("a", citations=(Citation(url="u", ext={"anthropic": {"type": "x"}}),))
     assert write(Message("assistant", (cited,)), losses=noted) == [{"role": "assistant", "content": "a"}]
     assert noted.dropped == ["messages[0] (citations)"]
+
+
+def test_thoughts_where_litellm_keeps_them() -> None:
+    detail = {"type": "reasoning.text", "text": "hm", "signature": "sig", "format": "anthropic-claude-v1", "index": 0}
+    wire = {"role": "assistant", "content": "a", "provider_specific_fields": {"reasoning_details": [detail], "odd": 1}}
+    found = message(wire)
+    assert [(p.text, p.signature, p.origin) for p in found.content if type(p) is Thinking] == [
+        ("hm", "sig", "anthropic")
+    ]
+    assert write(found) == [{**wire, "reasoning_details": [detail]}]
+    # Of no meaning to another dialect, and so no reason to refuse.
+    assert not [name for name in (found.ext or {}).get("openai", {}) if not name.startswith("~")]
+
+
+@pytest.mark.parametrize(
+    ("wire", "source"),
+    [
+        ({"type": "input_audio", "input_audio": "AAAA"}, Media(data="AAAA")),
+        ({"type": "input_audio", "input_audio": "https://x/y.mp3"}, Media(url="https://x/y.mp3")),
+        ({"type": "file", "file_id": "f1"}, Media(file_id="f1")),
+    ],
+    ids=["audio", "audio by URL", "file"],
+)
+def test_parts_as_mistral_has_them(wire: dict[str, Any], source: Media) -> None:
+    found = message({"role": "user", "content": [wire]})
+    part = found.content[0]
+    assert isinstance(part, Audio | Document)
+    assert part.source == source
+    assert write(found) == [{"role": "user", "content": [wire]}]

@@ -31,6 +31,7 @@ SAID: list[tuple[dict[str, Any], Reasoning]] = [
     ({"thinking": {"type": "enabled", "clear_thinking": False}}, Reasoning(enabled=True)),
     ({"thinking": {"type": "enabled", "budget_tokens": 9}, "reasoning_effort": "max"}, Reasoning("max", 9, True)),
     ({"enable_thinking": False}, Reasoning(enabled=False)),
+    ({"prompt_mode": "reasoning"}, Reasoning(enabled=True)),
 ]
 
 
@@ -87,6 +88,20 @@ def test_efforts_of_other_dialects(asked: Reasoning, expected: str | None) -> No
 def test_a_rename_gives_the_shape_of_the_provider(target: str, asked: Reasoning, expected: Any) -> None:
     found = write(asked, Quirks(rename={"reasoning_effort": target}))
     assert found == ({} if expected is None else {target: expected})
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (Reasoning("none"), {"thinking": {"type": "disabled"}}),
+        (Reasoning(enabled=False), {"thinking": {"type": "disabled"}}),
+        (Reasoning("max"), {"reasoning_effort": "max"}),
+        (Reasoning(budget=5000), {"reasoning_effort": "medium"}),
+        (Reasoning("auto"), {}),
+    ],
+)
+def test_a_field_of_its_own_turns_thinking_off(asked: Reasoning, expected: Any) -> None:
+    assert write(asked, Quirks(thinking_off="thinking")) == expected
 
 
 def test_a_clients_effort_takes_the_providers_shape() -> None:

@@ -155,7 +155,7 @@ def test_streams_are_complete(exchange: Exchange) -> None:
     choices, usage = fold(chunks)
     same(whole, choices, usage)
     assert tail.complete
-    assert tail.usage == whole.usage
+    assert (tail.usage, tail.tier) == (whole.usage, whole.service_tier)
     request = DIALECT.parse_request(exchange.raw_request, None, None)
     written = datas(DIALECT.stream_renderer(request).render(found))
     assert written.pop() == "[DONE]"

@@ -292,4 +292,5 @@ def test_service_tiers_by_other_dialects_words() -> None:
 def test_paths() -> None:
     assert DIALECT.chat_path("m", True) == "/chat/completions"
     assert DIALECT.models_path == "/models"
-    assert {"max_completion_tokens", "reasoning_effort", "input", "top_k"} <= DIALECT.fields
+    assert {"max_completion_tokens", "reasoning_effort", "top_k"} <= DIALECT.fields
+    assert {"input", "dimensions", "input_type"} <= DIALECT.embedding_fields

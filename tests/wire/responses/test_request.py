@@ -7,6 +7,7 @@ import pytest
 
 from tsuji.core.errors import InvalidRequestError, UnsupportedParameterError
 from tsuji.core.parts import Document, Image, Media, Message, Opaque, Refusal, Text, Thinking, ToolCall, ToolResult
+from tsuji.core.provider import Quirks
 from tsuji.core.request import ChatRequest, Reasoning
 from tsuji.core.tools import ProviderTool, ResponseFormat, Tool, ToolChoice
 from tsuji.wire import dialect
@@ -262,3 +263,19 @@ def test_what_is_wrong_is_named(body: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         parse(**body)
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize("name", ["presence_penalty", "frequency_penalty", "seed", "top_k", "min_p"])
+def test_what_some_providers_take_comes_back_and_is_understood(name: str) -> None:
+    request = parse(input="hi", **{name: 1})
+    assert getattr(request, name) == 1
+    assert render(request)[name] == 1
+    accepting = Quirks(accepts=("top_k", "min_p"))
+    there = dialect("openai").render_request(request, accepting, Losses("openai")).body
+    assert json.loads(there)[name] == 1
+
+
+def test_text_in_the_words_of_chat_completions() -> None:
+    request = parse(input=[{"role": "user", "content": [{"type": "text", "text": "hi"}]}])
+    assert request.messages[0].content == (Text("hi"),)
+    assert render(request)["input"] == [{"role": "user", "content": [{"type": "input_text", "text": "hi"}]}]

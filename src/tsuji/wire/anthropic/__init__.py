@@ -1,16 +1,17 @@
 """The Anthropic Messages dialect (https://platform.claude.com/docs/en/api/messages), as client and as server.
 
-Owns its request, response, stream, error and model list, both ways; refuses headers (`anthropic-version` is the
-provider row's, `anthropic-beta` the caller's), token counting and batches. A request that was parsed is rendered as it
-came, but for: the order of keys; null, which is absence; an empty `metadata`; a missing `max_tokens`, which is filled
-in; an empty text block in an assistant turn, which is left out; tool results, which stand first in their turn.
-`cache_control` marks are kept here and a hint elsewhere.
+Owns its request, response, stream, error, count of tokens and model list, both ways; refuses headers
+(`anthropic-version` is the provider row's, `anthropic-beta` the caller's) and batches. A request that was parsed is
+rendered as it came, but for: the order of keys; null, which is absence; an empty `metadata`; a missing `max_tokens`,
+which is filled in; an empty text block in an assistant turn, which is left out; tool results, which stand first in
+their turn. `cache_control` marks are kept here and a hint elsewhere.
 """
 
 from ..dialect import Dialect
 from .carried import MARK
+from .counting import COUNTING
 from .errors import parse_error, render_error
-from .fields import FIELDS, NAME
+from .fields import FIELDS, NAME, NAMES
 from .models import PATH as MODELS_PATH
 from .models import parse_models, render_models
 from .request_in import parse_request
@@ -39,6 +40,8 @@ DIALECT = Dialect(
     models_path=MODELS_PATH,
     parse_models=parse_models,
     render_models=render_models,
+    counting=COUNTING,
+    names=NAMES,
     foreign_mark=MARK,
 )
 

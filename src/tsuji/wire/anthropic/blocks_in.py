@@ -196,14 +196,17 @@ def parse_block(value: Any, table: Blocks = BLOCKS) -> Part:
 
 def parse_blocks(values: list[Any], table: Blocks = BLOCKS) -> tuple[Part, ...]:
     parts: list[Part] = []
+    early: list[str] = []
     for index, value in enumerate(values):
         try:
             part = parse_block(value, table)
         except Wrong as wrong:
             raise wrong.under(f"[{index}]") from None
-        if type(part) is Thinking and part.redacted and carried.attach(parts, part.redacted):
+        if type(part) is Thinking and part.redacted and carried.attach(parts, part.redacted, early):
             continue
         parts.append(part)
+    if early:
+        carried.attach_early(parts, early)
     return tuple(parts)
 
 

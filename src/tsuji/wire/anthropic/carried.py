@@ -63,11 +63,24 @@ def pack_signature(signature: str) -> str:
     return _write(_Token(s=signature, a=True))
 
 
-def attach(parts: list[Part], data: str) -> bool:
-    """Give the last of `parts` the signature in `data`. False where `data` is Anthropic's own."""
+def attach(parts: list[Part], data: str, early: list[str] | None = None) -> bool:
+    """Give the last of `parts` the signature in `data`. False where `data` is Anthropic's own.
+
+    early: takes a signature that has nothing to belong to before it.
+    """
     token = _read(data)
     if token is None or not token.a:
         return False
     if parts and type(parts[-1]) in (Text, ToolCall):
         parts[-1] = msgspec.structs.replace(parts[-1], signature=token.s)
+    elif early is not None and token.s is not None:
+        early.append(token.s)
     return True
+
+
+def attach_early(parts: list[Part], early: list[str]) -> None:
+    """Gives calls the signatures that came before them: LiteLLM puts all thinking of an answer at its beginning."""
+    waiting = iter(early)
+    for at, part in enumerate(parts):
+        if type(part) is ToolCall and part.signature is None and (signature := next(waiting, None)) is not None:
+            parts[at] = msgspec.structs.replace(part, signature=signature)

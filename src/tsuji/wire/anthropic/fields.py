@@ -43,9 +43,24 @@ FIELDS = frozenset(
         "fallbacks",
         "fallback_credit_token",
         "thread",
+        "anthropic_version",
     )
 )
-"""The request's top level, beta fields included (https://platform.claude.com/docs/en/api/messages)."""
+"""The request's top level, beta fields included (https://platform.claude.com/docs/en/api/messages).
+
+anthropic_version: where others host Claude, the version is in the body and not in a header
+(https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude).
+"""
+NAMES = {
+    "max_completion_tokens": "max_tokens",
+    "stop": "stop_sequences",
+    "response_format": "output_config.format",
+    "reasoning": "thinking",
+    "reasoning_effort": "output_config.effort",
+    "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
+    "user": "metadata.user_id",
+}
+"""See Dialect.names."""
 
 
 UNEXPECTED = (TypeError, ValueError, RecursionError, msgspec.MsgspecError)

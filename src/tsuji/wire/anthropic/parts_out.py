@@ -37,11 +37,13 @@ class ToolIds:
     """Ids as this dialect takes them: letters, digits, "_" and "-".
 
     Others are spelled anew, the same way every time; a missing one becomes "call_0", "call_1" ...
+    longest: letters that an id may have, on a platform that counts them.
     """
 
-    __slots__ = ("_count", "_open", "_spelled", "_used")
+    __slots__ = ("_count", "_longest", "_open", "_spelled", "_used")
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int | None = None) -> None:
+        self._longest = longest
         self._spelled: dict[str, str] = {}
         self._used: set[str] = set()
         self._open: list[tuple[str, str]] = []
@@ -49,7 +51,7 @@ class ToolIds:
 
     def of_call(self, call: ToolCall) -> str:
         given = call.id
-        if given and _allowed(given):
+        if given and _allowed(given) and given == given[: self._longest]:
             self._used.add(given)
             return given
         identity = self._spelled.get(given) or self._fresh(given)
@@ -61,6 +63,8 @@ class ToolIds:
 
     def _fresh(self, given: str) -> str:
         stem = "".join([c if _allowed(c) else "_" for c in given])
+        if self._longest is not None:
+            stem = stem[: self._longest - 6]
         candidate = stem
         while not candidate or candidate in self._used:
             candidate = f"{stem or 'call'}_{self._count}"

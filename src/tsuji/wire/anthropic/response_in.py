@@ -1,7 +1,5 @@
 """A Message to a ChatResponse. Lenient about what compatible servers leave out, strict that it is a Message."""
 
-from typing import Any
-
 import msgspec
 
 from tsuji.core.errors import UpstreamProtocolError
@@ -10,9 +8,9 @@ from tsuji.core.response import ChatResponse, Choice
 
 from .blocks_in import parse_blocks
 from .errors import is_error, parse_error_body
-from .fields import UNEXPECTED, Object, Wrong, as_list, as_object, ext_of, object_or_empty, rest, text_or_none, within
+from .fields import UNEXPECTED, Object, Wrong, as_list, as_object, ext_of, rest, text_or_none, within
 from .stops import parse_stop
-from .usage import TIERS, parse_usage
+from .usage import parse_usage, tier_of
 
 MESSAGE = frozenset(("id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"))
 
@@ -55,8 +53,3 @@ def parse_response(body: bytes, quirks: Quirks) -> ChatResponse:
         service_tier=tier_of(usage),
         ext=ext_of(rest(fields, MESSAGE)),
     )
-
-
-def tier_of(usage: Any) -> str | None:
-    """Core's word for the tier that served the request."""
-    return TIERS.get(text_or_none(object_or_empty(usage).get("service_tier")) or "")

@@ -30,9 +30,9 @@ from .fields import (
     rest,
     text_or_none,
 )
-from .response_in import MESSAGE, tier_of
+from .response_in import MESSAGE
 from .stops import parse_stop
-from .usage import merge_usage, parse_usage
+from .usage import merge_usage, parse_usage, tier_of
 
 _decode = msgspec.json.Decoder().decode
 _DELTA = frozenset(("stop_reason", "stop_sequence"))

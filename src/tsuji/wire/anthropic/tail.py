@@ -8,7 +8,7 @@ from tsuji.core.usage import Usage
 
 from ..sse import SSEOverflow, SSEParser
 from .fields import UNEXPECTED, Object, object_or_empty
-from .usage import merge_usage, parse_usage
+from .usage import merge_usage, parse_usage, tier_of
 
 
 class _Answer(msgspec.Struct):
@@ -35,12 +35,13 @@ def read_usage(body: bytes) -> Usage | None:
 
 
 class StreamTail:
-    __slots__ = ("_raw", "_sse", "complete", "failed", "usage")
+    __slots__ = ("_raw", "_sse", "complete", "failed", "tier", "usage")
 
     def __init__(self) -> None:
         self._sse = SSEParser()
         self._raw: Object = {}
         self.usage: Usage | None = None
+        self.tier: str | None = None
         self.complete = False
         self.failed = False
 
@@ -62,6 +63,7 @@ class StreamTail:
         if usage:
             self._raw = merge_usage(self._raw, usage)
             self.usage = parse_usage(self._raw)
+            self.tier = tier_of(self._raw)
         if event.type == "message_stop":
             self.complete = True
         elif event.type == "error":

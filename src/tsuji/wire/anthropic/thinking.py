@@ -61,7 +61,7 @@ def plan(request: ChatRequest, losses: Losses) -> Plan:
         return _off(model)
     if how.effort == "auto" or how == Reasoning():
         return NOTHING
-    if not _possible(request, how, model):
+    if not _possible(request, how, model, losses.dialect):
         losses.note("reasoning_effort")
         return NOTHING
     return _adaptive(how, model) if model.adaptive else _budgeted(request, how, model, losses)
@@ -85,7 +85,7 @@ def _off(model: Thinks) -> Plan:
     return Plan({"type": "disabled"})
 
 
-def _possible(request: ChatRequest, how: Reasoning, model: Thinks) -> bool:
+def _possible(request: ChatRequest, how: Reasoning, model: Thinks, dialect: str) -> bool:
     if not (model.adaptive or model.budget):
         return False
     if how.effort is None:
@@ -95,15 +95,18 @@ def _possible(request: ChatRequest, how: Reasoning, model: Thinks) -> bool:
         return False
     if not model.omits and (request.temperature not in (None, 1) or request.top_k is not None):
         return False
-    return model.adaptive or not _loop_without_thinking(request.messages)
+    return model.adaptive or not _loop_without_thinking(request.messages, dialect)
 
 
-def _loop_without_thinking(messages: tuple[Message, ...]) -> bool:
-    """With a budget, the turn whose tool calls are being answered must begin with its signed thinking."""
+def _loop_without_thinking(messages: tuple[Message, ...], dialect: str) -> bool:
+    """With a budget, the turn whose tool calls are being answered must begin with its signed thinking.
+
+    dialect: that Claude is asked in: on other platforms its signatures hold as well, and go by that dialect's name.
+    """
     for message in reversed(messages):
         if message.role == "assistant":
             calls = any(type(p) is ToolCall for p in message.content)
-            return calls and not any(type(p) is Thinking and p.origin == NAME for p in message.content)
+            return calls and not any(type(p) is Thinking and p.origin in (NAME, dialect) for p in message.content)
     return False
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from tsuji.core.usage import Usage
 
 from .blocks_out import own, without_spellings
-from .fields import NAME, Object, count_or_none, object_or_empty, rest
+from .fields import NAME, Object, count_or_none, object_or_empty, rest, text_or_none
 
 _KNOWN = frozenset(
     (
@@ -55,6 +55,11 @@ def merge_usage(before: Object, after: Object) -> Object:
             continue
         merged[name] = value
     return merged
+
+
+def tier_of(usage: Any) -> str | None:
+    """Core's word for the tier that served the request."""
+    return TIERS.get(text_or_none(object_or_empty(usage).get("service_tier")) or "")
 
 
 def render_usage(usage: Usage | None, service_tier: str | None = None) -> Object:

@@ -1,4 +1,4 @@
-"""The gemini dialect: Google's generateContent, streamGenerateContent, embedContent, batchEmbedContents and models.
+"""The gemini dialect: Google's generateContent, streamGenerateContent, countTokens, embeddings and models.
 
 Owns that wire format in both directions, as the Gemini API and Vertex AI speak it. It refuses to know keys, projects
 and regions; a provider row overrides the paths where they differ.
@@ -11,7 +11,9 @@ path. A stream is always asked for with `alt=sse`.
 from tsuji.wire.dialect import Dialect
 
 from .carried import FOREIGN_MARK
+from .counting import COUNTING
 from .embeddings import (
+    EMBEDDING_FIELDS,
     parse_embedding_request,
     parse_embedding_response,
     render_embedding_request,
@@ -20,7 +22,7 @@ from .embeddings import (
 from .errors import parse_error, render_error
 from .fields import NAME
 from .models import MODELS_PATH, parse_models, render_models
-from .request_in import FIELDS, parse_request
+from .request_in import FIELDS, NAMES, parse_request
 from .request_out import chat_path, render_request
 from .response_in import parse_response
 from .response_out import render_response
@@ -32,6 +34,7 @@ from .usage import read_usage
 DIALECT = Dialect(
     name=NAME,
     fields=FIELDS,
+    embedding_fields=EMBEDDING_FIELDS,
     content_type="text/event-stream",
     chat_path=chat_path,
     parse_request=parse_request,
@@ -51,6 +54,8 @@ DIALECT = Dialect(
     models_path=MODELS_PATH,
     parse_models=parse_models,
     render_models=render_models,
+    counting=COUNTING,
+    names=NAMES,
     foreign_mark=FOREIGN_MARK,
 )
 

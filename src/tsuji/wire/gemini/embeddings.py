@@ -5,28 +5,37 @@ task, title and dimensions; core has one for all, so a batch whose requests diff
 several parts is embedded as one.
 """
 
-from array import array
-from binascii import Error, a2b_base64
 from typing import Any, Final
 
 import msgspec
 
-from tsuji.core.errors import InvalidRequestError, UnsupportedParameterError, UpstreamProtocolError
+from tsuji.core.errors import InvalidRequestError, UnsupportedParameterError
 from tsuji.core.parts import Text
 from tsuji.core.provider import Quirks
 from tsuji.core.request import EmbeddingRequest
 from tsuji.core.response import EmbeddingResponse
 from tsuji.wire.dialect import Call, Losses
 from tsuji.wire.passthrough import decode_body, encode, quirky
+from tsuji.wire.tasks import word_for
+from tsuji.wire.vectors import unpack
 
 from .fields import NAME, Malformed, a_list, a_number, a_string, an_integer, an_object, camel, own, place, to_ext
 from .parts_in import parse_parts
+from .request_in import FIELDS
 from .request_out import model_path
 from .response_in import decode_json, protocol_error
 from .usage import parse_usage
 
 Wire = dict[str, Any]
-_KNOWN: Final = frozenset(("model", "content", "taskType", "title", "outputDimensionality"))
+EMBEDDING_FIELDS: Final = frozenset(("model", "content", "taskType", "title", "outputDimensionality"))
+_ELSEWHERE: Final = FIELDS - EMBEDDING_FIELDS
+_TASK_WORDS: Final = {
+    "query": "RETRIEVAL_QUERY",
+    "document": "RETRIEVAL_DOCUMENT",
+    "classification": "CLASSIFICATION",
+    "clustering": "CLUSTERING",
+    "similarity": "SEMANTIC_SIMILARITY",
+}
 
 
 def parse_embedding_request(body: bytes, model: str | None) -> EmbeddingRequest:
@@ -45,7 +54,7 @@ def parse_embedding_request(body: bytes, model: str | None) -> EmbeddingRequest:
         at = where[0] + "." if many else ""
         name = model or a_string(first.get("model"), at + "model")
         dimensions = first.get("outputDimensionality")
-        extra = {k: v for k, v in first.items() if k not in _KNOWN and v is not None}
+        extra = {k: v for k, v in first.items() if k not in EMBEDDING_FIELDS and v is not None}
         if many:
             extra.update({k: v for k, v in given.items() if k != "requests" and k != "model" and v is not None})
         return EmbeddingRequest(
@@ -91,14 +100,15 @@ def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: 
     if request.user is not None:
         losses.note("user")
     common: Wire = {}
-    if request.task is not None:
-        common["taskType"] = request.task
+    task = None if request.task is None else word_for(request.task, _TASK_WORDS, losses)
+    if task is not None:
+        common["taskType"] = task
     if request.title is not None:
         common["title"] = request.title
     if request.dimensions is not None:
         common["outputDimensionality"] = request.dimensions
     place(common, dict(losses.ext(request.ext)))
-    common = quirky(common, quirks, losses)
+    common = quirky(common, quirks, losses, _ELSEWHERE)
     model = path.removeprefix("/v1beta/")
     bodies: list[Wire] = []
     for index, text in enumerate(request.inputs):
@@ -110,7 +120,10 @@ def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: 
         bodies.append({"content": {"parts": [{"text": text}]}, **common})
     if not bodies:
         raise InvalidRequestError("'input' must hold at least one text", param="input")
-    if request.many or len(bodies) > 1:
+    alone = "requests" in quirks.drop
+    if alone and len(bodies) > 1:
+        raise UnsupportedParameterError("this provider embeds one text at a time; send each by itself", param="input")
+    if not alone and (request.many or len(bodies) > 1):
         return Call(path + ":batchEmbedContents", encode({"requests": [{"model": model, **each} for each in bodies]}))
     return Call(path + ":embedContent", encode(bodies[0]))
 
@@ -144,7 +157,7 @@ def _vector(value: Any, path: str) -> tuple[float, ...]:
 
 
 def render_embedding_response(response: EmbeddingResponse, request: EmbeddingRequest) -> bytes:
-    vectors = [{"values": _floats(v) if isinstance(v, str) else v} for v in response.vectors]
+    vectors = [{"values": unpack(v)} for v in response.vectors]
     out: Wire = {"embeddings": vectors} if request.many or len(vectors) != 1 else {"embedding": vectors[0]}
     if response.usage is not None and response.usage.input_tokens is not None:
         out["usageMetadata"] = {"promptTokenCount": response.usage.input_tokens, **own(response.usage.ext)}
@@ -152,14 +165,3 @@ def render_embedding_response(response: EmbeddingResponse, request: EmbeddingReq
             out["usageMetadata"]["totalTokenCount"] = response.usage.total
     place(out, own(response.ext))
     return msgspec.json.encode(out)
-
-
-def _floats(text: str) -> list[float]:
-    """Base64 of little-endian 32-bit floats, as numbers."""
-    try:
-        found = array("f", a2b_base64(text))
-    except (Error, ValueError):
-        raise UpstreamProtocolError("a vector in the provider's answer is no base64 of 32-bit floats") from None
-    if array("H", [1]).tobytes()[0] == 0:
-        found.byteswap()
-    return found.tolist()

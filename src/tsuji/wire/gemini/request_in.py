@@ -216,6 +216,7 @@ FIELDS = frozenset(
     [
         *_TOP,
         "safetySettings",
+        "requests",
         "cachedContent",
         "labels",
         "modelArmorConfig",
@@ -224,3 +225,12 @@ FIELDS = frozenset(
     ]
 )
 """The top-level fields, and those of `generationConfig` under its name: what quirks may name."""
+NAMES: Final = {core: GENERATION + wire for wire, (core, _) in _SCALARS.items()} | {
+    "max_completion_tokens": GENERATION + "maxOutputTokens",
+    "response_format": GENERATION + "responseMimeType",
+    "reasoning_effort": GENERATION + "thinkingConfig",
+    "modalities": GENERATION + "responseModalities",
+    "tool_choice": "toolConfig.functionCallingConfig",
+    "service_tier": "serviceTier",
+}
+"""See Dialect.names."""

@@ -146,7 +146,7 @@ def _format(shape: ResponseFormat, losses: Losses) -> Wire:
 
 def _with_quirks(body: Wire, quirks: Quirks, losses: Losses) -> Wire:
     """Quirks name fields of generationConfig by its name and a dot: they are lifted to the top for a moment."""
-    if not (quirks.drop or quirks.rename or quirks.defaults):
+    if not quirks.on_fields:
         return body
     key = "generation_config" if "generation_config" in body else "generationConfig"
     config = body.pop(key, {})

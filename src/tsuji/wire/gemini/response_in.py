@@ -28,8 +28,7 @@ from .fields import (
 )
 from .finish import stop_of
 from .parts_in import parse_parts
-from .tiers import TIERS
-from .usage import parse_usage
+from .usage import parse_usage, tier_of
 
 Wire = dict[str, Any]
 _KNOWN: Final = frozenset(("candidates", "usageMetadata", "modelVersion", "responseId"))
@@ -49,7 +48,7 @@ def parse_response(body: bytes, quirks: Quirks) -> ChatResponse:
             model=a_string(answer.get("modelVersion") or "", "modelVersion"),
             choices=choices,
             usage=usage,
-            service_tier=service_tier(answer),
+            service_tier=tier_of(answer.get("usageMetadata")),
             ext=to_ext({k: v for k, v in answer.items() if k not in _KNOWN and v is not None}),
         )
     except Malformed as error:
@@ -103,12 +102,6 @@ def blocked(answer: Wire) -> str | None:
 
 def blocked_choice(answer: Wire) -> Choice:
     return Choice(stop="content_filter", stop_raw=blocked(answer), ext={NAME: {"~blocked": True}})
-
-
-def service_tier(answer: Wire) -> str | None:
-    """In OpenAI's words, which core uses."""
-    tier = (text_or_none(dict_or_empty(answer.get("usageMetadata")).get("serviceTier")) or "").lower()
-    return TIERS.get(tier)
 
 
 def parse_candidate(value: Any, position: int) -> Choice:

@@ -31,9 +31,8 @@ from .response_in import (
     index_of,
     parse_logprobs,
     protocol_error,
-    service_tier,
 )
-from .usage import parse_usage
+from .usage import parse_usage, tier_of
 
 _KNOWN: Final = frozenset(("candidates", "usageMetadata", "modelVersion", "responseId"))
 _PART: Final = "candidates[].content.parts[]"
@@ -168,7 +167,7 @@ class Parser:
             ev.Started(
                 id=a_string(answer.get("responseId") or "", "responseId"),
                 model=a_string(answer.get("modelVersion") or "", "modelVersion"),
-                service_tier=service_tier(answer),
+                service_tier=tier_of(answer.get("usageMetadata")),
                 ext={NAME: self._extra} if self._extra else None,
             )
         )

@@ -7,7 +7,7 @@ import msgspec
 from tsuji.core.usage import Usage
 from tsuji.wire.sse import SSEOverflow, SSEParser
 
-from .usage import parse_usage
+from .usage import parse_usage, tier_of
 
 
 class _Candidate(msgspec.Struct):
@@ -32,10 +32,11 @@ _chunks = msgspec.json.Decoder(_Chunk)
 class Tail:
     """A StreamTail."""
 
-    __slots__ = ("_over", "_sse", "_unfinished", "complete", "failed", "usage")
+    __slots__ = ("_over", "_sse", "_unfinished", "complete", "failed", "tier", "usage")
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
+        self.tier: str | None = None
         self.complete = False
         self.failed = False
         self._sse = SSEParser()
@@ -57,6 +58,7 @@ class Tail:
             self.failed = True
         if chunk.usageMetadata is not None:
             self.usage = parse_usage(chunk.usageMetadata)
+            self.tier = tier_of(chunk.usageMetadata)
         for position, candidate in enumerate(chunk.candidates or ()):
             index = position if candidate.index is None else candidate.index
             if candidate.finishReason is None:

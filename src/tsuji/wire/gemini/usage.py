@@ -11,10 +11,17 @@ import msgspec
 from tsuji.core.usage import Usage
 
 from .fields import NAME, dicts_in, int_or_none, own
+from .tiers import TIERS
 
 _COUNTS: Final = frozenset(
     ("promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "cachedContentTokenCount", "totalTokenCount")
 )
+
+
+def tier_of(raw: Any) -> str | None:
+    """The tier that served the request, in OpenAI's words, which core uses."""
+    tier: Any = raw.get("serviceTier") if raw.__class__ is dict else None
+    return TIERS.get(tier.lower()) if tier.__class__ is str else None
 
 
 def parse_usage(raw: Any) -> Usage | None:

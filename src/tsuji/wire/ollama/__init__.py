@@ -11,6 +11,7 @@ fields of this one.
 from tsuji.wire.dialect import Dialect
 
 from .embeddings import (
+    EMBEDDING_FIELDS,
     parse_embedding_request,
     parse_embedding_response,
     render_embedding_request,
@@ -19,7 +20,7 @@ from .embeddings import (
 from .errors import parse_error, render_error
 from .fields import NAME
 from .models import MODELS_PATH, parse_models, render_models
-from .request_in import FIELDS, parse_request
+from .request_in import FIELDS, NAMES, parse_request
 from .request_out import chat_path, render_request
 from .response_in import parse_response, read_usage
 from .response_out import render_response
@@ -30,6 +31,7 @@ from .tail import Tail
 DIALECT = Dialect(
     name=NAME,
     fields=FIELDS,
+    embedding_fields=EMBEDDING_FIELDS,
     content_type="application/x-ndjson",
     chat_path=chat_path,
     parse_request=parse_request,
@@ -49,6 +51,7 @@ DIALECT = Dialect(
     models_path=MODELS_PATH,
     parse_models=parse_models,
     render_models=render_models,
+    names=NAMES,
 )
 
 __all__ = ["DIALECT"]

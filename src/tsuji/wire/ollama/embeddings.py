@@ -4,8 +4,6 @@ https://docs.ollama.com/api/embed. `truncate`, `keep_alive` and `options`, which
 hints: other dialects leave them out.
 """
 
-from array import array
-from binascii import Error, a2b_base64
 from typing import Any, Final
 
 from tsuji.core.errors import InvalidRequestError, UnsupportedParameterError, UpstreamProtocolError
@@ -14,15 +12,19 @@ from tsuji.core.request import EmbeddingRequest
 from tsuji.core.response import EmbeddingResponse
 from tsuji.wire.dialect import Call, Losses
 from tsuji.wire.passthrough import decode_body, encode, quirky
+from tsuji.wire.tasks import leave_out
+from tsuji.wire.vectors import unpack
 
 from .fields import UNEXPECTED, Object, Wrong, a_list, a_name, a_string, an_integer, own, plain, rest, text_of, to_ext
+from .request_in import FIELDS
 from .response_in import decode_answer, parse_usage
 from .response_out import encode_answer
 
 PATH: Final = "/api/embed"
 _LEGACY_PATH: Final = "/api/embeddings"
 _HINTS: Final = ("truncate", "keep_alive", "options")
-_REQUEST: Final = frozenset(("model", "input", "prompt", "dimensions", *_HINTS))
+EMBEDDING_FIELDS: Final = frozenset(("model", "input", "prompt", "dimensions", *_HINTS))
+_ELSEWHERE: Final = FIELDS - EMBEDDING_FIELDS
 _ANSWER: Final = frozenset(("model", "embeddings", "embedding", "prompt_eval_count"))
 
 
@@ -30,7 +32,7 @@ def parse_embedding_request(body: bytes, model: str | None) -> EmbeddingRequest:
     """Raises InvalidRequestError."""
     given = decode_body(body)
     try:
-        extra = rest(given, _REQUEST)
+        extra = rest(given, EMBEDDING_FIELDS)
         extra |= {"~" + name: given[name] for name in _HINTS if given.get(name) is not None}
         legacy = "input" not in given and "prompt" in given
         if legacy:
@@ -62,11 +64,13 @@ def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: 
                 f"the ollama dialect embeds texts, not token lists; send input[{index}] as text",
                 param=f"input[{index}]",
             )
+    extra = losses.ext(request.ext)
     if not request.inputs:
         raise InvalidRequestError("'input' must hold at least one text", param="input")
-    for name in ("task", "title"):
-        if getattr(request, name) is not None:
-            losses.refuse(name, "it is no field of it")
+    if request.task is not None:
+        leave_out(request.task, losses)
+    if request.title is not None:
+        losses.refuse("title", "it is no field of it")
     if request.user is not None:
         losses.note("user")
     mine = own(request.ext)
@@ -76,8 +80,8 @@ def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: 
     if request.dimensions is not None:
         body["dimensions"] = request.dimensions
     body.update({name: mine["~" + name] for name in _HINTS if "~" + name in mine})
-    body.update(losses.ext(request.ext))
-    return Call(_LEGACY_PATH if legacy else PATH, encode(quirky(body, quirks, losses)))
+    body.update(extra)
+    return Call(_LEGACY_PATH if legacy else PATH, encode(quirky(body, quirks, losses, _ELSEWHERE)))
 
 
 def parse_embedding_response(body: bytes) -> EmbeddingResponse:
@@ -103,21 +107,10 @@ def _vector(value: Any) -> tuple[float, ...]:
 
 def render_embedding_response(response: EmbeddingResponse, request: EmbeddingRequest) -> bytes:
     """Raises UpstreamProtocolError for a base64 vector that is none."""
-    vectors = [_floats(v) if isinstance(v, str) else v for v in response.vectors]
+    vectors = [unpack(v) for v in response.vectors]
     if "~prompt" in own(request.ext):
         return encode_answer({"embedding": vectors[0] if vectors else []})
     out: Object = {"model": response.model or request.model, "embeddings": vectors, **plain(response.ext)}
     if response.usage is not None and response.usage.input_tokens is not None:
         out["prompt_eval_count"] = response.usage.input_tokens
     return encode_answer(out)
-
-
-def _floats(text: str) -> list[float]:
-    """Base64 of little-endian 32-bit floats, as numbers."""
-    try:
-        found = array("f", a2b_base64(text))
-    except (Error, ValueError):
-        raise UpstreamProtocolError("a vector in the provider's answer is no base64 of 32-bit floats") from None
-    if array("H", [1]).tobytes()[0] == 0:
-        found.byteswap()
-    return found.tolist()

@@ -3,7 +3,8 @@
 `stream` is true where it is not said. How a model is loaded and kept (`keep_alive`, `num_ctx`, `num_gpu` ...), and what
 is to be done with a prompt that is too long (`truncate`, `shift`), are hints: other dialects leave them out. So is a
 negative `num_predict`, which sets no limit. An option that shapes the answer and that core has no noun for
-(`repeat_penalty`, `mirostat` ...) is named "options.NAME", and other dialects refuse it.
+(`repeat_penalty`, `mirostat` ...) is named "options.NAME", and other dialects refuse it, unless the provider accepts
+NAME.
 """
 
 from collections.abc import Callable
@@ -63,6 +64,14 @@ _LOADING: Final = frozenset(
         "num_keep",
     )
 )
+NAMES: Final = {core: OPTION + wire for core, wire in OPTION_NAMES} | {
+    "max_completion_tokens": OPTION + "num_predict",
+    "stop": OPTION + "stop",
+    "response_format": "format",
+    "reasoning": "think",
+    "reasoning_effort": "think",
+}
+"""See Dialect.names."""
 HINTS: Final = ("keep_alive", "truncate", "shift")
 
 

@@ -23,10 +23,11 @@ _lines = msgspec.json.Decoder(_Line)
 class Tail:
     """A StreamTail."""
 
-    __slots__ = ("_lines", "_over", "complete", "failed", "usage")
+    __slots__ = ("_lines", "_over", "complete", "failed", "tier", "usage")
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
+        self.tier: str | None = None
         self.complete = False
         self.failed = False
         self._lines = Lines()

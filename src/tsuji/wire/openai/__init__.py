@@ -8,13 +8,14 @@ same but for the order of keys, null, which counts as absent, and a tool call wi
 
 from tsuji.wire.dialect import Dialect
 
-from . import embeddings, errors, fields, models, passing, request_in, request_out, response_in, response_out
+from . import counting, embeddings, errors, fields, models, passing, request_in, request_out, response_in, response_out
 from .stream_in import ChatStreamParser
 from .stream_out import ChatStreamRenderer
 
 DIALECT = Dialect(
     name=fields.NAME,
     fields=fields.FIELDS,
+    embedding_fields=fields.EMBEDDING_FIELDS,
     content_type="text/event-stream",
     chat_path=request_out.chat_path,
     parse_request=request_in.parse_request,
@@ -31,7 +32,9 @@ DIALECT = Dialect(
     render_embedding_request=embeddings.render_embedding_request,
     parse_embedding_response=embeddings.parse_embedding_response,
     render_embedding_response=embeddings.render_embedding_response,
+    embeddings_path=embeddings.EMBEDDINGS_PATH,
     models_path="/models",
     parse_models=models.parse_models,
     render_models=models.render_models,
+    counting=counting.COUNTING,
 )

@@ -1,36 +1,42 @@
 """Embeddings, both ways. Source: https://platform.openai.com/docs/api-reference/embeddings
 
-`input_type` (Voyage, https://docs.voyageai.com/reference/embeddings-api) is what core calls a task. Vectors travel as
-floats or as base64 of little-endian float32, whichever the client asked for.
+`input_type` (Voyage, NVIDIA: https://docs.voyageai.com/reference/embeddings-api) is what core calls a task: by a word
+of the provider's where its quirks have `tasks`, else as it is. Vectors travel as floats or as base64 of little-endian
+float32, whichever the client asked for; "float", which holds anyway, is said only where the client said it.
 """
 
-import binascii
-import struct
 from typing import Any
 
-from tsuji.core.errors import UpstreamProtocolError
+from tsuji.core.errors import InvalidRequestError, UpstreamProtocolError
 from tsuji.core.provider import Quirks
 from tsuji.core.request import EmbeddingRequest
 from tsuji.core.response import EmbeddingResponse
 from tsuji.core.usage import Usage
 from tsuji.wire.dialect import Call, Losses
 from tsuji.wire.passthrough import decode_body, encode, quirky
+from tsuji.wire.tasks import leave_out, word_for
+from tsuji.wire.vectors import pack, unpack
 
 from .errors import body_error, decode_answer
-from .fields import NAME, as_integer, as_list, as_text, ext, is_list, is_object, own, rest, wrong
+from .fields import CHAT_ONLY, NAME, as_integer, as_list, as_text, ext, is_list, is_object, own, rest, wrong
 from .guard import guarded_render, guarded_request, guarded_response
 from .response_in import text_or
 from .usage import read_usage, write_usage
 
 Vector = tuple[float, ...] | str
 
+EMBEDDINGS_PATH = "/embeddings"
 _REQUEST = ("model", "input", "dimensions", "encoding_format", "input_type", "user")
 
 
 @guarded_request
 def parse_embedding_request(body: bytes, model: str | None = None) -> EmbeddingRequest:
     """Raises InvalidRequestError."""
-    fields = decode_body(body)
+    return read_embedding_request(decode_body(body), model)
+
+
+def read_embedding_request(fields: dict[str, Any], model: str | None = None) -> EmbeddingRequest:
+    """As parse_embedding_request, of a body that is decoded already."""
     inputs, many = _inputs(fields.get("input"))
     dimensions, encoding, task, user = (fields.get(n) for n in ("dimensions", "encoding_format", "input_type", "user"))
     name = model if model is not None else as_text(fields.get("model"), "model")
@@ -41,6 +47,8 @@ def parse_embedding_request(body: bytes, model: str | None = None) -> EmbeddingR
     kept = rest(fields, _REQUEST)
     if task is not None:
         kept["~task"] = True
+    if encoding is not None:
+        kept["~encoding"] = True
     return EmbeddingRequest(
         name,
         inputs,
@@ -72,22 +80,34 @@ def _tokens(value: list[Any], where: str) -> tuple[int, ...]:
 @guarded_render
 def render_embedding_request(request: EmbeddingRequest, quirks: Quirks, losses: Losses) -> Call:
     """Raises UnsupportedParameterError for what cannot be said here, unless losses.drop."""
+    extra = losses.ext(request.ext)
+    if not request.inputs:
+        raise InvalidRequestError("'input' must hold at least one text", param="input")
     body: dict[str, Any] = {"model": request.model, "input": request.inputs if request.many else request.inputs[0]}
     if request.dimensions is not None:
         body["dimensions"] = request.dimensions
-    if request.encoding is not None:
+    if request.encoding == "base64" or "~encoding" in own(request.ext):
         body["encoding_format"] = request.encoding
     if request.user is not None:
         body["user"] = request.user
-    if request.task is not None:
-        if "~task" in own(request.ext) or "input_type" in quirks.accepts:
-            body["input_type"] = request.task
-        else:
-            losses.refuse("task", "it is no field of it")
+    task = _task(request, quirks, losses)
+    if task is not None:
+        body["input_type"] = task
     if request.title is not None:
         losses.refuse("title", "it is no field of it")
-    body.update(losses.ext(request.ext))
-    return Call("/embeddings", encode(quirky(body, quirks, losses)))
+    body.update(extra)
+    return Call(EMBEDDINGS_PATH, encode(quirky(body, quirks, losses, CHAT_ONLY)))
+
+
+def _task(request: EmbeddingRequest, quirks: Quirks, losses: Losses) -> str | None:
+    if request.task is None:
+        return None
+    if quirks.tasks:
+        return word_for(request.task, quirks.tasks, losses)
+    if "~task" in own(request.ext) or "input_type" in quirks.accepts:
+        return request.task
+    leave_out(request.task, losses)
+    return None
 
 
 _RESPONSE = frozenset(("object", "data", "model", "usage", "id"))
@@ -137,7 +157,12 @@ def _vector(value: Any) -> Vector:
 
 def render_embedding_response(response: EmbeddingResponse, request: EmbeddingRequest) -> bytes:
     """Vectors as the client asked for them. Raises UpstreamProtocolError if a base64 vector is none."""
-    write = _as_base64 if request.encoding == "base64" else _as_floats
+    return encode(write_embedding_response(response, request))
+
+
+def write_embedding_response(response: EmbeddingResponse, request: EmbeddingRequest) -> dict[str, Any]:
+    """The body of the answer, before it is JSON."""
+    write = pack if request.encoding == "base64" else unpack
     rows = [{"object": "embedding", "index": i, "embedding": write(v)} for i, v in enumerate(response.vectors)]
     out: dict[str, Any] = {"object": "list", "data": rows, "model": response.model}
     if response.id is not None:
@@ -148,20 +173,4 @@ def render_embedding_response(response: EmbeddingResponse, request: EmbeddingReq
     for name, value in (response.ext or {}).get(NAME, {}).items():
         if not name.startswith("~"):
             out[name] = value
-    return encode(out)
-
-
-def _as_base64(vector: Vector) -> str:
-    if type(vector) is str:
-        return vector
-    return binascii.b2a_base64(struct.pack(f"<{len(vector)}f", *vector), newline=False).decode()
-
-
-def _as_floats(vector: Vector) -> tuple[float, ...]:
-    if type(vector) is not str:
-        return vector  # pyright: ignore[reportReturnType]
-    try:
-        data = binascii.a2b_base64(vector)
-        return struct.unpack(f"<{len(data) // 4}f", data)
-    except (ValueError, struct.error) as error:
-        raise UpstreamProtocolError(f"an embedding of the provider's is no base64 of float32: {error}") from None
+    return out

@@ -22,10 +22,18 @@ FIELDS = names("""
     prompt_cache_options prompt_cache_retention reasoning_effort response_format safety_identifier seed service_tier
     stop store stream stream_options temperature tool_choice tools top_logprobs top_p user verbosity
     web_search_options
-    dimensions encoding_format input
-    chat_template_kwargs enable_thinking min_p reasoning thinking top_k
+    chat_template_kwargs enable_thinking min_p reasoning reasoning_split thinking top_k
+    mirostat mirostat_eta mirostat_tau repeat_last_n repeat_penalty typical_p
     """)
-"""Chat completions; embeddings; extensions that several providers share."""
+"""Chat completions; extensions that several providers share; llama.cpp's own samplers."""
+
+EMBEDDING_FIELDS = names("""
+    dimensions encoding_format input model user
+    embedding_type input_type late_chunking normalized output_dimension output_dtype task truncate truncation
+    """)
+"""Embeddings; extensions of Voyage, Jina, Mistral and NVIDIA."""
+
+CHAT_ONLY, EMBEDDING_ONLY = FIELDS - EMBEDDING_FIELDS, EMBEDDING_FIELDS - FIELDS
 
 TIERS = {"standard": "default", "standard_only": "default"}
 """Service tiers by other dialects' words -> OpenAI's."""

@@ -59,10 +59,10 @@ def _plain(message: dict[str, Any], where: str) -> Message:
 
 _ASSISTANT = names(
     "role content name refusal audio tool_calls function_call reasoning reasoning_content reasoning_details "
-    "annotations extra_content thought_signature"
+    "annotations extra_content thought_signature provider_specific_fields"
 )
 # What providers add to answers and clients send back with them: kept for this dialect, of no meaning to others.
-_ECHOED = ("extra_content", "thought_signature")
+_ECHOED = ("extra_content", "thought_signature", "provider_specific_fields")
 
 
 def _assistant(message: dict[str, Any], where: str) -> Message:

@@ -21,7 +21,7 @@ from tsuji.core.parts import Audio, Citation, Message, Part, Refusal, Text, Thin
 from tsuji.core.provider import Quirks
 from tsuji.wire.dialect import Losses
 
-from .fields import NAME, own
+from .fields import NAME, names, own
 from .parts_out import add_ext, write_part, write_parts
 from .reasoning import TEXT_FIELDS, add_thinking
 
@@ -86,7 +86,7 @@ class _Writer:
         attached: list[dict[str, Any]] = []
         for index, result in enumerate(results):
             place = f"{where}.content[{index}]"
-            out: dict[str, Any] = {"role": "tool", "tool_call_id": self._result_id(result)}
+            out: dict[str, Any] = {"role": "tool", "tool_call_id": self._id(self._result_id(result))}
             if kept.get("~role") == "function":
                 out = {"role": "function"}
             if result.name and "~name" in kept:
@@ -188,7 +188,7 @@ class _Writer:
             out["function_call"] = {"name": call.name, "arguments": call.arguments}
             return
         kind = kept.get("~type", "function")
-        entry: dict[str, Any] = {"id": call.id or self._call_id(call)}
+        entry: dict[str, Any] = {"id": self._id(call.id or self._call_id(call))}
         if kind != "absent":
             entry["type"] = kind
         if kind == "custom":
@@ -201,6 +201,11 @@ class _Writer:
                     entry[name] = kept["~" + name]
         add_ext(entry, call, self.losses, f"{where}.tool_calls[{len(calls)}]")
         calls.append(entry)
+
+    def _id(self, id: str) -> str:
+        """As the provider takes ids; the same for a call and its result, in every request."""
+        size = self.quirks.tool_call_ids
+        return id if not size or (len(id) == size and id.isascii() and id.isalnum()) else _short_id(id, size)
 
     def _call_id(self, call: ToolCall) -> str:
         made = f"call_{self.made}"
@@ -216,6 +221,16 @@ class _Writer:
                 del self.nameless[at]
                 return made
         return result.name or "call_0"
+
+
+def _short_id(id: str, size: int) -> str:
+    from hashlib import shake_128
+
+    digits = shake_128(id.encode("utf-8", "surrogatepass")).digest(size)
+    return "".join([_DIGITS[digit % len(_DIGITS)] for digit in digits])
+
+
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def _joined(messages: tuple[Message, ...]) -> list[tuple[int, Message]]:
@@ -243,7 +258,9 @@ def _told_once(content: tuple[Part, ...]) -> tuple[Part, ...]:
     return (*content[:at], last) if said == last.text else content
 
 
-_SPELLED = ("tool_calls", "prefix", "annotations", "extra_content", "thought_signature", *TEXT_FIELDS)
+_SPELLED = names(
+    "tool_calls prefix annotations extra_content thought_signature provider_specific_fields " + " ".join(TEXT_FIELDS)
+)
 
 
 def _plain_texts(parts: Iterable[Part]) -> list[str] | None:

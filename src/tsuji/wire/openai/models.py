@@ -50,7 +50,12 @@ def _first(row: dict[str, Any], names: tuple[str, ...]) -> int | None:
 
 
 def render_models(models: list[ModelInfo]) -> bytes:
-    return encode({"object": "list", "data": [_row(model) for model in models]})
+    return encode(write_models(models))
+
+
+def write_models(models: list[ModelInfo]) -> dict[str, Any]:
+    """The body of the list, before it is JSON."""
+    return {"object": "list", "data": [_row(model) for model in models]}
 
 
 def _row(model: ModelInfo) -> dict[str, Any]:

@@ -64,6 +64,12 @@ def _image(part: dict[str, Any], where: str) -> Part:
 
 def _audio(part: dict[str, Any], where: str) -> Part:
     left = rest(part, ("type", "input_audio"))
+    said: Any = part.get("input_audio")
+    if type(said) is str:  # Mistral: base64, or a URL.
+        source = media(said)
+        if source.url and not source.url.startswith(("http:", "https:")):
+            source = Media(data=said)
+        return Audio(source, ext=ext({**left, "~string": True}))
     audio = as_object(part.get("input_audio"), where + ".input_audio")
     data = as_text(audio.get("data"), where + ".input_audio.data")
     form: Any = audio.get("format")
@@ -81,6 +87,9 @@ _AUDIO_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "m4a": "audio/mp4", "pc
 def _file(part: dict[str, Any], where: str) -> Part:
     left = rest(part, ("type", "file"))
     cache = take_mark(left)
+    if "file" not in part and "file_id" in part:  # Mistral's.
+        source = Media(file_id=as_text(left.pop("file_id", None), where + ".file_id"))
+        return Document(source, cache=cache, ext=ext({**left, "~type": "file_id"}))
     file = as_object(part.get("file"), where + ".file")
     for name, value in rest(file, ("file_data", "file_id", "filename")).items():
         left["file." + name] = value

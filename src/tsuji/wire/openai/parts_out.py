@@ -88,6 +88,10 @@ def _image(part: Image, losses: Losses, where: str) -> list[dict[str, Any]]:
 
 
 def _audio(part: Audio, losses: Losses, where: str) -> list[dict[str, Any]]:
+    if own(part.ext).get("~string"):
+        plain: dict[str, Any] = {"type": "input_audio", "input_audio": part.source.data or part.source.url}
+        add_ext(plain, part, losses, where)
+        return [plain]
     if part.source.data is None:
         losses.refuse(where + " (audio without data)", "audio goes as base64 data")
         return []
@@ -120,6 +124,8 @@ def _document(part: Document, losses: Losses, where: str) -> list[dict[str, Any]
         out = {"type": "document_url", "document_url": address(source)}
         if source.name:
             out["document_name"] = source.name
+    elif spelled == "file_id":
+        out = {"type": "file", "file_id": source.file_id}
     else:
         file = _file(part, spelled == "file")
         if file is None:

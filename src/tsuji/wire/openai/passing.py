@@ -47,6 +47,7 @@ class _ChunkPeek(msgspec.Struct):
     usage: dict[str, Any] | None = None
     error: Any = None
     object: str | None = None
+    service_tier: Any = None
 
 
 _NONE = _Details()
@@ -70,6 +71,8 @@ def read_usage(body: bytes) -> Usage | None:
     cached = given.cached_tokens
     for elsewhere in (counts.prompt_cache_hit_tokens, counts.num_cached_tokens, counts.cached_tokens):
         cached = elsewhere if cached is None else cached
+    if prompt is None and completion is None:
+        prompt = total  # an embedding's, where the provider (Voyage) gives the total alone
     return Usage(
         prompt,
         completion,
@@ -97,6 +100,7 @@ class ChatStreamTail:
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
+        self.tier: str | None = None
         self.complete = False
         self.failed = False
         self._sse = SSEParser()
@@ -129,6 +133,8 @@ class ChatStreamTail:
             if choice.finish_reason is not None:
                 self._finished.add(choice.index)
                 self.complete = self._open == self._finished
+        if chunk.service_tier and chunk.service_tier.__class__ is str:
+            self.tier = chunk.service_tier
         if chunk.usage:
             self.usage = usage_of(chunk.usage)
             self._closing = self._closing or not chunk.choices

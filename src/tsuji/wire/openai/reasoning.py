@@ -2,9 +2,10 @@
 
 Asked for by `reasoning_effort` (OpenAI), `reasoning` (OpenRouter,
 https://openrouter.ai/docs/use-cases/reasoning-tokens), `thinking` (Z.ai, DeepSeek, Moonshot;
-https://docs.z.ai/guides/capabilities/thinking) or `enable_thinking` (DashScope). What a request of this dialect said
-is given back as it was; a request of another dialect becomes `reasoning_effort`, or, where a provider's quirks
-rename that to one of the others, that field in its own shape. Effort is a hint: it is never refused.
+https://docs.z.ai/guides/capabilities/thinking), `enable_thinking` (DashScope) or `prompt_mode` (Mistral). What a
+request of this dialect said is given back as it was; a request of another dialect becomes `reasoning_effort`, or,
+where a provider's quirks rename that to one of the others (or name one to turn thinking off with), that field in its
+own shape. Effort is a hint: it is never refused.
 
 In messages: `reasoning_content` or `reasoning` (plain text), and `reasoning_details` (OpenRouter), whose entries carry
 signatures and encrypted data of the model's own provider.
@@ -19,15 +20,20 @@ from tsuji.wire.dialect import Losses
 
 from .fields import NAME, as_flag, as_integer, as_object, as_text, is_list, is_object, own, rest
 
-REQUEST_FIELDS = ("reasoning_effort", "reasoning", "thinking", "enable_thinking")
+REQUEST_FIELDS = ("reasoning_effort", "reasoning", "thinking", "enable_thinking", "prompt_mode")
 TEXT_FIELDS = ("reasoning_content", "reasoning")
 
 BUDGETS: tuple[tuple[int, Effort], ...] = ((4096, "low"), (16384, "medium"))
 """A thinking budget of up to so many tokens is this effort, a larger one "high": between the budgets that Google
 publishes for the efforts (1024, 8192, 24576; https://ai.google.dev/gemini-api/docs/openai#thinking)."""
 
-# Who can use the signature or data of an entry in reasoning_details, by its `format`.
-_ORIGINS = {"anthropic-claude-v1": "anthropic", "google-gemini-v1": "gemini"}
+# Who can use the signature or data of an entry in reasoning_details, by its `format`. The last one is our own word.
+_ORIGINS = {
+    "anthropic-claude-v1": "anthropic",
+    "google-gemini-v1": "gemini",
+    "openai-responses-v1": "responses",
+    "bedrock-converse-v1": "bedrock",
+}
 _FORMATS = {origin: form for form, origin in _ORIGINS.items()}
 
 
@@ -48,6 +54,8 @@ def read_reasoning(said: dict[str, Any]) -> Reasoning:
         budget = _maybe(as_integer, thinking.get("budget_tokens"), "thinking.budget_tokens") or budget
     if "enable_thinking" in said:
         enabled = as_flag(said["enable_thinking"], "enable_thinking")
+    if said.get("prompt_mode") == "reasoning":
+        enabled = True
     return Reasoning(effort, budget, enabled, show=show, ext={NAME: {"~said": said}})
 
 
@@ -74,6 +82,8 @@ def add_reasoning(body: dict[str, Any], request: ChatRequest, quirks: Quirks, lo
         body.update(said)
     else:
         target = quirks.rename.get("reasoning_effort", "reasoning_effort")
+        if quirks.thinking_off and effort_of(asked) == "none":
+            target = quirks.thinking_off
         value = _SHAPES.get(target, effort_of)(asked)
         if value is not None:
             # Another name for the plain word is given by quirky(), with all other renames.
@@ -125,6 +135,8 @@ def read_thinking(message: dict[str, Any], preferred: str | None, kept: dict[str
     preferred: which text field to look in first. kept: takes the spelling of text that only repeats the details.
     """
     details: Any = message.get("reasoning_details")
+    if details is None and is_object(held := message.get("provider_specific_fields")):
+        details = held.get("reasoning_details")  # LiteLLM keeps them there.
     out = [read_detail(d) for d in details if is_object(d)] if is_list(details) else []
     if any(t.text for t in out):
         for name in TEXT_FIELDS:

@@ -2,7 +2,8 @@
 
 A request that this dialect's parser read comes out as it was. What others ask for: `max_completion_tokens` for
 max_tokens (providers rename it), `stream_options.include_usage` for every stream that does not say otherwise,
-a response format without a name is called "response". top_k and min_p are refused unless the provider accepts them.
+a response format without a name is called "response". top_k, min_p and other dialects' fields are refused unless the
+provider accepts them.
 """
 
 from typing import Any
@@ -13,7 +14,7 @@ from tsuji.core.tools import ProviderTool, ResponseFormat, Tool, ToolChoice
 from tsuji.wire.dialect import Call, Losses
 from tsuji.wire.passthrough import encode, quirky
 
-from .fields import NAME, TIERS, own
+from .fields import EMBEDDING_ONLY, NAME, TIERS, own
 from .guard import guarded_render
 from .messages_out import write_messages
 from .parts_out import put
@@ -74,8 +75,8 @@ def write_request(request: ChatRequest, quirks: Quirks, losses: Losses) -> Field
         body["response_format"] = _response_format(request.response_format, losses)
     add_reasoning(body, request, quirks, losses)
     if request.ext:
-        body.update(losses.ext(request.ext))
-    return quirky(body, quirks, losses)
+        body.update(losses.ext(request.ext, accepts=quirks.accepts))
+    return quirky(body, quirks, losses, EMBEDDING_ONLY)
 
 
 def _add_stream(body: Fields, request: ChatRequest, kept: Fields, quirks: Quirks) -> None:

@@ -54,10 +54,10 @@ def write_response(response: ChatResponse) -> Fields:
 _TIERS = frozenset(("auto", "default", "flex", "scale", "priority", "fast"))
 
 
-def write_tier(tier: str | None) -> str | None:
+def write_tier(tier: str | None, known: frozenset[str] = _TIERS) -> str | None:
     """One of the client's words for it; what it has no word for is left out."""
     word = TIERS.get(tier or "", tier)
-    return word if word in _TIERS else None
+    return word if word in known else None
 
 
 def _choice(choice: Choice) -> Fields:

@@ -131,7 +131,8 @@ class ChatStreamParser:
             usage = chunk["x_groq"].get("usage")
         if usage is not None and usage != self._usage and is_object(usage):
             self._usage = usage
-            out.append(ev.UsageReported(read_usage(usage)))
+            tier = text_or(chunk.get("service_tier"), "") or None
+            out.append(ev.UsageReported(read_usage(usage), tier))
         if usage and not choices:
             self._closing = True
 

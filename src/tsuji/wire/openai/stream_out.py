@@ -30,6 +30,7 @@ from .usage import write_usage
 
 _encode = msgspec.json.Encoder().encode
 _SILENT = b'{"index":0,"delta":{},"logprobs":null,"finish_reason":null}],'
+_CHUNK = b'"content":[{"type":"thinking","thinking":[{"type":"text","text":', b"}]}]"
 Fields = dict[str, Any]
 
 
@@ -75,9 +76,13 @@ class _Choice:
 
 
 class ChatStreamRenderer:
-    """See StreamRenderer. request: what the client sent."""
+    """See StreamRenderer. request: what the client sent.
 
-    def __init__(self, request: ChatRequest) -> None:
+    as_chunk: writes a thought for Mistral's client (mistral.py), which also takes no call but a whole one.
+    """
+
+    def __init__(self, request: ChatRequest, as_chunk: Callable[[Thinking], Fields] | None = None) -> None:
+        self._as_chunk = as_chunk
         self._with_usage = bool(request.stream_usage)
         self._head = b""
         self._usage: Usage | None = None
@@ -144,17 +149,17 @@ class ChatStreamRenderer:
                 out += self._chunk(event.choice, {"audio": {"transcript": part.transcript}})
             opened.before, opened.after = self._around(event.choice, b'"audio":{"transcript":', b"}")
             return out
-        field = b""
+        field, end = b"", b""
         if type(part) is Text:
             opened.offset = choice.text_length
             field = b'"content":'
         elif type(part) is Refusal:
             field = b'"refusal":'
         elif type(part) is Thinking:
-            field = self._thought(choice, opened, part)
+            field, end = self._thought(choice, opened, part)
         else:
             return out
-        opened.before, opened.after = self._around(event.choice, field, b"")
+        opened.before, opened.after = self._around(event.choice, field, end)
         text = part.text
         if text:
             out += self.text(ev.TextDelta(text, event.index, event.choice))
@@ -167,15 +172,17 @@ class ChatStreamRenderer:
         head = self._head + b'{"index":%d,"delta":{' % index + before
         return head, after + b'},"logprobs":null,"finish_reason":null}]' + self._tail
 
-    def _thought(self, choice: _Choice, opened: _Open, part: Thinking) -> bytes:
-        opened.detail = own(part.ext).get("~detail")
+    def _thought(self, choice: _Choice, opened: _Open, part: Thinking) -> tuple[bytes, bytes]:
+        opened.detail = None if self._as_chunk else own(part.ext).get("~detail")
         opened.call = choice.thoughts
         choice.thoughts += 1
         if part.signature is not None:
             opened.signature.append(part.signature)
         if part.redacted is not None:
             opened.redacted.append(part.redacted)
-        return b'"%s":' % text_name(own(part.ext)).encode()
+        if self._as_chunk is not None:
+            return _CHUNK
+        return b'"%s":' % text_name(own(part.ext)).encode(), b""
 
     def _call(self, choice: _Choice, opened: _Open, call: ToolCall, index: int) -> bytes:
         kept = own(call.ext)
@@ -200,6 +207,9 @@ class ChatStreamRenderer:
         for name, value in kept.items():
             if name[:1] != "~":
                 entry[name] = value
+        if self._as_chunk is not None:
+            opened.detail = entry
+            return b""
         opened.before, opened.after = self._around(index, b'"tool_calls":[{"index":%d,' % number + around, b"}}]")
         return self._chunk(index, {"tool_calls": [entry]})
 
@@ -230,12 +240,17 @@ class ChatStreamRenderer:
         if not event.json:
             return b""
         opened.said = True
+        if opened.detail is not None:
+            opened.text.append(event.json)
+            return b""
         return opened.before + _encode(event.json) + opened.after
 
     def signature(self, event: ev.SignatureDelta) -> bytes:
         opened = self._choices[event.choice].parts[event.index]
         part = opened.part
         if type(part) is ToolCall:
+            if opened.detail is not None:
+                return b""
             extra = {"google": {"thought_signature": event.signature}}
             return self._chunk(event.choice, {"tool_calls": [{"index": opened.call, "extra_content": extra}]})
         if opened.detail is not None:
@@ -261,6 +276,10 @@ class ChatStreamRenderer:
     def part_ended(self, event: ev.PartEnded) -> bytes:
         opened = self._choices[event.choice].parts[event.index]
         part = opened.part
+        if type(part) is ToolCall and opened.detail is not None:
+            function = opened.detail.get("function", {})
+            function["arguments"] = function.get("arguments", "") + "".join(opened.text) or "{}"
+            return self._chunk(event.choice, {"tool_calls": [opened.detail]})
         if type(part) is ToolCall and not opened.said:
             return opened.before + b'"{}"' + opened.after
         if type(part) is Thinking and opened.detail is None and (opened.signature or opened.redacted):
@@ -270,6 +289,9 @@ class ChatStreamRenderer:
                 signature="".join(opened.signature) or None,
                 redacted="".join(opened.redacted) or None,
             )
+            if self._as_chunk is not None:
+                proof = self._as_chunk(msgspec.structs.replace(whole, text=""))
+                return self._chunk(event.choice, {"content": [proof]})
             if needs_detail(whole):
                 detail = write_detail(whole, opened.call or 0)
                 return self._chunk(event.choice, {"reasoning_details": [detail]})
@@ -311,6 +333,8 @@ class ChatStreamRenderer:
         return b""
 
     def ended(self, event: ev.Ended) -> bytes:
+        if self._as_chunk is not None and self._usage is not None:
+            self._late["usage"] = write_usage(self._usage)
         out = self._closed()
         if self._with_usage and self._usage is not None:
             out += self._head + b'],"usage":' + _encode(write_usage(self._usage)) + b"}\n\n"

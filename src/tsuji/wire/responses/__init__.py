@@ -9,7 +9,7 @@ written again is the same but for the order of keys, and null, which counts as a
 from tsuji.wire.dialect import Dialect
 from tsuji.wire.openai import errors, models
 
-from . import fields, passing, request_in, request_out, response_in, response_out
+from . import counting, fields, passing, request_in, request_out, response_in, response_out
 from .stream_in import ResponsesStreamParser
 from .stream_out import ResponsesStreamRenderer
 
@@ -31,5 +31,7 @@ DIALECT = Dialect(
     models_path="/models",
     parse_models=models.parse_models,
     render_models=models.render_models,
+    counting=counting.COUNTING,
+    names=fields.NAMES,
     foreign_mark=b'"tsuji.',
 )

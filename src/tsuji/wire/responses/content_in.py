@@ -1,6 +1,7 @@
 """Content parts of an item, from the wire.
 
 Any type that is not known becomes an Opaque part, verbatim. An `output_text` keeps all but its words under "~part".
+`text`, as chat completions and any-llm's examples have it, is read as the `input_text` that OpenAI takes.
 """
 
 from collections.abc import Callable
@@ -103,6 +104,7 @@ def _audio(part: Fields, where: str) -> Part:
 _AUDIO = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 _READERS: dict[str, Callable[[Fields, str], Part]] = {
     "input_text": _input_text,
+    "text": _input_text,
     "output_text": _output_text,
     "refusal": _refusal,
     "input_image": _image,

@@ -19,7 +19,17 @@ FIELDS = names("""
     frequency_penalty min_p presence_penalty seed stop top_k
     """)
 """Responses; then what some providers take beside it."""
+NAMES = {
+    "max_tokens": "max_output_tokens",
+    "max_completion_tokens": "max_output_tokens",
+    "response_format": "text.format",
+    "verbosity": "text.verbosity",
+    "reasoning_effort": "reasoning.effort",
+    "logprobs": "include",
+}
+"""See Dialect.names."""
 
+TIERS = frozenset(("auto", "default", "flex", "scale", "priority", "fast", "ultrafast"))
 ENCRYPTED = "reasoning.encrypted_content"
 LOGPROBS = "message.output_text.logprobs"
 

@@ -13,6 +13,7 @@ from .usage import read_usage as usage_of
 
 class _Answer(msgspec.Struct):
     usage: dict[str, Any] | None = None
+    service_tier: Any = None
 
 
 class _Event(msgspec.Struct):
@@ -42,6 +43,7 @@ class ResponsesStreamTail:
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
+        self.tier: str | None = None
         self.complete = False
         self.failed = False
         self._sse = SSEParser()
@@ -57,9 +59,11 @@ class ResponsesStreamTail:
     def _look(self, payload: bytes) -> None:
         try:
             event = _event(payload)
-            usage = event.response.usage if event.response is not None else None
-            if usage:
-                self.usage = usage_of(usage)
+            answer = event.response
+            if answer is not None and answer.service_tier and answer.service_tier.__class__ is str:
+                self.tier = answer.service_tier
+            if answer is not None and answer.usage:
+                self.usage = usage_of(answer.usage)
         except MALFORMED:
             return
         if event.type in _FAILURES or (event.error and not event.type):

@@ -81,6 +81,16 @@ def _hint(name: str, harmless: Callable[[Any], bool]) -> Callable[[Any, Fields, 
     return read
 
 
+def _extension(name: str, read_as: Callable[[Any, str], Any]) -> Callable[[Any, Fields, Fields], None]:
+    """A field of other APIs, which some providers take here too: what came in goes out."""
+
+    def read(value: Any, core: Fields, kept: Fields) -> None:
+        core[name] = read_as(value, name)
+        kept["~" + name] = True
+
+    return read
+
+
 def _include(value: Any, core: Fields, kept: Fields) -> None:
     """Encrypted reasoning is in every answer that has it, so that asking for it asks nothing."""
     asked = as_list(value, "include")
@@ -215,4 +225,9 @@ _SHAPED: dict[str, Callable[[Any, Fields, Fields], None]] = {
     "reasoning": _reasoning,
     "tools": _tools,
     "tool_choice": _tool_choice,
+    "frequency_penalty": _extension("frequency_penalty", as_number),
+    "presence_penalty": _extension("presence_penalty", as_number),
+    "seed": _extension("seed", as_integer),
+    "top_k": _extension("top_k", as_integer),
+    "min_p": _extension("min_p", as_number),
 }

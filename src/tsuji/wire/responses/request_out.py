@@ -19,7 +19,7 @@ from tsuji.wire.openai.reasoning import effort_of
 from tsuji.wire.openai.response_out import write_tier
 from tsuji.wire.passthrough import encode, quirky
 
-from .fields import ENCRYPTED, LOGPROBS, NAME, Fields, own
+from .fields import ENCRYPTED, LOGPROBS, NAME, TIERS, Fields, own
 from .items_out import write_input
 
 
@@ -56,14 +56,14 @@ def _write(request: ChatRequest, quirks: Quirks, losses: Losses) -> Fields:
         if value is not None:
             body[name] = value
     if request.service_tier is not None:
-        tier = request.service_tier if "~own" in kept else write_tier(request.service_tier)
+        tier = request.service_tier if "~own" in kept else write_tier(request.service_tier, TIERS)
         if tier is None:
             losses.refuse("service_tier", f"it has no tier {request.service_tier!r}")
         else:
             body["service_tier"] = tier
     if request.stream or "~stream" in kept:
         body["stream"] = request.stream
-    _refuse(body, request, quirks, losses)
+    _refuse(body, request, kept, quirks, losses)
     _add_tools(body, request, kept, losses)
     _add_text(body, request, losses)
     if request.reasoning is not None:
@@ -105,12 +105,12 @@ def _add_defaults(body: Fields, request: ChatRequest) -> None:
         body["include"] = include
 
 
-def _refuse(body: Fields, request: ChatRequest, quirks: Quirks, losses: Losses) -> None:
+def _refuse(body: Fields, request: ChatRequest, kept: Fields, quirks: Quirks, losses: Losses) -> None:
     for name in _UNSAID:
         value = getattr(request, name)
         if value is None:
             continue
-        if name in quirks.accepts:
+        if "~" + name in kept or name in quirks.accepts:
             body[name] = value
         else:
             losses.refuse(name, "it is no field of it")

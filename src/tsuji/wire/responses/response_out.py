@@ -7,7 +7,7 @@ from tsuji.core.usage import Usage
 from tsuji.wire.openai.response_out import write_tier
 from tsuji.wire.passthrough import encode
 
-from .fields import Fields
+from .fields import TIERS, Fields
 from .fields import own as own_fields
 from .output import write_output
 from .usage import write_usage
@@ -43,7 +43,7 @@ def envelope(response_id: str, model: str, created: int | None, tier: str | None
         "top_p": None,
         "usage": None,
     }
-    word = write_tier(tier)
+    word = write_tier(tier, TIERS)
     if word is not None:
         out["service_tier"] = word
     return out

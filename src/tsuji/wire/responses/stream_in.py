@@ -188,7 +188,8 @@ class ResponsesStreamParser:
         self._out.append(ev.Finished(stop, 0, raw))
         usage: Any = answer.get("usage")
         if is_object(usage):
-            self._out.append(ev.UsageReported(read_usage(usage)))
+            tier = text_or(answer.get("service_tier"), "") or None
+            self._out.append(ev.UsageReported(read_usage(usage), tier))
         self._out.append(ev.Ended())
         self._over = True
 

@@ -1,0 +1,1 @@
+"""Bedrock Runtime: Converse, ConverseStream, embeddings through InvokeModel."""
