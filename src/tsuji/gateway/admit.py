@@ -64,12 +64,15 @@ class Admission:
         return None if open_to_all else self._refuse_key(request, connection)
 
     def _refuse_key(self, request: Request, connection: "Connection") -> TsujiError | None:
-        shown, ledger = _shown(request), self._ledger
+        ledger, headers, known = self._ledger, request.headers, connection.let_in
+        if known is not None and ledger is not None and known[0] is headers and known[1] is ledger.grants:
+            return self._refuse_grant(known[2], request, connection)
+        shown = _shown(request)
         if ledger is not None and shown.startswith(PREFIX):
             grant = ledger.find(shown)
             if grant is not None:
-                request.grant = grant
-                return None if grant.is_plain else grant.refuse(request.endpoint, connection.address, time())
+                connection.let_in = (headers, ledger.grants, grant)
+                return self._refuse_grant(grant, request, connection)
         if self._is_configured(shown):
             request.configured = True
             return None
@@ -85,6 +88,10 @@ class Admission:
             "this gateway wants one of its keys, as 'Authorization: Bearer KEY', x-api-key or x-goog-api-key",
             fault="caller",
         )
+
+    def _refuse_grant(self, grant: "Grant", request: Request, connection: "Connection") -> TsujiError | None:
+        request.grant = grant
+        return None if grant.is_plain else grant.refuse(request.endpoint, connection.address, time())
 
     def cors(self, request: Request) -> bytes:
         """Header lines for a page whose origin the configuration allows; none for others."""

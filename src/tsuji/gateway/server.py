@@ -27,6 +27,8 @@ from .again import KnownHead, known
 from .request import Request
 
 if TYPE_CHECKING:
+    from tsuji.ledger.grant import Grant
+
     from .gateway import Gateway
 
 MAX_AHEAD = 64 * 1024
@@ -56,7 +58,11 @@ class _Stop(Exception):
 
 
 class Connection(asyncio.Protocol):
-    """See the top of this file. `whole`, or `begin`, `send` and one of `finish` and `cut`, answer the turn."""
+    """See the top of this file. `whole`, or `begin`, `send` and one of `finish` and `cut`, answer the turn.
+
+    let_in: the headers that showed a virtual key, all keys there were then, and its grant. The next request may have
+    the very same headers (see `again`), and need not be looked up while the keys are the same ones, too.
+    """
 
     def __init__(self, gateway: "Gateway", loop: asyncio.AbstractEventLoop) -> None:
         # for the connection's life
@@ -73,6 +79,7 @@ class Connection(asyncio.Protocol):
         self._lessons = _LESSONS
         self._lagging = False  # the client reads more slowly than we write
         self.deadline = 0.0
+        self.let_in: tuple[dict[bytes, bytes], dict[bytes, Grant], Grant] | None = None
         # of the message that is being received
         self._between = True  # no byte of it has come
         self._latest: Request | None = None  # the last one that llhttp has parsed

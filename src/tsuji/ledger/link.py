@@ -35,8 +35,8 @@ _AGAIN_SECONDS = 1.0
 class Ledger:
     """`start`, then `stop`.
 
-    spool: where records go. known: the keys have been read. keyed: there has been one: when the last one is revoked or
-    expires, nobody is let in, rather than everybody.
+    spool: where records go. grants: of all keys by their hash, another dict after each change. known: they have been
+    read. keyed: there has been one: when the last one is revoked or expires, nobody is let in, rather than everybody.
     """
 
     spool: Spool
@@ -47,7 +47,7 @@ class Ledger:
         self._config = config
         self._folder = place.folder(config)
         self._secret = secret
-        self._grants: dict[bytes, Grant] = {}
+        self.grants: dict[bytes, Grant] = {}
         self._down = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._closing = threading.Event()
@@ -108,12 +108,12 @@ class Ledger:
 
     def is_anyone_let_in(self, now: int) -> bool:
         """now: microseconds."""
-        return any(grant.key.state(now) == "live" for grant in self._grants.values())
+        return any(grant.key.state(now) == "live" for grant in self.grants.values())
 
     def find(self, shown: bytes) -> Grant | None:
         """The grant of a key. What is looked up is a keyed hash, so that no timing says anything of a key."""
         hashed = self._hasher.digest(shown)
-        found = self._grants.get(hashed)
+        found = self.grants.get(hashed)
         return found if found is not None and compare_digest(found.key.digest, hashed) else None
 
     @property
@@ -175,7 +175,7 @@ class Ledger:
         return True
 
     def _know(self, grants: dict[bytes, Grant]) -> None:
-        self._grants = grants
+        self.grants = grants
         self.known = True
         self.keyed = self.keyed or bool(grants)
         self._heard(None)
