@@ -1,0 +1,302 @@
+"""What providers really sent: every recorded exchange, for the three claims that the recordings are there to test.
+
+1. What was sent is read, at any split of its bytes, and is complete: against a reading of the raw JSON that shares no
+   code with ours (read_openai.py ...).
+2. The request, read and written again, is what it was, but for NORMALISED.
+3. What was sent, written in each other dialect, is taken by its official client (official.py), and says the same.
+
+The dialect of an exchange is known by its path. conftest.py prints what holds by host. A new dialect is an entry of
+READERS and of official.OFFICIAL, and goes from UNSPOKEN.
+"""
+
+import json
+import random
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from tsuji.core import events as ev
+from tsuji.core.assemble import assemble
+from tsuji.core.errors import TsujiError
+from tsuji.core.parts import Audio, Refusal, Text
+from tsuji.core.request import ChatRequest
+from tsuji.core.response import ChatResponse
+from tsuji.wire import Dialect, dialect
+from tsuji.wire.dialect import NO_QUIRKS, Losses
+from tsuji.wire.passthrough import decode_fields, encode
+
+from . import read_anthropic, read_gemini, read_openai, read_responses
+from .official import OFFICIAL, Official
+from .reading import Answer, heard, value, without_null
+from .recordings import MISSING, Exchange, Route, exchanges
+
+READERS: dict[str, ModuleType] = {
+    "openai": read_openai,
+    "responses": read_responses,
+    "anthropic": read_anthropic,
+    "gemini": read_gemini,
+}
+
+UNSPOKEN = {
+    "bedrock": "the bedrock dialect is not spoken yet",
+    "cohere": "the cohere dialect is not spoken yet",
+}
+
+EXCEPTED: dict[str, dict[int, str]] = {}
+"""Exchange id -> claim -> the feature that is not supported."""
+
+
+def _model_in_the_path(body: Any, route: Route) -> Any:
+    return body if route.model is None or "contents" in body else {"model": route.model, **body}
+
+
+NORMALISED: dict[str, Callable[[Any, Route], Any]] = {
+    # Claude on Bedrock and Vertex has its model in the path; the body that is rendered has it, for the driver to move.
+    "anthropic": lambda body, route: _model_in_the_path(body, route),
+    # Clients of these write null for what they do not set, which the API takes as absence.
+    "openai": lambda body, route: without_null(body),
+    "responses": lambda body, route: without_null(body),
+}
+"""What a recorded request is but for what is documented, by dialect. In all of them the order of keys is nothing."""
+
+
+def _cases(claim: int, wanted: Callable[[Exchange, Route], bool] = lambda e, r: True) -> Any:
+    """All exchanges that the claim is made for. Those of a dialect that is not spoken are skipped, and counted."""
+    cases: list[Any] = []
+    for exchange in exchanges():
+        route, marks = exchange.route, []
+        if route is not None and not wanted(exchange, route):
+            continue
+        if route is not None and route.dialect in UNSPOKEN:
+            marks.append(pytest.mark.skip(reason=UNSPOKEN[route.dialect]))
+        elif claim in EXCEPTED.get(exchange.id, {}):
+            marks.append(pytest.mark.xfail(strict=True, reason=EXCEPTED[exchange.id][claim]))
+        cases.append(pytest.param(exchange, marks=marks, id=exchange.id))
+    if not cases:
+        cases = [pytest.param(None, marks=pytest.mark.skip(reason=MISSING))]
+    return pytest.mark.parametrize("exchange", cases)
+
+
+def spoken(exchange: Exchange) -> tuple[Route, Dialect]:
+    route = exchange.route
+    assert route is not None, f"no dialect has an operation at {exchange.path}"
+    return route, dialect(route.dialect)
+
+
+def counts(exchange: Exchange, route: Route) -> bool:
+    """A count of tokens is relayed as it came, in its own dialect only."""
+    return route.operation == "count" and exchange.status == 200
+
+
+# Claim 1.
+
+
+def _events(spoken: Dialect, *pieces: bytes) -> list[ev.Event]:
+    parser = spoken.stream_parser(NO_QUIRKS)
+    return [event for piece in pieces for event in parser.feed(piece)] + parser.close()
+
+
+def _pieces(body: bytes, cuts: list[int]) -> list[bytes]:
+    return [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+
+
+@_cases(1, lambda exchange, route: not counts(exchange, route))
+def test_claim_1_what_was_sent_is_read(exchange: Exchange) -> None:
+    route, spoken_ = spoken(exchange)
+    reader = READERS[route.dialect]
+    if exchange.status != 200:
+        _check_error(exchange, spoken_, reader)
+    elif route.operation == "embeddings":
+        assert spoken_.parse_embedding_response
+        found = spoken_.parse_embedding_response(exchange.raw_response)
+        tokens = found.usage and found.usage.input_tokens
+        vectors = [v if isinstance(v, str) else list(v) for v in found.vectors]
+        assert (vectors, tokens) == reader.embeddings(exchange.response)
+    elif exchange.streamed:
+        _check_stream(exchange, route, spoken_, reader.stream(exchange.response))
+    else:
+        found = spoken_.parse_response(exchange.raw_response, NO_QUIRKS)
+        assert heard(found, route.dialect) == reader.answer(exchange.response)
+        again = json.loads(spoken_.render_response(found))
+        assert reader.whole(again) == reader.whole(exchange.response)
+        _check_passed(spoken_.read_usage(exchange.raw_response), found)
+
+
+def _check_error(exchange: Exchange, spoken: Dialect, reader: ModuleType) -> None:
+    found = spoken.parse_error(exchange.status, {}, exchange.raw_response)
+    message, code = reader.error(json.loads(exchange.raw_response))
+    assert (found.status, found.message, found.code) == (exchange.status, message, code)
+    assert found.fault == ("upstream" if exchange.status == 429 or exchange.status >= 500 else "caller")
+    with pytest.raises(TsujiError):
+        spoken.parse_response(exchange.raw_response, NO_QUIRKS)
+
+
+def _check_stream(exchange: Exchange, route: Route, spoken: Dialect, said: Answer) -> None:
+    body, dice = exchange.raw_response, random.Random(exchange.id)
+    found = _events(spoken, body)
+    splits = [sorted(dice.choices(range(len(body) + 1), k=dice.choice((1, 5, 40)))) for _ in range(5)]
+    splits += [list(range(1, len(body)))] if len(body) < 30_000 else []
+    for cuts in splits:
+        assert _events(spoken, *_pieces(body, cuts)) == found
+    tail = spoken.stream_tail()
+    tail.feed(body)
+    if said.error is not None:
+        assert isinstance(found[-1], ev.StreamFailed)
+        assert (found[-1].error.message, tail.failed) == (said.error, True)
+        return
+    whole = assemble(found)
+    assert heard(whole, route.dialect) == said
+    assert (tail.complete, tail.failed) == (True, False)
+    _check_passed(tail.usage, whole)
+    assert isinstance(_events(spoken, body[: len(body) // 5])[-1], ev.StreamFailed)
+    again = assemble(_events(spoken, spoken.stream_renderer(_asked(exchange)).render(found)))
+    assert (_view(again), again.choices[0].ext) == (_view(whole), whole.choices[0].ext)
+
+
+def _view(response: ChatResponse) -> Any:
+    return [(c.text, c.refusal, c.thinking, c.tool_calls, c.stop) for c in response.choices]
+
+
+def _check_passed(usage: Any, found: ChatResponse) -> None:
+    """What is read of an answer that passes through undecoded."""
+    assert (usage and usage.total_tokens) == (found.usage and found.usage.total_tokens)
+
+
+# Claim 2.
+
+
+def _asked(exchange: Exchange) -> ChatRequest:
+    route, spoken_ = spoken(exchange)
+    return spoken_.parse_request(exchange.raw_request, route.model, route.stream)
+
+
+@_cases(2)
+def test_claim_2_the_request_comes_back(exchange: Exchange) -> None:
+    route, spoken_ = spoken(exchange)
+    losses = Losses(route.dialect)
+    if route.operation == "count":
+        body = encode(decode_fields(exchange.raw_request))
+    elif route.operation == "embeddings":
+        assert spoken_.parse_embedding_request
+        assert spoken_.render_embedding_request
+        embed = spoken_.parse_embedding_request(exchange.raw_request, route.model)
+        body = spoken_.render_embedding_request(embed, NO_QUIRKS, losses).body
+    else:
+        body = spoken_.render_request(_asked(exchange), NO_QUIRKS, losses).body
+    normalise = NORMALISED.get(route.dialect, lambda body, route: body)
+    assert normalise(json.loads(body), route) == normalise(exchange.request, route)
+    assert losses.dropped == []
+
+
+# Claim 3.
+
+
+@_cases(3, lambda exchange, route: route.operation != "count")
+def test_claim_3_other_clients_take_it(exchange: Exchange) -> None:
+    route, source = spoken(exchange)
+    for name, official in OFFICIAL.items():
+        if exchange.status != 200:
+            _check_failure(source.parse_error(exchange.status, {}, exchange.raw_response), name, official)
+        elif route.operation == "embeddings":
+            _check_embeddings(exchange, route, source, name, official)
+        elif exchange.streamed:
+            _check_streamed(exchange, route, source, name, official)
+        else:
+            found = source.parse_response(exchange.raw_response, NO_QUIRKS)
+            _check_answer(exchange, found, name, official, own=name == route.dialect)
+
+
+def _check_failure(error: TsujiError, name: str, official: Official) -> None:
+    with pytest.raises(official.failures) as caught:
+        official.client(dialect(name).render_error(error), error.status, False)
+    assert error.message in str(caught.value)
+
+
+def _check_embeddings(exchange: Exchange, route: Route, source: Dialect, name: str, official: Official) -> None:
+    target = dialect(name)
+    if target.render_embedding_response is None or name == route.dialect:
+        return
+    assert source.parse_embedding_request
+    assert source.parse_embedding_response
+    asked = source.parse_embedding_request(exchange.raw_request, route.model)
+    found = source.parse_embedding_response(exchange.raw_response)
+    assert official.embeddings.model_validate_json(target.render_embedding_response(found, asked))
+
+
+def _words(response: ChatResponse) -> str:
+    """All that the first choice says, where a dialect has only text for it."""
+    said = [p for p in (response.choices[0].content if response.choices else ())]
+    return "".join(
+        [
+            p.text if isinstance(p, Text | Refusal) else p.transcript or "" if isinstance(p, Audio) else ""
+            for p in said
+        ]
+    )
+
+
+def _without_pictures(text: str) -> str:
+    """An image that the model made is Markdown where a dialect has only words for it."""
+    head, found, rest = text.partition("![](data:")
+    return head + _without_pictures(rest.partition(")")[2]) if found else head
+
+
+def _same(back: ChatResponse, sent: ChatResponse, counted: bool) -> None:
+    """Words, calls and usage of the first choice, after a way through another dialect."""
+    assert _without_pictures(_words(back)) == _words(sent)
+    calls = [[(c.name, value(c.arguments)) for c in r.choices[0].tool_calls] for r in (back, sent) if r.choices]
+    assert calls[0] == calls[-1]
+    if sent.usage is not None and counted:
+        assert back.usage is not None
+        for name in ("input_tokens", "output_tokens"):
+            assert (getattr(back.usage, name) or 0) == (getattr(sent.usage, name) or 0)
+
+
+def _check_answer(exchange: Exchange, found: ChatResponse, name: str, official: Official, own: bool) -> None:
+    body = dialect(name).render_response(found)
+    if own and not _valid(official.answer, exchange.raw_response):
+        return  # Older answers, and those of compatible servers, lack what the client's types now require.
+    said = official.answer(body)
+    if _sampled(exchange, name):
+        assert official.client(body, 200, False) == said
+    back = dialect(name).parse_response(body, NO_QUIRKS)
+    _same(back, found, counted=True)
+    assert _without_pictures(said.text) in (_words(found), found.choices[0].text if found.choices else "")
+    assert said.calls == [(c.name, value(c.arguments)) for c in back.choices[0].tool_calls]
+
+
+def _check_streamed(exchange: Exchange, route: Route, source: Dialect, name: str, official: Official) -> None:
+    events = _events(source, exchange.raw_response)
+    asked = _asked(exchange)
+    renderer = dialect(name).stream_renderer(asked)
+    stream = b"".join([renderer.render([event]) for event in events])
+    last = events[-1]
+    if isinstance(last, ev.StreamFailed):
+        with pytest.raises(official.failures) as caught:
+            official.client(stream, 200, True)
+        assert last.error.message in str(caught.value)
+        return
+    if name == route.dialect and not _valid(official.stream, exchange.raw_response):
+        return
+    said, found = official.stream(stream), assemble(events)
+    if _sampled(exchange, name):
+        assert official.client(stream, 200, True) == said
+    back = assemble(_events(dialect(name), stream))
+    _same(back, found, counted=name != "openai" or bool(asked.stream_usage))
+    assert _without_pictures(said.text) in (_words(found), found.choices[0].text)
+    assert said.calls == [(c.name, value(c.arguments)) for c in back.choices[0].tool_calls]
+
+
+def _valid(check: Callable[[bytes], Any], body: bytes) -> bool:
+    try:
+        check(body)
+    except (ValidationError, AttributeError):
+        return False
+    return True
+
+
+def _sampled(exchange: Exchange, name: str) -> bool:
+    """One in eight goes through the client's own transport; all streams do."""
+    return exchange.streamed or random.Random(exchange.id + name).randrange(8) == 0
