@@ -8,6 +8,7 @@ import pytest
 COLUMNS = {
     "test_claim_1_what_was_sent_is_read": "1 read",
     "test_claim_2_the_request_comes_back": "2 comes back",
+    "test_requests_are_taken_elsewhere": "asked elsewhere",
     "test_claim_3_other_clients_take_it": "3 elsewhere",
 }
 
@@ -16,7 +17,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         params = getattr(getattr(item, "callspec", None), "params", {})
         claim = COLUMNS.get(getattr(item, "originalname", ""))
-        if claim and "exchange" in params:
+        if claim and params.get("exchange"):
             item.user_properties.append((claim, params["exchange"].host))
 
 
@@ -36,7 +37,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if not seen:
         return
     terminalreporter.section("recorded exchanges: how many hold, of those that the claim is made for")
-    row = "{:44} {:>9}" + " {:>13}" * len(COLUMNS)
+    row = "{:42} {:>9}" + " {:>15}" * len(COLUMNS)
     terminalreporter.write_line(row.format("host", "exchanges", *COLUMNS.values()))
     for host in [*sorted(seen.keys() - {"all"}), "all"]:
         cells = [f"{held[host][c]}/{n}" if (n := made[host][c]) else "-" for c in COLUMNS.values()]

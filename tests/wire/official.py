@@ -3,9 +3,9 @@
 One entry of OFFICIAL for each dialect.
 """
 
-import json
 from collections.abc import Callable, Iterable
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import anthropic
@@ -58,7 +58,10 @@ def _request(module: Any, name: str) -> Callable[[Any], object]:
     """The parameters of the client's `create`, streaming or not."""
 
     def check(body: Any) -> object:
-        return _type(getattr(module, name + ("Streaming" if body.get("stream") else "NonStreaming"))).validate_python(body)
+        assert [m for m in body.get("messages", ()) if m["role"] == "tool" and not m.get("tool_call_id")] == []
+        return _type(getattr(module, name + ("Streaming" if body.get("stream") else "NonStreaming"))).validate_python(
+            body
+        )
 
     return check
 
@@ -71,7 +74,7 @@ def _datas(stream: bytes) -> list[bytes]:
 def _mock(module: Any, body: bytes, status: int, kind: str) -> Any:
     """A client of httpx (or of its successor) that gets this answer to everything."""
     answer = module.Response(status, content=body, headers={"content-type": kind})
-    return module.Client(transport=module.MockTransport(lambda _: answer))
+    return module.Client(base_url="http://test", transport=module.MockTransport(lambda _: answer))
 
 
 def _kind(streamed: bool) -> str:
@@ -103,7 +106,9 @@ def _openai_chunks(chunks: Iterable[ChatCompletionChunk]) -> Heard:
 def _openai_client(body: bytes, status: int, streamed: bool) -> Heard:
     with _mock(httpx2, body, status, _kind(streamed)) as http:
         client = openai.OpenAI(api_key="k", base_url="http://test/v1", http_client=http, max_retries=0)
-        made: Any = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}], stream=streamed)
+        made: Any = client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": "hi"}], stream=streamed
+        )
         return _openai_chunks(made) if streamed else _openai_heard([c.message for c in made.choices[:1]])
 
 
@@ -116,7 +121,10 @@ def _responses_heard(answer: Response) -> Heard:
 
 
 def _responses_events(events: Iterable[Any]) -> Heard:
-    last: Any = list(events)[-1]
+    listed: list[Any] = list(events)
+    last = listed[-1]
+    if listed[0].sequence_number == 0:  # Ours are; some recorded servers begin elsewhere.
+        assert [event.sequence_number for event in listed] == list(range(len(listed)))
     if last.type == "error":
         raise openai.OpenAIError(last.message)
     return _responses_heard(last.response)
@@ -167,9 +175,17 @@ def _anthropic_client(body: bytes, status: int, streamed: bool) -> Heard:
 
 def _gemini_request(body: Any) -> object:
     """The client has no type for the whole body: its contents, tools and generation settings."""
-    _type(types.GenerationConfig).validate_python(body.get("generationConfig", {}))
     _type(list[types.Tool]).validate_python(body.get("tools", []))
-    return _type(list[types.Content]).validate_python([*body["contents"], *[body.get("systemInstruction", {})]])
+    contents = body["contents"]
+    assert contents
+    assert all(c["parts"] for c in contents)
+    roles = [c.get("role", "user") for c in contents]
+    assert all(a != b for a, b in pairwise(roles))
+    for before, content in pairwise(contents):
+        calls = {p["functionCall"]["name"] for p in before["parts"] if "functionCall" in p}
+        answers = {p["functionResponse"]["name"] for p in content["parts"] if "functionResponse" in p}
+        assert answers <= calls or not calls
+    return _type(list[types.Content]).validate_python([*contents, body.get("systemInstruction", {})])
 
 
 def _gemini_heard(chunks: Iterable[types.GenerateContentResponse]) -> Heard:

@@ -18,16 +18,13 @@ STOPS = {
 _KNOWN = ("text", "thinking", "redacted_thinking", "tool_use")
 
 
-def stream(text: str) -> Answer:
-    found = events(text)
-    if found[-1]["type"] == "error":
-        return Answer(error=found[-1]["error"]["message"])
-    return answer(_message(found))
-
-
 def whole(body: Any) -> Any:
     """What an answer must still say when this dialect's renderer has written it again: all of it."""
-    return without_null(body)
+    said = without_null(body)
+    for block in said["content"]:
+        if block.get("citations") == []:  # What a stream begins a text with, whether citations follow or not.
+            del block["citations"]
+    return said
 
 
 def error(body: Any) -> tuple[str, str | None]:
@@ -36,7 +33,9 @@ def error(body: Any) -> tuple[str, str | None]:
     return said["message"], said.get("type")
 
 
-def answer(message: dict[str, Any]) -> Answer:
+def answer(message: Any) -> Answer:
+    if message["type"] == "error":
+        return Answer(error=error(message)[0])
     blocks = message["content"]
     said = Said(
         joined([b["text"] for b in blocks if b["type"] == "text"]),
@@ -48,7 +47,7 @@ def answer(message: dict[str, Any]) -> Answer:
         (),
         tuple([b for b in blocks if b["type"] not in _KNOWN]),
         message["stop_reason"],
-        STOPS[message["stop_reason"]],
+        STOPS.get(message["stop_reason"], "other"),
     )
     return Answer((said,), _counts(message["usage"]), message["id"], message["model"])
 
@@ -64,8 +63,11 @@ def _counts(usage: dict[str, Any]) -> Counts:
     return Counts(whole, usage["output_tokens"], None, read, written, thinking)
 
 
-def _message(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """The message that events spell."""
+def spelled(text: str) -> Any:
+    """The message that a stream spells."""
+    found = events(text)
+    if found[-1]["type"] == "error":
+        return found[-1]
     message: dict[str, Any] = {}
     pieces: dict[int, str] = {}
     for event in found:

@@ -18,14 +18,6 @@ STOPS = {
 _SOURCES = ("web", "retrievedContext", "maps")
 
 
-def answer(body: Any) -> Answer:
-    return _answer([body])
-
-
-def stream(text: str) -> Answer:
-    return _answer(events(text))
-
-
 def whole(body: Any) -> Any:
     """What an answer must still say when this dialect's renderer has written it again: all of it.
 
@@ -39,21 +31,44 @@ def whole(body: Any) -> Any:
     return said
 
 
+def spelled(text: str) -> Any:
+    """The answer that a stream spells: texts in a row are one, but for one with a signature; the last word counts."""
+    whole: dict[str, Any] = {}
+    candidates: dict[int, dict[str, Any]] = {}
+    for chunk in events(text):
+        whole |= chunk
+        for piece in chunk.get("candidates", ()):
+            candidate = candidates.setdefault(piece.get("index", 0), {"content": {"role": "model", "parts": []}})
+            parts = candidate["content"]["parts"]
+            candidate |= {k: v for k, v in piece.items() if k != "content"}
+            for part in (piece.get("content") or {}).get("parts", []):
+                if parts and _plain(parts[-1]) and _plain(part) and parts[-1].get("thought") == part.get("thought"):
+                    parts[-1] = {**part, "text": parts[-1]["text"] + part["text"]}
+                elif part != {"text": ""}:
+                    parts.append(part)
+    if candidates:
+        whole["candidates"] = [candidates[i] for i in sorted(candidates)]
+    return whole
+
+
+def _plain(part: dict[str, Any]) -> bool:
+    return "text" in part and part.keys() <= {"text", "thought"}
+
+
 def embeddings(body: Any) -> tuple[list[Any], int | None]:
     """(vectors, tokens of the input)."""
     found = body.get("embeddings") or [body["embedding"]]
     return [row["values"] for row in found], body.get("usageMetadata", {}).get("promptTokenCount")
 
 
-def _answer(chunks: list[dict[str, Any]]) -> Answer:
-    if "error" in chunks[-1]:
-        return Answer(error=chunks[-1]["error"]["message"])
-    last = chunks[-1]
-    indices = sorted({c.get("index", 0) for chunk in chunks for c in chunk.get("candidates", ())})
-    said = tuple([_said([_candidate(chunk, i) for chunk in chunks]) for i in indices])
-    counted = [chunk["usageMetadata"] for chunk in chunks if "usageMetadata" in chunk]
-    counts = _counts(counted[-1]) if counted else None
-    return Answer(said, counts, last.get("responseId", ""), last.get("modelVersion", ""))
+def answer(body: Any) -> Answer:
+    if "error" in body:
+        return Answer(error=error(body)[0])
+    said = tuple([_said(c) for c in body.get("candidates", ())])
+    if not said:
+        said = (Said(reason=body["promptFeedback"]["blockReason"], stop="content_filter"),)
+    counts = _counts(body["usageMetadata"]) if "usageMetadata" in body else None
+    return Answer(said, counts, body.get("responseId", ""), body.get("modelVersion", ""))
 
 
 def error(body: Any) -> tuple[str, str | None]:
@@ -61,26 +76,23 @@ def error(body: Any) -> tuple[str, str | None]:
     return body["error"]["message"], body["error"].get("status")
 
 
-def _candidate(chunk: dict[str, Any], index: int) -> dict[str, Any]:
-    return next((c for c in chunk.get("candidates", ()) if c.get("index", 0) == index), {})
-
-
-def _said(candidates: list[dict[str, Any]]) -> Said:
-    parts = [p for c in candidates for p in (c.get("content") or {}).get("parts", [])]
+def _said(candidate: dict[str, Any]) -> Said:
+    parts = (candidate.get("content") or {}).get("parts", [])
     opaque = [p for p in parts if any(k in p for k in _OPAQUE)]
     calls = [p["functionCall"] for p in parts if "functionCall" in p]
-    reason = next(c["finishReason"] for c in reversed(candidates) if "finishReason" in c)
+    reason = candidate.get("finishReason")
+    blobs = [p["inlineData"] for p in parts if "inlineData" in p and not p.get("thought")]
     return Said(
         joined([p["text"] for p in parts if "text" in p and not p.get("thought")]),
         "",
         joined([p["text"] for p in parts if "text" in p and p.get("thought")]),
         tuple([(c.get("id", ""), c["name"], c.get("args", {})) for c in calls]),
         tuple([p["thoughtSignature"] for p in parts if "thoughtSignature" in p and p not in opaque]),
-        tuple([s for c in candidates for s in _cited(c)]),
-        tuple([p["inlineData"]["data"] for p in parts if "inlineData" in p and not p.get("thought")]),
+        tuple(_cited(candidate)),
+        tuple([b["data"] for b in blobs if b["mimeType"].startswith("image/")]),
         tuple(opaque),
         reason,
-        "tool_calls" if calls and reason == "STOP" else STOPS[reason],
+        "tool_calls" if calls and reason == "STOP" else STOPS.get(reason, "other") if reason else None,
     )
 
 

@@ -21,15 +21,10 @@ STOPS = {
 
 
 def answer(body: Any) -> Answer:
-    choices = tuple([_said(c["message"], c["finish_reason"]) for c in body["choices"]])
-    return Answer(choices, _counts(body.get("usage")), body.get("id") or "", body["model"])
-
-
-def stream(text: str) -> Answer:
-    chunks = events(text)
-    if "error" in chunks[-1]:
-        return Answer(error=chunks[-1]["error"]["message"])
-    return _fold(chunks)
+    if "choices" not in body:
+        return Answer(error=error(body)[0])
+    choices = tuple([_said(c["message"], c.get("finish_reason")) for c in body["choices"]])
+    return Answer(choices, _counts(body.get("usage")), body.get("id") or "", body.get("model") or "")
 
 
 def error(body: Any) -> tuple[str, str | None]:
@@ -46,24 +41,29 @@ def embeddings(body: Any) -> tuple[list[Any], int | None]:
 
 def whole(body: Any) -> Any:
     """What an answer must still say when this dialect's renderer has written it again; its form may differ."""
-    said = [_said(c["message"], c["finish_reason"]) for c in body["choices"]]
-    return [s._replace(calls=tuple([c[1:] for c in s.calls]), reason=s.reason or "stop") for s in said]
+    said = [_said(c["message"], c.get("finish_reason")) for c in body["choices"]]
+    return [s._replace(calls=tuple([c[1:] for c in s.calls]), reason=None) for s in said]
 
 
-def _fold(chunks: list[dict[str, Any]]) -> Answer:
-    wholes: dict[int, dict[str, Any]] = {}
-    reasons: dict[int, str | None] = {}
+def spelled(text: str) -> Any:
+    """The answer that a stream spells."""
+    chunks = events(text)
+    if chunks[-1].get("error"):
+        return chunks[-1]
+    choices: dict[int, dict[str, Any]] = {}
     usage = None
     for chunk in chunks:
         usage = chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage") or usage
-        for choice in chunk["choices"]:
-            whole = wholes.setdefault(choice["index"], {"content": [], "tool_calls": {}})
-            _add(whole, choice["delta"])
-            reasons[choice["index"]] = choice.get("finish_reason") or reasons.get(choice["index"])
-    for whole in wholes.values():
-        whole["tool_calls"] = [call for _, call in sorted(whole["tool_calls"].items())]
-    said = tuple([_said(wholes[i], reasons[i]) for i in sorted(wholes)])
-    return Answer(said, _counts(usage), chunks[0].get("id") or "", chunks[0].get("model") or "")
+        for piece in chunk.get("choices") or ():
+            empty = {"message": {"content": [], "tool_calls": {}}, "finish_reason": None}
+            choice = choices.setdefault(piece.get("index", 0), empty)
+            _add(choice["message"], piece.get("delta") or {})
+            choice["finish_reason"] = choice["finish_reason"] or piece.get("finish_reason")
+    for choice in choices.values():
+        calls = choice["message"]["tool_calls"]
+        choice["message"]["tool_calls"] = [calls[at] for at in sorted(calls)]
+    head = {k: chunks[0].get(k) for k in ("id", "model")}
+    return {**head, "choices": [choices[i] for i in sorted(choices)], "usage": usage}
 
 
 def _add(whole: dict[str, Any], delta: dict[str, Any]) -> None:
@@ -74,7 +74,8 @@ def _add(whole: dict[str, Any], delta: dict[str, Any]) -> None:
             whole["content"] += piece if isinstance(piece, list) else [{"type": "text", "text": piece}]
         elif name == "tool_calls":
             for call in piece:
-                known = whole["tool_calls"].setdefault(call["index"], {"id": "", "function": {"name": "", "arguments": ""}})
+                empty = {"id": "", "function": {"name": "", "arguments": ""}}
+                known = whole["tool_calls"].setdefault(call.get("index", 0), empty)
                 known["id"] += call.get("id") or ""
                 for field in ("name", "arguments"):
                     known["function"][field] += (call.get("function") or {}).get(field) or ""
@@ -91,16 +92,16 @@ def _said(message: dict[str, Any], reason: str | None) -> Said:
     inner = [t.get("text") for p in listed if p["type"] == "thinking" for t in p["thinking"]]
     calls = message.get("tool_calls") or []
     return Said(
-        joined([p["text"] for p in listed if p["type"] == "text"]),
+        joined([p.get("text") for p in listed if p["type"] == "text"]),
         message.get("refusal") or "",
         (joined([d.get("text") or d.get("summary") for d in details]) or plain) + joined(inner),
         tuple([_call(c) for c in calls]),
-        tuple([*_proofs(details), *[s for c in calls if (s := _signature(c))]]),
+        (*_proofs(details), *[s for c in calls if (s := _signature(c))]),
         tuple(message.get("annotations") or ()),
-        tuple([i["image_url"]["url"].partition(";base64,")[2] for i in message.get("images") or ()]),
+        tuple([u.partition(";base64,")[2] or u for i in message.get("images") or () if (u := i["image_url"]["url"])]),
         tuple([p for p in listed if p["type"] not in ("text", "thinking")]),
         reason,
-        "tool_calls" if calls and reason in ("", "stop") else STOPS[reason or ""],
+        "tool_calls" if calls and reason in ("", "stop") else STOPS.get(reason or "", "other"),
     )
 
 
@@ -135,7 +136,9 @@ def _counts(usage: dict[str, Any] | None) -> Counts | None:
         return None
     given, made = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
     prompt, completion, total = (usage.get(k) for k in ("prompt_tokens", "completion_tokens", "total_tokens"))
-    if total > prompt + completion:  # Gemini's endpoint and xAI leave the reasoning out of the completion.
+    if (
+        None not in (prompt, completion, total) and total > prompt + completion
+    ):  # Gemini's endpoint and xAI leave the reasoning out of the completion.
         completion = total - prompt
     elsewhere = ("prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens")
     cached = next((n for n in (given.get("cached_tokens"), *map(usage.get, elsewhere)) if n is not None), None)

@@ -15,13 +15,14 @@ STOPS = {
 _KNOWN = ("message", "function_call", "reasoning")
 
 
-def stream(text: str) -> Answer:
+def spelled(text: str) -> Any:
+    """The answer that a stream spells: its end, with the items as they were done."""
     found = events(text)
     last = found[-1]
-    if last["type"] in ("error", "response.failed"):
-        return Answer(error=(last.get("error") or last.get("response", {}).get("error") or last)["message"])
+    if "response" not in last:
+        return {"error": last.get("error") or last}
     items = {e["output_index"]: e["item"] for e in found if e["type"] == "response.output_item.done"}
-    return answer({**last["response"], "output": [items[at] for at in sorted(items)]})
+    return {**last["response"], "output": [items[at] for at in sorted(items)]}
 
 
 def error(body: Any) -> tuple[str, str | None]:
@@ -35,7 +36,9 @@ def whole(body: Any) -> Any:
     return without_null(body["output"])
 
 
-def answer(body: dict[str, Any]) -> Answer:
+def answer(body: Any) -> Answer:
+    if body.get("error"):
+        return Answer(error=error(body)[0])
     items = body["output"]
     parts = [p for i in items if i["type"] == "message" for p in i["content"]]
     images = [i for i in items if i["type"] == "image_generation_call" and i.get("result")]

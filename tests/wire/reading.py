@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from tsuji.core.parts import Citation, Image, Opaque, Refusal, Text, Thinking, ToolCall
+from tsuji.core.parts import Citation, Image, Opaque, Text, Thinking, ToolCall
 from tsuji.core.response import ChatResponse, Choice
 
 

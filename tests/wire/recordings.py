@@ -84,7 +84,7 @@ _ROUTES: tuple[tuple[str, str, str], ...] = (
     (r"/api/generate$", "ollama.generate", "chat"),
     (r"/api/embed$", "ollama", "embeddings"),
 )
-"""Dialects by path, whatever the host; the first that fits. Where a path names the model, it says whether it streams."""
+"""Dialects by path, whatever the host: the first that fits. A path that names the model says whether it streams."""
 
 
 @cache
