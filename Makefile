@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 
-.PHONY: setup run test check format bench lock clean
+.PHONY: setup run test check format docs bench lock clean
 
 setup: $(VENV)/.ready
 
@@ -34,6 +34,10 @@ check: setup
 format: setup
 	@$(BIN)/ruff check --fix src tests benchmarks scripts
 	@$(BIN)/ruff format src tests benchmarks scripts
+
+# Writes the tables of docs/dialects.md from what the code does.
+docs: setup
+	@$(BIN)/python scripts/dialect_matrix.py
 
 bench: setup
 	@sh tests/install-servers.sh

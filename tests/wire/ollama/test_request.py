@@ -220,6 +220,10 @@ def test_a_request_of_another_dialect() -> None:
         ({"messages": (Message("user", (Image(Media(url="https://x/y.png")),)),)}, "messages[0].content[0] (image)"),
         ({"messages": (Message("user", (Audio(Media(data="AA==")),)),)}, "messages[0].content[0] (audio)"),
         ({"messages": (Message("user", (Document(Media(data="AA==")),)),)}, "messages[0].content[0] (document)"),
+        (
+            {"messages": (Message("user", (Document(Media(text="a"), cite=True),)),)},
+            "messages[0].content[0] (citations)",
+        ),
         ({"messages": (Message("user", (Text("x"),), name="ann"),)}, "messages[0].name"),
     ],
 )

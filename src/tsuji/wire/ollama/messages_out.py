@@ -172,6 +172,8 @@ class Writer:
         if part.source.text is None:
             self._refuse("document", "only documents that are text can be read")
             return
+        if part.cite:
+            self._refuse("citations", "answers carry no citations of documents")
         head = [t for t in (part.title, part.context) if t]
         self._said.texts.append("\n".join([*head, part.source.text]))
 

@@ -19,6 +19,7 @@ from tsuji.core.errors import InvalidRequestError, StreamInterruptedError, Tsuji
 from tsuji.core.events import Event
 from tsuji.core.parts import Ext, Opaque, Part, Refusal, Text, Thinking, ToolCall
 from tsuji.core.provider import Quirks
+from tsuji.core.response import TokenLogprob
 from tsuji.wire.openai.errors import error_of
 from tsuji.wire.openai.fields import is_list, is_object, rest
 from tsuji.wire.openai.guard import MALFORMED
@@ -36,14 +37,17 @@ _decode = msgspec.json.Decoder().decode
 
 
 class _Open:
-    """A part under way. said: how much of it has been told, in characters; cited: how many annotations."""
+    """A part under way. said: how much of it has been told, in characters; cited: how many annotations; weighed:
+    how many log-probabilities.
+    """
 
-    __slots__ = ("cited", "index", "said", "section")
+    __slots__ = ("cited", "index", "said", "section", "weighed")
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.said = 0
         self.cited = 0
+        self.weighed = 0
         self.section = 0
 
 
@@ -304,10 +308,12 @@ class ResponsesStreamParser:
         if text and type(text) is str:
             opened.said += len(text)
             self._out.append(ev.TextDelta(text, opened.index))
-        if event.get("logprobs"):
-            found = read_logprobs(event["logprobs"])
-            if found:
-                self._out.append(ev.LogprobsAdded(found))
+        self._weigh(opened, read_logprobs(event.get("logprobs")))
+
+    def _weigh(self, opened: _Open, found: tuple[TokenLogprob, ...]) -> None:
+        if found:
+            opened.weighed += len(found)
+            self._out.append(ev.LogprobsAdded(found))
 
     def _annotation(self, event: Fields) -> None:
         opened = self._open_words(self._item(event), event, False)
@@ -328,6 +334,7 @@ class ResponsesStreamParser:
         for annotation in notes[opened.cited :] if is_list(notes) else ():
             if is_object(annotation):
                 self._out.append(ev.CitationAdded(read_citation(annotation), opened.index))
+        self._weigh(opened, read_logprobs(part.get("logprobs"))[opened.weighed :])
         del item.parts[event.get("content_index", 0)]
         self._out.append(ev.PartEnded(opened.index))
 
