@@ -79,7 +79,7 @@ def spelled(text: str) -> Any:
         elif kind == "content_block_delta":
             _add(message["content"][event["index"]], event["delta"], pieces, event["index"])
         elif kind == "message_delta":
-            message |= event["delta"]
+            message |= {k: v for k, v in event.items() if k not in ("type", "delta", "usage")} | event["delta"]
             message["usage"] |= {k: v for k, v in event["usage"].items() if v is not None}
     for index, text in pieces.items():
         message["content"][index]["input"] = json.loads(text or "{}")

@@ -5,7 +5,7 @@ from typing import Any
 
 from .reading import Answer, Counts, Said, events, joined
 
-_OPAQUE = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse")
+_NOUNS = ("text", "inlineData", "fileData", "functionCall", "functionResponse")
 STOPS = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
@@ -13,6 +13,9 @@ STOPS = {
     **dict.fromkeys(("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR"), "content_filter"),
     **dict.fromkeys(("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"), "malformed_tool_call"),
     **dict.fromkeys(("LANGUAGE", "OTHER", "NO_IMAGE", "IMAGE_OTHER"), "other"),
+    **dict.fromkeys(("ESCALATION", "PUP_LIMITED_DISABLED", "JAILBREAK"), "content_filter"),
+    "MALFORMED_RESPONSE": "malformed_tool_call",
+    "CONTINUATION": "pause",
     "MISSING_THOUGHT_SIGNATURE": "error",
 }
 _SOURCES = ("web", "retrievedContext", "maps")
@@ -78,31 +81,38 @@ def error(body: Any) -> tuple[str, str | None]:
 
 def _said(candidate: dict[str, Any]) -> Said:
     parts = (candidate.get("content") or {}).get("parts", [])
-    opaque = [p for p in parts if any(k in p for k in _OPAQUE)]
+    opaque = [p for p in parts if not any(k in p for k in _NOUNS) and p.keys() != {"thoughtSignature"}]
     calls = [p["functionCall"] for p in parts if "functionCall" in p]
     reason = candidate.get("finishReason")
-    blobs = [p["inlineData"] for p in parts if "inlineData" in p and not p.get("thought")]
+    blobs = [b for p in parts if not p.get("thought") and (b := p.get("inlineData") or p.get("fileData"))]
     return Said(
         joined([p["text"] for p in parts if "text" in p and not p.get("thought")]),
         "",
         joined([p["text"] for p in parts if "text" in p and p.get("thought")]),
         tuple([(c.get("id", ""), c["name"], c.get("args", {})) for c in calls]),
-        tuple([p["thoughtSignature"] for p in parts if "thoughtSignature" in p and p not in opaque]),
+        tuple([p["thoughtSignature"] for p in parts if "thoughtSignature" in p and p not in opaque and not _bare(p)]),
         tuple(_cited(candidate)),
-        tuple([b["data"] for b in blobs if b["mimeType"].startswith("image/")]),
+        tuple([b.get("data") or b.get("fileUri") for b in blobs if b.get("mimeType", "").startswith("image/")]),
         tuple(opaque),
         reason,
         "tool_calls" if calls and reason == "STOP" else STOPS.get(reason, "other") if reason else None,
     )
 
 
+def _bare(part: dict[str, Any]) -> bool:
+    """Whether core has no place for a signature beside it, so that it is kept with the rest of the part."""
+    other = part.get("inlineData") or part.get("fileData")
+    return "functionResponse" in part or (other is not None and not other.get("mimeType", "").startswith("image/"))
+
+
 def _cited(candidate: dict[str, Any]) -> list[tuple[Any, Any]]:
     """(URL, title) of the sources of each span."""
     grounding = candidate.get("groundingMetadata") or {}
     sources = grounding.get("groundingChunks") or []
-    found = [sources[i] for s in grounding.get("groundingSupports") or () for i in s.get("groundingChunkIndices", ())]
-    cited = [next(f[k] for k in _SOURCES if k in f) for f in found]
-    cited += (candidate.get("citationMetadata") or {}).get("citationSources") or []
+    indices = [i for s in grounding.get("groundingSupports") or () for i in s.get("groundingChunkIndices") or ()]
+    cited = [next((f[k] for k in _SOURCES if k in f), {}) for f in (sources[i] for i in indices if i < len(sources))]
+    more = candidate.get("citationMetadata") or {}
+    cited += more.get("citationSources") or more.get("citations") or []
     return [(c.get("uri"), c.get("title")) for c in cited]
 
 
