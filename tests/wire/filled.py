@@ -12,7 +12,7 @@ import pydantic
 import typing_extensions
 
 _UNIONS = (Union, types.UnionType)
-_WRAPPERS = (typing.Annotated, typing_extensions.Required, typing_extensions.NotRequired, typing.Required, typing.NotRequired)
+_WRAPPERS = (typing.Annotated, typing.Required, typing.NotRequired)
 _PLAIN: dict[Any, Any] = {str: "text", int: 3, float: 0.5, bool: True, bytes: "AAAA", object: "any", Any: "any"}
 _DEPTH = 7
 
@@ -32,7 +32,7 @@ def bare(form: Any) -> Any:
     while True:
         if get_origin(form) in _WRAPPERS:
             form = get_args(form)[0]
-        elif isinstance(form, typing.TypeAliasType if hasattr(typing, "TypeAliasType") else typing_extensions.TypeAliasType):
+        elif isinstance(form, typing_extensions.TypeAliasType):
             form = form.__value__
         else:
             return form
@@ -42,7 +42,7 @@ def fields(form: Any) -> dict[str, Any]:
     """Name on the wire -> type, of a model or a typed dictionary."""
     if inspect.isclass(form) and issubclass(form, pydantic.BaseModel):
         return {f.alias or name: f.annotation for name, f in form.model_fields.items()}
-    return {name: hint for name, hint in typing_extensions.get_type_hints(form, include_extras=True).items()}
+    return typing_extensions.get_type_hints(form, include_extras=True)
 
 
 def filled(form: Any, depth: int = 0, name: str = "") -> Any:
@@ -53,8 +53,7 @@ def filled(form: Any, depth: int = 0, name: str = "") -> Any:
     form = bare(form)
     origin, args = get_origin(form), get_args(form)
     if origin in _UNIONS:
-        found = [v for v in variants(form)]
-        return filled(found[0], depth, name)
+        return filled(next(variants(form)), depth, name)
     if origin is Literal:
         return args[0]
     if form is str and name.lower().endswith(("uri", "url")):

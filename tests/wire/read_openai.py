@@ -62,7 +62,7 @@ def spelled(text: str) -> Any:
     for choice in choices.values():
         calls = choice["message"]["tool_calls"]
         choice["message"]["tool_calls"] = [calls[at] for at in sorted(calls)]
-    head = {k: chunks[0].get(k) for k in ("id", "model")}
+    head = {k: next((c[k] for c in chunks if c.get(k)), "") for k in ("id", "model")}
     return {**head, "choices": [choices[i] for i in sorted(choices)], "usage": usage}
 
 
@@ -77,8 +77,13 @@ def _add(whole: dict[str, Any], delta: dict[str, Any]) -> None:
                 empty = {"id": "", "function": {"name": "", "arguments": ""}}
                 known = whole["tool_calls"].setdefault(call.get("index", 0), empty)
                 known["id"] += call.get("id") or ""
+                known |= {k: v for k, v in call.items() if k not in known and k != "custom"}
                 for field in ("name", "arguments"):
                     known["function"][field] += (call.get("function") or {}).get(field) or ""
+        elif name == "function_call":
+            known = whole.setdefault(name, {"name": "", "arguments": ""})
+            for field in known:
+                known[field] += piece.get(field) or ""
         elif isinstance(piece, list):
             whole[name] = whole.get(name, []) + piece
         elif name != "role":
@@ -90,7 +95,9 @@ def _said(message: dict[str, Any], reason: str | None) -> Said:
     listed = content if isinstance(content, list) else [{"type": "text", "text": content}]
     plain = joined([message.get("reasoning_content") or message.get("reasoning")])
     inner = [t.get("text") for p in listed if p["type"] == "thinking" for t in p["thinking"]]
-    calls = message.get("tool_calls") or []
+    calls = [*(message.get("tool_calls") or [])]
+    if (message.get("function_call") or {}).get("name"):
+        calls.append({"id": "", "function": message["function_call"]})
     return Said(
         joined([p.get("text") for p in listed if p["type"] == "text"]),
         message.get("refusal") or "",

@@ -12,7 +12,7 @@ STOPS = {
     "in_progress": "other",
     "incomplete": "other",
 }
-_KNOWN = ("message", "function_call", "reasoning")
+_KNOWN = ("message", "function_call", "custom_tool_call", "reasoning")
 
 
 def spelled(text: str) -> Any:
@@ -42,7 +42,8 @@ def answer(body: Any) -> Answer:
     items = body["output"]
     parts = [p for i in items if i["type"] == "message" for p in i["content"]]
     images = [i for i in items if i["type"] == "image_generation_call" and i.get("result")]
-    calls = [(i["call_id"], i["name"], value(i["arguments"])) for i in items if i["type"] == "function_call"]
+    called = [i for i in items if i["type"] in ("function_call", "custom_tool_call")]
+    calls = [(i["call_id"], i["name"], value(i.get("arguments", i.get("input")))) for i in called]
     reason = (body.get("incomplete_details") or {}).get("reason") or body["status"]
     words, refusals = (joined([p.get(k) for p in parts]) for k in ("text", "refusal"))
     stop = "tool_calls" if calls else "refusal" if refusals and not words else "stop"

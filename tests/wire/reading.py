@@ -53,11 +53,11 @@ class Answer(NamedTuple):
     error: str | None = None
 
 
-def value(arguments: str) -> Any:
-    """Arguments as JSON, for dialects whose wire has an object; what is no JSON as it is."""
+def value(arguments: Any) -> Any:
+    """Arguments as JSON; what is no JSON text as it is."""
     try:
         return json.loads(arguments)
-    except ValueError:
+    except (ValueError, TypeError):
         return arguments
 
 

@@ -29,7 +29,7 @@ from tsuji.wire.sse import MAX_EVENT, SSEOverflow, SSEParser
 
 from .content_in import read_citation
 from .fields import NAME, Fields, ext
-from .items_in import add_item, read_call, read_reasoning
+from .items_in import CALLS, add_item, read_call, read_reasoning
 from .response_in import created_of, extras, parse_response, read_stop
 from .usage import read_usage
 
@@ -219,11 +219,12 @@ class ResponsesStreamParser:
             return
         item = self._items[event.get("output_index", 0)] = _Item(fields)
         kind = fields.get("type")
-        if kind == "function_call":
-            call = read_call({**fields, "arguments": "", "status": "completed"}, "item")
-            self._begin(item, 0, call)
-            if fields.get("arguments"):
-                self._arguments({**event, "delta": fields["arguments"]})
+        if kind in CALLS:
+            given = CALLS[kind]
+            done = {"status": "completed"} if "status" in fields else {}
+            self._begin(item, 0, read_call({**fields, given: "", **done}, "item"))
+            if fields.get(given):
+                self._arguments({**event, "delta": fields[given]})
         elif kind not in ("message", "reasoning", "image_generation_call"):
             self._begin(item, 0, Opaque(NAME, text_or(kind, "unknown"), fields))
 
@@ -240,8 +241,8 @@ class ResponsesStreamParser:
         item.done = True
         kind = fields.get("type")
         final: Part | None = None
-        if kind == "function_call" and 0 in item.parts:
-            self._rest(item.parts[0], text_or(fields.get("arguments"), ""), ToolCall)
+        if kind in CALLS and 0 in item.parts:
+            self._rest(item.parts[0], text_or(fields.get(CALLS[kind]), ""), ToolCall)
         elif kind == "reasoning":
             thought = read_reasoning(fields)
             opened = item.parts.get(0) or self._thought(item, summary=thought.summary)
@@ -383,6 +384,7 @@ class ResponsesStreamParser:
         "response.refusal.delta": _delta,
         "response.output_text.annotation.added": _annotation,
         "response.function_call_arguments.delta": _arguments,
+        "response.custom_tool_call_input.delta": _arguments,
         "response.reasoning_summary_text.delta": _thinks,
         "response.reasoning_text.delta": _thinks,
     }
