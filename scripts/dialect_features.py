@@ -33,6 +33,8 @@ MODELS = {
     "anthropic": "claude-opus-4-8",
     "gemini": "gemini-3.1-pro",
     "ollama": "qwen3",
+    "bedrock": "us.anthropic.claude-opus-4-8",
+    "cohere": "command-a-reasoning-08-2025",
 }
 """The model that a dialect is probed with, where its form depends on the model."""
 
@@ -168,12 +170,13 @@ OWN_TOOLS: dict[str, dict[str, Any]] = {
     "responses": {"type": "web_search"},
     "anthropic": {"type": "web_search_20250305", "name": "web_search"},
     "gemini": {"googleSearch": {}},
+    "bedrock": {"systemTool": {"name": "nova_grounding"}},
 }
 
 
 def _own_tool(d: str) -> ChatRequest:
     data = OWN_TOOLS.get(d, {"type": "web_search"})
-    return request(d, tools=(ProviderTool(d, data.get("type", "googleSearch"), data),))
+    return request(d, tools=(ProviderTool(d, data.get("type", next(iter(data))), data),))
 
 
 TOOLS = [
@@ -255,12 +258,13 @@ OWN_PARTS: dict[str, dict[str, Any]] = {
     "responses": {"type": "mcp_list_tools", "id": "m", "server_label": "s", "tools": []},
     "anthropic": {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "q"}},
     "gemini": {"executableCode": {"language": "PYTHON", "code": "1"}},
+    "bedrock": {"toolUse": {"toolUseId": "t", "name": "nova_grounding", "input": {}, "type": "server_tool_use"}},
 }
 
 
 def _own_part(d: str) -> Opaque:
     data = OWN_PARTS.get(d, {"type": "own"})
-    return Opaque(d, data.get("type", "executableCode"), data)
+    return Opaque(d, data.get("type", next(iter(data))), data)
 
 
 PARTS = [
@@ -273,8 +277,8 @@ PARTS = [
     _given("document: URL", Document(Media(url="https://x/a.pdf", media_type="application/pdf")), "source.url"),
     _file("document: file id", lambda name: Document(Media(file_id=name, media_type="application/pdf"))),
     _given("document: text", Document(Media(text="abc", media_type="text/plain")), "source.text"),
-    _given("document: context", Document(Media(text="abc", media_type="text/plain"), context="c"), "context"),
-    _given("document: to be cited", Document(Media(text="abc", media_type="text/plain"), cite=True), "cite"),
+    _given("document: context", Document(Media(data=PDF, media_type="application/pdf"), context="c"), "context"),
+    _given("document: to be cited", Document(Media(data=PDF, media_type="application/pdf"), cite=True), "cite"),
     _given("audio: data", Audio(Media(data=WAV, media_type="audio/wav"), "wav"), "source.data"),
     _given("video: data", Video(Media(data=MP4, media_type="video/mp4")), "source.data"),
     _given("video: URL", Video(Media(url="https://x/a.mp4", media_type="video/mp4")), "source.url"),
@@ -410,8 +414,11 @@ USAGE = [
 
 
 def _embedding(label: str, noun: Noun, **fields: Any) -> Feature:
-    base: dict[str, Any] = {"model": "m", "inputs": ("hi",)}
-    return Feature(label, lambda d: EmbeddingRequest(**base), lambda d: EmbeddingRequest(**{**base, **fields}), noun)
+    def asked(d: str, **more: Any) -> EmbeddingRequest:
+        model = "cohere.embed-v4:0" if d == "bedrock" else "m"
+        return EmbeddingRequest(**{"model": model, "inputs": ("hi",), **more})
+
+    return Feature(label, asked, lambda d: asked(d, **fields), noun)
 
 
 EMBEDDINGS = [

@@ -4,9 +4,8 @@ One entry of OFFICIAL for each dialect.
 """
 
 from collections.abc import Callable, Iterable
-from functools import cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import anthropic
 import httpx
@@ -22,36 +21,13 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat import completion_create_params as openai_params
 from openai.types.responses import Response, ResponseStreamEvent
 from openai.types.responses import response_create_params as responses_params
-from pydantic import TypeAdapter
 
+from tsuji.wire import DIALECTS
+
+from .client import Heard, Official, datas, kind_of, mock, type_of
+from .official_bedrock import BEDROCK
+from .official_cohere import COHERE
 from .reading import joined, value
-
-
-class Heard(NamedTuple):
-    """What a program that uses the client sees of the first choice. calls: (name, arguments)."""
-
-    text: str
-    calls: list[tuple[str, Any]]
-
-
-class Official(NamedTuple):
-    """request: whether the client's types allow a body; raises ValidationError. answer, stream: of a whole body.
-
-    client: the same through the client's own transport: (body, status, streamed).
-    failures: what the client raises for an error, in an answer or inside a stream.
-    """
-
-    request: Callable[[Any], object]
-    answer: Callable[[bytes], Heard]
-    stream: Callable[[bytes], Heard]
-    client: Callable[[bytes, int, bool], Heard]
-    failures: tuple[type[Exception], ...]
-    embeddings: Any = None
-
-
-@cache
-def _type(form: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(form)
 
 
 def _request(module: Any, name: str) -> Callable[[Any], object]:
@@ -59,26 +35,11 @@ def _request(module: Any, name: str) -> Callable[[Any], object]:
 
     def check(body: Any) -> object:
         assert [m for m in body.get("messages", ()) if m["role"] == "tool" and not m.get("tool_call_id")] == []
-        return _type(getattr(module, name + ("Streaming" if body.get("stream") else "NonStreaming"))).validate_python(
+        return type_of(getattr(module, name + ("Streaming" if body.get("stream") else "NonStreaming"))).validate_python(
             body
         )
 
     return check
-
-
-def _datas(stream: bytes) -> list[bytes]:
-    lines = [line[5:].strip() for line in stream.splitlines() if line.startswith(b"data:")]
-    return [line for line in lines if line != b"[DONE]"]
-
-
-def _mock(module: Any, body: bytes, status: int, kind: str) -> Any:
-    """A client of httpx (or of its successor) that gets this answer to everything."""
-    answer = module.Response(status, content=body, headers={"content-type": kind})
-    return module.Client(base_url="http://test", transport=module.MockTransport(lambda _: answer))
-
-
-def _kind(streamed: bool) -> str:
-    return "text/event-stream" if streamed else "application/json"
 
 
 # OpenAI, chat completions.
@@ -104,7 +65,7 @@ def _openai_chunks(chunks: Iterable[ChatCompletionChunk]) -> Heard:
 
 
 def _openai_client(body: bytes, status: int, streamed: bool) -> Heard:
-    with _mock(httpx2, body, status, _kind(streamed)) as http:
+    with mock(httpx2, body, status, kind_of(streamed)) as http:
         client = openai.OpenAI(api_key="k", base_url="http://test/v1", http_client=http, max_retries=0)
         made: Any = client.chat.completions.create(
             model="m", messages=[{"role": "user", "content": "hi"}], stream=streamed
@@ -131,7 +92,7 @@ def _responses_events(events: Iterable[Any]) -> Heard:
 
 
 def _responses_client(body: bytes, status: int, streamed: bool) -> Heard:
-    with _mock(httpx2, body, status, _kind(streamed)) as http:
+    with mock(httpx2, body, status, kind_of(streamed)) as http:
         client = openai.OpenAI(api_key="k", base_url="http://test/v1", http_client=http, max_retries=0)
         made: Any = client.responses.create(model="m", input="hi", stream=streamed)
         return _responses_events(made) if streamed else _responses_heard(made)
@@ -148,8 +109,8 @@ def _anthropic_heard(message: Any) -> Heard:
 def _anthropic_events(stream: bytes) -> Heard:
     texts: list[str] = []
     calls: dict[int, list[str]] = {}
-    for data in _datas(stream):
-        event = _type(BetaRawMessageStreamEvent).validate_json(data)
+    for data in datas(stream):
+        event = type_of(BetaRawMessageStreamEvent).validate_json(data)
         if event.type == "content_block_start" and event.content_block.type == "tool_use":
             calls[event.index] = [event.content_block.name, ""]
         elif event.type == "content_block_delta":
@@ -161,7 +122,7 @@ def _anthropic_events(stream: bytes) -> Heard:
 
 
 def _anthropic_client(body: bytes, status: int, streamed: bool) -> Heard:
-    with _mock(httpx2, body, status, _kind(streamed)) as http:
+    with mock(httpx2, body, status, kind_of(streamed)) as http:
         client = anthropic.Anthropic(api_key="k", base_url="http://test", http_client=http, max_retries=0)
         ask: Any = {"model": "m", "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]}
         if not streamed:
@@ -175,7 +136,7 @@ def _anthropic_client(body: bytes, status: int, streamed: bool) -> Heard:
 
 def _gemini_request(body: Any) -> object:
     """The client has no type for the whole body: its contents, tools and generation settings."""
-    _type(list[types.Tool]).validate_python(body.get("tools", []))
+    type_of(list[types.Tool]).validate_python(body.get("tools", []))
     contents = body["contents"]
     assert contents
     assert all(c["parts"] for c in contents)
@@ -185,7 +146,7 @@ def _gemini_request(body: Any) -> object:
         calls = {p["functionCall"]["name"] for p in before["parts"] if "functionCall" in p}
         answers = {p["functionResponse"]["name"] for p in content["parts"] if "functionResponse" in p}
         assert answers <= calls or not calls
-    return _type(list[types.Content]).validate_python([*contents, body.get("systemInstruction", {})])
+    return type_of(list[types.Content]).validate_python([*contents, body.get("systemInstruction", {})])
 
 
 def _gemini_heard(chunks: Iterable[types.GenerateContentResponse]) -> Heard:
@@ -196,7 +157,7 @@ def _gemini_heard(chunks: Iterable[types.GenerateContentResponse]) -> Heard:
 
 
 def _gemini_client(body: bytes, status: int, streamed: bool) -> Heard:
-    with _mock(httpx2, body, status, _kind(streamed)) as http:
+    with mock(httpx2, body, status, kind_of(streamed)) as http:
         options = types.HttpOptions(base_url="http://test", httpx_client=http)
         models = genai.Client(api_key="k", http_options=options).models
         if streamed:
@@ -210,7 +171,7 @@ def _gemini_client(body: bytes, status: int, streamed: bool) -> Heard:
 def _ollama_request(body: Any) -> object:
     for message in body["messages"]:
         ollama.Message.model_validate({k: v for k, v in message.items() if k != "images"})
-    return _type(list[ollama.Tool]).validate_python(body.get("tools", []))
+    return type_of(list[ollama.Tool]).validate_python(body.get("tools", []))
 
 
 def _ollama_heard(lines: Iterable[ollama.ChatResponse]) -> Heard:
@@ -221,7 +182,7 @@ def _ollama_heard(lines: Iterable[ollama.ChatResponse]) -> Heard:
 
 def _ollama_client(body: bytes, status: int, streamed: bool) -> Heard:
     client = ollama.Client(host="http://test")
-    client._client = _mock(httpx, body, status, "application/x-ndjson" if streamed else "application/json")
+    client._client = mock(httpx, body, status, "application/x-ndjson" if streamed else "application/json")
     with client._client:
         made: Any = client.chat(model="m", messages=[], stream=streamed)
         return _ollama_heard(made if streamed else [made])
@@ -231,7 +192,7 @@ OFFICIAL: dict[str, Official] = {
     "openai": Official(
         _request(openai_params, "CompletionCreateParams"),
         lambda body: _openai_heard([c.message for c in ChatCompletion.model_validate_json(body).choices[:1]]),
-        lambda stream: _openai_chunks([ChatCompletionChunk.model_validate_json(d) for d in _datas(stream)]),
+        lambda stream: _openai_chunks([ChatCompletionChunk.model_validate_json(d) for d in datas(stream)]),
         _openai_client,
         (openai.APIError,),
         CreateEmbeddingResponse,
@@ -239,7 +200,7 @@ OFFICIAL: dict[str, Official] = {
     "responses": Official(
         _request(responses_params, "ResponseCreateParams"),
         lambda body: _responses_heard(Response.model_validate_json(body)),
-        lambda stream: _responses_events([_type(ResponseStreamEvent).validate_json(d) for d in _datas(stream)]),
+        lambda stream: _responses_events([type_of(ResponseStreamEvent).validate_json(d) for d in datas(stream)]),
         _responses_client,
         (openai.APIError,),
     ),
@@ -253,7 +214,7 @@ OFFICIAL: dict[str, Official] = {
     "gemini": Official(
         _gemini_request,
         lambda body: _gemini_heard([types.GenerateContentResponse.model_validate_json(body)]),
-        lambda stream: _gemini_heard([types.GenerateContentResponse.model_validate_json(d) for d in _datas(stream)]),
+        lambda stream: _gemini_heard([types.GenerateContentResponse.model_validate_json(d) for d in datas(stream)]),
         _gemini_client,
         (genai.errors.APIError,),
         types.EmbedContentResponse,
@@ -266,4 +227,7 @@ OFFICIAL: dict[str, Official] = {
         (ollama.ResponseError,),
         ollama.EmbedResponse,
     ),
+    "bedrock": BEDROCK,
+    "cohere": COHERE,
 }
+OFFICIAL = {name: official for name, official in OFFICIAL.items() if name in DIALECTS}
