@@ -47,3 +47,16 @@ def mock(module: Any, body: bytes, status: int, kind: str) -> Any:
 
 def kind_of(streamed: bool) -> str:
     return "text/event-stream" if streamed else "application/json"
+
+
+def told(error: Any) -> list[str]:
+    """What a client's exception says, wherever it says it."""
+    found = [str(error), error.__dict__, getattr(error, "body", None), getattr(error, "response", None)]
+    out: list[str] = []
+    while found:
+        each = found.pop()
+        if isinstance(each, str):
+            out.append(each)
+        elif isinstance(each, dict):
+            found += each.values()
+    return out

@@ -24,11 +24,15 @@ _SOURCES = ("web", "retrievedContext", "maps")
 def whole(body: Any) -> Any:
     """What an answer must still say when this dialect's renderer has written it again: all of it.
 
-    But for what providers leave out: an empty content, an index or a count of zero.
+    But for what providers leave out: an empty content, an index, a count or a log-probability of zero.
     """
     said = copy.deepcopy(body)
     said.get("usageMetadata", {}).setdefault("candidatesTokenCount", 0)
     for candidate in said.get("candidates", ()):
+        logprobs = candidate.get("logprobsResult", {})
+        tops = [t for listed in logprobs.get("topCandidates", ()) for t in listed.get("candidates", ())]
+        for entry in (*logprobs.get("chosenCandidates", ()), *tops):
+            entry.setdefault("logProbability", 0)
         candidate.setdefault("index", 0)
         candidate.setdefault("content", {"role": "model"}).setdefault("parts", [])
     return said
@@ -43,7 +47,12 @@ def spelled(text: str) -> Any:
         for piece in chunk.get("candidates", ()):
             candidate = candidates.setdefault(piece.get("index", 0), {"content": {"role": "model", "parts": []}})
             parts = candidate["content"]["parts"]
+            before = candidate.get("logprobsResult", {})
             candidate |= {k: v for k, v in piece.items() if k != "content"}
+            if "logprobsResult" in piece:
+                result = piece["logprobsResult"]
+                lists = {k: [*before.get(k, []), *v] for k, v in result.items() if isinstance(v, list)}
+                candidate["logprobsResult"] = {**before, **result, **lists}
             for part in (piece.get("content") or {}).get("parts", []):
                 if parts and _plain(parts[-1]) and _plain(part) and parts[-1].get("thought") == part.get("thought"):
                     parts[-1] = {**part, "text": parts[-1]["text"] + part["text"]}
@@ -76,6 +85,7 @@ def answer(body: Any) -> Answer:
 
 def error(body: Any) -> tuple[str, str | None]:
     """(message, code)."""
+    body = body[0] if isinstance(body, list) else body
     return body["error"]["message"], body["error"].get("status")
 
 

@@ -28,8 +28,11 @@ def answer(body: Any) -> Answer:
 
 
 def error(body: Any) -> tuple[str, str | None]:
-    """(message, code)."""
-    said = body.get("error", body)
+    """(message, code), in the forms that providers of this dialect have."""
+    body = body[0] if isinstance(body, list) else body
+    said = body.get("error") or body
+    if isinstance(said, str):
+        return said, None
     code = said.get("code") or said.get("type")
     return said.get("message", said.get("detail")), None if code is None else str(code)
 

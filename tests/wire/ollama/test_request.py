@@ -12,6 +12,7 @@ from tsuji.core.tools import ProviderTool, ResponseFormat, Tool, ToolChoice
 from tsuji.wire import dialect
 from tsuji.wire.dialect import NO_QUIRKS, Losses
 
+BASE64 = Media(data="YWxsIG9mIGl0", media_type="text/plain; charset=utf-8")
 PNG = "iVBORw0KGgoAAA=="
 CALL = {"function": {"name": "weather", "arguments": {"city": "Kyoto"}}}
 TOOL = {"type": "function", "function": {"name": "weather", "description": "d", "parameters": {"type": "object"}}}
@@ -168,7 +169,7 @@ def test_a_request_of_another_dialect() -> None:
     request = ask(
         messages=(
             Message("developer", (Text("be"), Text("brief"))),
-            Message("user", (Text("hi"), Document(Media(text="all of it"), title="Book"), Image(Media(data=PNG)))),
+            Message("user", (Text("hi"), Document(BASE64, title="Book"), Image(Media(data=PNG)))),
             Message(
                 "assistant", (Thinking("hm", signature="s", origin="anthropic"), Text("a"), Text("b"), call_1, call_2)
             ),
