@@ -32,8 +32,11 @@ def error(body: Any) -> tuple[str, str | None]:
 
 
 def whole(body: Any) -> Any:
-    """What an answer must still say when this dialect's renderer has written it again: its output."""
-    return without_null(body["output"])
+    """What an answer must still say when this dialect's renderer has written it again: its output.
+
+    But for the status of each item, which a stream tells when its words have gone out: the answer's own says as much.
+    """
+    return [{k: v for k, v in item.items() if k != "status"} for item in without_null(body["output"])]
 
 
 def answer(body: Any) -> Answer:
@@ -55,11 +58,15 @@ def answer(body: Any) -> Answer:
         tuple([i["encrypted_content"] for i in items if i["type"] == "reasoning" and i.get("encrypted_content")]),
         tuple([a for p in parts for a in p.get("annotations") or ()]),
         tuple([i["result"] for i in images]),
-        tuple([i for i in items if i["type"] not in _KNOWN and i not in images]),
+        tuple([i for i in items if (i["type"] not in _KNOWN and i not in images) or _says_nothing(i)]),
         reason,
         STOPS.get(reason, stop),
     )
     return Answer((said,), _counts(body.get("usage")), body["id"], body["model"])
+
+
+def _says_nothing(item: dict[str, Any]) -> bool:
+    return item["type"] == "message" and not item["content"]
 
 
 def _words(item: dict[str, Any]) -> str:

@@ -185,7 +185,7 @@ def add_call(message: Fields, calls: list[Fields], call: ToolCall) -> None:
         message["function_call"] = {"name": call.name, "arguments": call.arguments}
         return
     entry: Fields = {"id": call.id or f"call_{len(calls)}", "type": "function"}
-    if mine.get("~type") == "custom":
+    if call.custom:
         entry["type"] = "custom"
         entry["custom"] = {"name": call.name, "input": call.arguments}
     else:

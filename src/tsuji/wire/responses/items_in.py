@@ -158,7 +158,7 @@ def read_call(item: Fields, where: str) -> ToolCall:
     kept = rest(item, _CALL)
     given = CALLS[item["type"]]
     if given == "input":
-        kept["~custom"] = True
+        kept["~type"] = "custom"
     kept_item = {k: v for k in ("id", "status") if (v := item.get(k)) is not None}
     if kept_item:
         kept["~item"] = kept_item

@@ -163,7 +163,7 @@ def write_call(call: ToolCall, call_id: str) -> Fields:
     """A function_call or custom_tool_call item; what is kept beside the item's own fields is the caller's to add."""
     kept = own(call.ext)
     spelled: Any = kept.get("~item", {})
-    kind, given = ("custom_tool_call", "input") if "~custom" in kept else ("function_call", "arguments")
+    kind, given = ("custom_tool_call", "input") if call.custom else ("function_call", "arguments")
     return {"type": kind, **spelled, "call_id": call_id, "name": call.name, given: call.arguments}
 
 
