@@ -39,9 +39,10 @@ format: setup
 	@$(BIN)/ruff check --fix src tests benchmarks scripts
 	@$(BIN)/ruff format src tests benchmarks scripts
 
-# Writes the table of docs/providers.md from the rows of the catalogue.
+# Writes the tables of docs/providers.md and docs/dialects.md from the catalogue's rows and from what the code does.
 docs: setup
 	@$(BIN)/python scripts/provider_table.py
+	@$(BIN)/python scripts/dialect_matrix.py
 
 bench: setup
 	@sh tests/install-servers.sh

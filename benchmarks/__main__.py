@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import gateway, library, nginx
+from . import gateway, library, nginx, pairs
 
 PEERS = ("tsuji", "openai", "any-llm-sdk", "litellm", "msgspec", "httptools", "uvloop")
 
@@ -40,6 +40,24 @@ def table(title: str, unit: str, rows: dict[str, float], against: str) -> Table:
     return made
 
 
+def pairs_table(seen: dict[str, dict[str, float]]) -> Table:
+    """Beside each figure its ratio to the same dialect on both sides, where the body passes."""
+    made = Table(
+        title="Dialects, client -> provider: request and answer, by prompt size; a stream", title_justify="left"
+    )
+    columns = list(next(iter(seen.values())))
+    made.add_column("")
+    for column in columns:
+        made.add_column(column if "/s" in column else f"us, {column}", justify="right")
+        made.add_column("x passed", justify="right")
+    for pair, row in seen.items():
+        provider = pair.partition(" -> ")[2]
+        passed = seen[f"{provider} -> {provider}"]
+        cells = [(f"{row[c]:,.0f}", f"{row[c] / passed[c]:.3g}") for c in columns]
+        made.add_row(pair, *[text for cell in cells for text in cell])
+    return made
+
+
 def main() -> int:
     out = Console()
     if nginx.program() is None:
@@ -51,6 +69,7 @@ def main() -> int:
     out.print(table("Import", "ms", seen["import"], "any-llm"))
     out.print(table("First call done, in a new process", "ms", seen["first call"], "http.client + json"))
     out.print(table("Per call, kept process", "us", seen["per call"], "http.client + json"))
+    out.print(pairs_table(pairs.measure()))
     title = f"Gateway: 400-byte chat, {gateway.CONNECTIONS} connections, key checked, model rewritten, usage recorded"
     try:
         out.print(table(title, "requests/s", gateway.measure(), "nginx, plain reverse proxy"))

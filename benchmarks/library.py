@@ -22,7 +22,8 @@ def pinned(command: Sequence[str], core: int) -> list[str]:
     return ["taskset", "-c", str(core), *command] if shutil.which("taskset") else list(command)
 
 
-def _output(command: Sequence[str], core: int) -> str:
+def output(command: Sequence[str], core: int) -> str:
+    """What a program prints, pinned to a core."""
     quiet = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONWARNINGS": "ignore"}
     return subprocess.run(
         pinned(command, core), check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=quiet, timeout=120
@@ -35,7 +36,7 @@ def imports(core: int) -> dict[str, float]:
     for _ in range(IMPORT_ROUNDS):
         for name, module in IMPORTS.items():
             code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
-            seen[name].append(float(_output([sys.executable, "-c", code], core).split()[-1]) * 1e3)
+            seen[name].append(float(output([sys.executable, "-c", code], core).split()[-1]) * 1e3)
     return {name: median(times[1:]) for name, times in seen.items()}
 
 
@@ -49,7 +50,7 @@ def first_calls(core: int, port: int) -> dict[str, float]:
     for _ in range(FIRST_ROUNDS):
         for name in CONTENDERS:
             start = perf_counter()
-            _output([sys.executable, "-m", "benchmarks.contender", name, str(port), "1"], core)
+            output([sys.executable, "-m", "benchmarks.contender", name, str(port), "1"], core)
             seen[name].append((perf_counter() - start) * 1e3)
     return {name: median(times[1:]) for name, times in seen.items()}
 
@@ -63,7 +64,7 @@ def calls(core: int, port: int) -> dict[str, float]:
         for name in CONTENDERS:
             count = CALLS.get(name, 300)
             command = [sys.executable, "-m", "benchmarks.contender", name, str(port), str(count)]
-            times = json.loads(_output(command, core).splitlines()[-1])
+            times = json.loads(output(command, core).splitlines()[-1])
             seen[name].append(median(times[count // 4 :]) * 1e6)
     return {name: median(rounds) for name, rounds in seen.items()}
 

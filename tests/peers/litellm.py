@@ -48,7 +48,7 @@ def anthropic(url: str) -> OpenAIShaped:
 
 def gemini(url: str) -> OpenAIShaped:
     why = "LiteLLM gives back the signatures of calls, not those of thoughts"
-    return LiteLLM("gemini", f"{url}/v1beta", loses={"anthropic": why, "responses": why})
+    return LiteLLM("gemini", f"{url}/v1beta", loses={"anthropic": why, "responses": why, "bedrock": why})
 
 
 def ollama(url: str) -> OpenAIShaped:

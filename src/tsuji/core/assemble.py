@@ -208,12 +208,12 @@ def replay(response: ChatResponse) -> list[ev.Event]:
         )
     ]
     for choice in response.choices:
-        for index, part in enumerate(choice.content):
-            out += _replay_part(part, index, choice.index)
         if choice.logprobs:
             out.append(ev.LogprobsAdded(logprobs=choice.logprobs, choice=choice.index))
         if choice.refusal_logprobs:
             out.append(ev.LogprobsAdded(logprobs=choice.refusal_logprobs, choice=choice.index, refusal=True))
+        for index, part in enumerate(choice.content):
+            out += _replay_part(part, index, choice.index)
         out.append(
             ev.Finished(
                 stop=choice.stop or "other",

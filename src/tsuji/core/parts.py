@@ -132,6 +132,11 @@ class ToolCall(Noun, frozen=True, tag="tool_call"):
     cache: CacheMark | None = None
     ext: Ext | None = None
 
+    @property
+    def custom(self) -> bool:
+        """Whether the arguments are free text: of a tool that takes no JSON, which its dialect spells so."""
+        return self.ext is not None and any(fields.get("~type") == "custom" for fields in self.ext.values())
+
 
 class ToolResult(Noun, frozen=True, tag="tool_result"):
     """What a tool answered. name: of the tool, where the dialect says it. content: text, images or documents."""

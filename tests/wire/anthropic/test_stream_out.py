@@ -310,3 +310,12 @@ def test_a_failure_before_anything() -> None:
     assert render([ev.StreamFailed(RateLimitError("slow"))]) == [
         {"type": "error", "error": {"type": "rate_limit_error", "message": "slow"}}
     ]
+
+
+@pytest.mark.parametrize("pieces", [("free", " text"), ("",)])
+def test_the_free_text_of_a_custom_tool_is_an_object_here(pieces: tuple[str, ...]) -> None:
+    call = ToolCall("c", "f", "", ext={"responses": {"~type": "custom"}})
+    found = [ev.Started("r", "m"), ev.PartStarted(call, 0), *[ev.ArgumentsDelta(p, 0) for p in pieces], ev.PartEnded(0)]
+    events = render([*found, ev.Finished("tool_calls"), ev.Ended()])
+    (said,) = [e["delta"]["partial_json"] for e in events if e["type"] == "content_block_delta"]
+    assert json.loads(said) == {"input": "".join(pieces)}

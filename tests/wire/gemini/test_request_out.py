@@ -67,6 +67,11 @@ def test_instructions_alone_become_the_question() -> None:
     }
 
 
+def test_instructions_with_an_empty_question_become_the_question() -> None:
+    body = render(ask(Message("system", (Text("Say hi."),)), user("")))
+    assert body == {"contents": [{"role": "user", "parts": [{"text": "Say hi."}]}]}
+
+
 def test_tool_results_find_their_names_and_stand_together() -> None:
     history = (
         user("weather?"),

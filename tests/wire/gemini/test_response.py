@@ -141,7 +141,7 @@ def test_no_usage(body: bytes) -> None:
 
 
 def test_usage_of_others() -> None:
-    usage = Usage(input_tokens=10, output_tokens=8, cached_tokens=2, cache_write_tokens=1, reasoning_tokens=3)
+    usage = Usage(10, 8, cached_tokens=2, cache_write_tokens=1, reasoning_tokens=3, audio_input_tokens=4)
     assert write(ChatResponse("", "m", (), usage=usage)) == {
         "modelVersion": "m",
         "usageMetadata": {
@@ -150,6 +150,7 @@ def test_usage_of_others() -> None:
             "thoughtsTokenCount": 3,
             "cachedContentTokenCount": 2,
             "totalTokenCount": 18,
+            "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 4}],
         },
     }
 

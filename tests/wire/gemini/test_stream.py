@@ -147,6 +147,21 @@ def test_grounding_cites_the_open_text() -> None:
     assert "citationMetadata" not in last
 
 
+def test_citations_come_before_the_piece_that_ends_their_text() -> None:
+    grounding = {
+        "groundingChunks": [{"web": {"uri": "u", "title": "t"}}],
+        "groundingSupports": [{"segment": {"startIndex": 1, "endIndex": 3}, "groundingChunkIndices": [0]}],
+    }
+    last = chunk(
+        {"text": "c"}, {"text": "", "thoughtSignature": "Zm9v"}, groundingMetadata=grounding, finishReason="STOP"
+    )
+    choice = assemble(events(sse(chunk({"text": "ab"}), last))).choices[0]
+    assert choice.content == (
+        Text("abc", citations=(Citation(url="u", title="t", start=1, end=3),)),
+        Text("", signature="Zm9v"),
+    )
+
+
 def test_blocked_prompt() -> None:
     body = sse(
         {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 2}, "responseId": "r"}

@@ -14,6 +14,7 @@ from tsuji.core.tools import ProviderTool, ResponseFormat, Tool, ToolChoice
 from tsuji.wire import dialect
 from tsuji.wire.dialect import NO_QUIRKS, Losses
 
+BASE64 = Media(data="YWxsIG9mIGl0", media_type="text/plain; charset=utf-8")
 PNG = "iVBORw0KGgoAAA=="
 CALL = {"function": {"name": "weather", "arguments": {"city": "Kyoto"}}}
 TOOL = {"type": "function", "function": {"name": "weather", "description": "d", "parameters": {"type": "object"}}}
@@ -195,7 +196,7 @@ def test_a_request_of_another_dialect() -> None:
     request = ask(
         messages=(
             Message("developer", (Text("be"), Text("brief"))),
-            Message("user", (Text("hi"), Document(Media(text="all of it"), title="Book"), Image(Media(data=PNG)))),
+            Message("user", (Text("hi"), Document(BASE64, title="Book"), Image(Media(data=PNG)))),
             Message(
                 "assistant", (Thinking("hm", signature="s", origin="anthropic"), Text("a"), Text("b"), call_1, call_2)
             ),
@@ -247,6 +248,10 @@ def test_a_request_of_another_dialect() -> None:
         ({"messages": (Message("user", (Image(Media(url="https://x/y.png")),)),)}, "messages[0].content[0] (image)"),
         ({"messages": (Message("user", (Audio(Media(data="AA==")),)),)}, "messages[0].content[0] (audio)"),
         ({"messages": (Message("user", (Document(Media(data="AA==")),)),)}, "messages[0].content[0] (document)"),
+        (
+            {"messages": (Message("user", (Document(Media(text="a"), cite=True),)),)},
+            "messages[0].content[0] (citations)",
+        ),
         ({"messages": (Message("user", (Text("x"),), name="ann"),)}, "messages[0].name"),
     ],
 )

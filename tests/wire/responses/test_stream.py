@@ -139,8 +139,10 @@ def test_how_an_answer_ends(stop: StopReason, status: str, reason: str | None) -
 
 
 def test_log_probabilities() -> None:
-    logprobs = (TokenLogprob("x", -0.5, (120,), (TokenLogprob("y", -1.5),)),)
-    events = rendered(replay(answer(Text("x"), logprobs=logprobs)))
+    logprobs = (TokenLogprob("x", -0.5, (120,), (TokenLogprob("y", -1.5, ()),)),)
+    said = replay(answer(Text("x"), logprobs=logprobs))
+    events = rendered(said)
+    assert assemble(events_of(DIALECT.stream_renderer(ASKED).render(said))).choices[0].logprobs == logprobs
     for event in events:
         EVENTS.validate_python(event)
     whole = DIALECT.parse_response(DIALECT.render_response(answer(Text("x"), logprobs=logprobs)), NO_QUIRKS)

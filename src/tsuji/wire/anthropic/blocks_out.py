@@ -36,7 +36,8 @@ def own_thinking_block(part: Thinking) -> Object:
 
 
 def tool_use_block(part: ToolCall, identity: str) -> Object:
-    block: Object = {"type": "tool_use", "id": identity, "name": part.name, "input": tool_input(part.arguments)}
+    given = {"input": part.arguments} if part.custom else tool_input(part.arguments)
+    block: Object = {"type": "tool_use", "id": identity, "name": part.name, "input": given}
     if part.cache is not None:
         block["cache_control"] = render_cache(part.cache)
     if part.ext:

@@ -1,7 +1,5 @@
 """Parts of a request to content blocks. What cannot be said is refused by name."""
 
-from binascii import Error as Base64Error
-from binascii import a2b_base64
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +23,7 @@ from tsuji.core.parts import (
 )
 
 from ..dialect import Losses
+from ..media import text_of
 from .blocks_in import plain
 from .blocks_out import media_type_of, own, own_citation, own_thinking_block, source_of, text_block, tool_use_block
 from .carried import PREFIX
@@ -190,13 +189,8 @@ def _document_source(media: Media) -> Object | None:
     kind = (media.media_type or "application/pdf").partition(";")[0].strip().lower()
     if kind == "application/pdf":
         return {"type": "base64", "media_type": kind, "data": media.data}
-    if not (kind.startswith("text/") or kind in ("application/json", "application/xml")):
-        return None
-    try:
-        text = a2b_base64(media.data.encode()).decode()
-    except (Base64Error, UnicodeError):
-        return None
-    return {"type": "text", "media_type": "text/plain", "data": text}
+    text = text_of(media)
+    return None if text is None else {"type": "text", "media_type": "text/plain", "data": text}
 
 
 def _thinking(part: Thinking, place: Place) -> Object | None:

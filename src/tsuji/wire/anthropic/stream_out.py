@@ -39,7 +39,7 @@ def _event(name: str, fields: Object) -> bytes:
 class _Part:
     """An open part. kind: of the delta that its text goes into; None: it is collected and written at its end."""
 
-    __slots__ = ("after", "kind", "last", "thinking", "wire")
+    __slots__ = ("after", "custom", "kind", "last", "thinking", "wire")
 
     def __init__(self, wire: int, kind: str | None) -> None:
         self.wire = wire
@@ -47,6 +47,7 @@ class _Part:
         self.after: str | None = None
         self.thinking: Thinking | None = None
         self.last: Opaque | None = None
+        self.custom: list[str] | None = None  # A free text, which here must be in an object.
 
 
 class StreamRenderer:
@@ -211,7 +212,9 @@ class StreamRenderer:
         if "~caller" in fields:
             block["caller"] = fields["~caller"]
         self._start_block({**block, **without_spellings(fields)})
-        if part.arguments not in ("", "{}"):
+        if part.custom:
+            self._open.custom = [part.arguments]
+        elif part.arguments not in ("", "{}"):
             self._piece("input_json_delta", "partial_json", part.arguments)
 
     def _begin_thinking(self, part: Thinking) -> None:
@@ -236,7 +239,10 @@ class StreamRenderer:
             self._piece("thinking_delta", "thinking", event.text)
 
     def _arguments(self, event: ev.ArgumentsDelta, part: _Part) -> None:
-        self._piece("input_json_delta", "partial_json", event.json)
+        if part.custom is not None:
+            part.custom.append(event.json)
+        else:
+            self._piece("input_json_delta", "partial_json", event.json)
 
     def _signature(self, event: ev.SignatureDelta, part: _Part) -> None:
         thinking = part.thinking
@@ -262,6 +268,8 @@ class StreamRenderer:
             return
         if part.kind is None and not self._write_opaque(part.last):
             return
+        if part.custom is not None:
+            self._piece("input_json_delta", "partial_json", json_text({"input": "".join(part.custom)}))
         if part.thinking is not None:
             # The client's accumulator takes a signature whole.
             signature: str = thinking_block(part.thinking)["signature"]

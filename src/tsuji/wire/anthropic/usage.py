@@ -35,6 +35,9 @@ def parse_usage(raw: Any) -> Usage | None:
     creation = object_or_empty(fields.get("cache_creation"))
     details = object_or_empty(fields.get("output_tokens_details"))
     extra = rest(fields, _KNOWN)
+    tier = fields.get("service_tier")
+    if tier is not None and text_or_none(tier) not in TIERS:
+        extra["service_tier"] = tier
     return Usage(
         input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
         output_tokens=count_or_none(fields.get("output_tokens")),

@@ -8,6 +8,7 @@ the text is all of it, as JSON.
 from typing import Any
 
 from tsuji.core.parts import Document, Media
+from tsuji.wire.media import text_of
 from tsuji.wire.openai.fields import as_object, is_object, wrong
 from tsuji.wire.passthrough import encode
 
@@ -43,9 +44,10 @@ def write_document(part: Document) -> Fields | str | None:
     spelled = own(part.ext).get("~document")
     if spelled is not None:
         return spelled
-    if part.source.text is None:
+    text = text_of(part.source)
+    if text is None:
         return None
-    data: Fields = {"text": part.source.text}
+    data: Fields = {"text": text}
     title = part.title or part.source.name
     if title:
         data["title"] = title

@@ -204,6 +204,12 @@ class Writer:
     def video(self, part: Video) -> None:
         self._refuse("video", "there is no video")
 
+    def call(self, part: ToolCall) -> None:
+        self._refuse("tool call", "only the assistant's message holds one")
+
+    def result(self, part: ToolResult) -> None:
+        self._refuse("tool result", "a tool's result holds none")
+
     def opaque(self, part: Opaque) -> Fields | None:
         if part.dialect == NAME:
             return part.data
@@ -229,5 +235,7 @@ _BLOCKS: dict[type, Callable[[Writer, Any], Fields | None]] = {
     Document: Writer.document,
     Audio: Writer.audio,
     Video: Writer.video,
+    ToolCall: Writer.call,
+    ToolResult: Writer.result,
     Opaque: Writer.opaque,
 }

@@ -30,6 +30,7 @@ _STOPS: Final[dict[str, StopReason]] = {
     ),
     "MISSING_THOUGHT_SIGNATURE": "error",
     "CONTINUATION": "pause",
+    "FINISH_REASON_UNSPECIFIED": "other",
     "LANGUAGE": "other",
     "OTHER": "other",
     "NO_IMAGE": "other",

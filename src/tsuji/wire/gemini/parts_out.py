@@ -198,7 +198,7 @@ class PartWriter:
             key, fields = "fileData", {"fileUri": uri}
             if media_type:
                 fields["mimeType"] = media_type
-        if source.name and self.native:
+        if source.name and (self.native or self.losses is None):
             fields["displayName"] = source.name
         return [self.finish({key: fields}, part.ext, signature)]
 

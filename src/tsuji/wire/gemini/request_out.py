@@ -187,6 +187,9 @@ class _Conversation:
                 self.hoist(content)
             else:
                 self.append(content)
+        if not self.contents and self.system is not None and not self.native:  # what was asked is empty
+            self.append(self.system)
+            self.system = None
         return self.system, self.contents
 
     def content(self, message: Message, index: int) -> Wire:

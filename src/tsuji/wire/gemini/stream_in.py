@@ -40,14 +40,19 @@ _PLAIN: Final = frozenset(("content", "index", "finishReason"))
 
 
 class _Choice:
-    """One candidate so far. open: the kind of the text part that is being spelled, if one is."""
+    """One candidate so far. open: the kind of the text part that is being spelled, if one is.
 
-    __slots__ = ("calls", "finish", "next", "open", "partial", "text")
+    begun: characters of the texts before it. cited: a candidate whose citations have not been told.
+    """
+
+    __slots__ = ("begun", "calls", "cited", "finish", "next", "open", "partial", "text")
 
     def __init__(self) -> None:
         self.next = 0
         self.open: type[Text] | type[Thinking] | None = None
         self.text: list[str] = []
+        self.begun = 0
+        self.cited: Wire | None = None
         self.calls = False
         self.partial: PartialCall | None = None
         self.finish: str | None = None
@@ -183,6 +188,8 @@ class Parser:
         choice = self._choices.get(index)
         if choice is None:
             choice = self._choices[index] = _Choice()
+        if "groundingMetadata" in candidate or "citationMetadata" in candidate:
+            choice.cited = candidate
         content = candidate.get("content")
         if content is not None:
             parts = an_object(content, "candidates[].content").get("parts")
@@ -219,6 +226,7 @@ class Parser:
                 return
             self._end_part(index, choice, out)
             choice.open = type(part)
+            choice.begun = sum(map(len, choice.text))
             out.append(ev.PartStarted(_emptied(part), choice.next, index))
         if part.text:
             out.append(ev.TextDelta(part.text, choice.next, index))
@@ -229,21 +237,30 @@ class Parser:
 
     def _end_part(self, index: int, choice: _Choice, out: list[ev.Event]) -> None:
         if choice.open is not None:
+            self._cite(index, choice, out)
             choice.open = None
             out.append(ev.PartEnded(choice.next, index))
             choice.next += 1
 
     def _beside(self, candidate: Wire, index: int, choice: _Choice, out: list[ev.Event]) -> None:
-        """What stands beside the content: logprobs, and metadata. Citations need a text that is still open."""
+        """What stands beside the content: logprobs, and metadata."""
         logprobs = parse_logprobs(candidate.get("logprobsResult"), "candidates[].logprobsResult")
         if logprobs:
             out.append(ev.LogprobsAdded(logprobs, index))
         ext = candidate_ext(candidate)
         if ext is not None:
             out.append(ev.ExtAdded(ext, choice=index))
-        if choice.open is Text:
-            for citation in citations(candidate, "".join(choice.text)):
-                out.append(ev.CitationAdded(citation, choice.next, index))
+        self._cite(index, choice, out)
+
+    def _cite(self, index: int, choice: _Choice, out: list[ev.Event]) -> None:
+        """Citations need a text that is open: where the last piece of an answer ends it, they go before its end."""
+        candidate = choice.cited
+        if candidate is None or choice.open is not Text or not choice.text:
+            return
+        choice.cited = None
+        for citation in citations(candidate, "".join(choice.text)):
+            start, end = (None if n is None else max(n - choice.begun, 0) for n in (citation.start, citation.end))
+            out.append(ev.CitationAdded(msgspec.structs.replace(citation, start=start, end=end), choice.next, index))
 
 
 def _is_piece(value: Any) -> bool:

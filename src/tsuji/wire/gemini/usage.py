@@ -75,6 +75,12 @@ def render_usage(usage: Usage) -> dict[str, Any]:
         out["cachedContentTokenCount"] = usage.cached_tokens
     if usage.total is not None or (usage.input_tokens is not None and usage.output_tokens is not None):
         out["totalTokenCount"] = usage.total_tokens
+    for name, count in (
+        ("promptTokensDetails", usage.audio_input_tokens),
+        ("candidatesTokensDetails", usage.audio_output_tokens),
+    ):
+        if count is not None:
+            out[name] = [{"modality": "AUDIO", "tokenCount": count}]
     out.update(mine)
     return out
 

@@ -7,7 +7,7 @@
 | a tool result | a `tool` message with `tool_name`, looked up from its call, and `tool_call_id` |
 | a failed result (`is_error`) | its text; the flag is noted in losses.dropped |
 | thinking of any origin | `thinking`; what is only signed or encrypted is noted in losses.dropped |
-| a text document | its text, below its title |
+| a text document, also as base64 | its text, below its title |
 | images | base64 alone: a URL, which Ollama does not fetch, is refused |
 | arguments that are no JSON object | an object whose "arguments" is their text |
 """
@@ -32,6 +32,7 @@ from tsuji.core.parts import (
     Video,
 )
 from tsuji.wire.dialect import Losses
+from tsuji.wire.media import text_of
 
 from .fields import Object, own
 
@@ -169,11 +170,14 @@ class Writer:
             self._said.images.append(data)
 
     def document(self, part: Document) -> None:
-        if part.source.text is None:
+        text = text_of(part.source)
+        if text is None:
             self._refuse("document", "only documents that are text can be read")
             return
+        if part.cite:
+            self._refuse("citations", "answers carry no citations of documents")
         head = [t for t in (part.title, part.context) if t]
-        self._said.texts.append("\n".join([*head, part.source.text]))
+        self._said.texts.append("\n".join([*head, text]))
 
     def audio(self, part: Audio) -> None:
         self._refuse("audio", "there is no audio")

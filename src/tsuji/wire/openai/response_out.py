@@ -7,17 +7,18 @@
 | ToolCall | `tool_calls`; its signature as Gemini's OpenAI endpoint carries it |
 | Image | `images`, as OpenRouter has it |
 | Refusal, Audio | `refusal`, `audio` |
+| Opaque of this dialect (Mistral's references) | its place in `content`, which is a list then |
 | parts and ext of other dialects | left out: what a client's dialect has no word for is no error in an answer |
 | created unknown | 0 |
 """
 
 from typing import Any
 
-from tsuji.core.parts import Audio, Citation, Image, Part, Refusal, Text, Thinking, ToolCall
+from tsuji.core.parts import Audio, Citation, Image, Opaque, Part, Refusal, Text, Thinking, ToolCall
 from tsuji.core.response import ChatResponse, Choice
 from tsuji.wire.passthrough import encode
 
-from .fields import TIERS, own
+from .fields import NAME, TIERS, is_object, own
 from .logprobs import write_logprobs
 from .parts_out import address
 from .reasoning import write_detail
@@ -85,7 +86,8 @@ def place(out: Fields, name: str, value: Any) -> None:
         if name.startswith(level):
             name = name[len(level) :]
             out = out.setdefault(level[:-1], {})
-    out[name] = value
+    before = out.get(name)
+    out[name] = {**before, **value} if is_object(before) and is_object(value) else value
 
 
 def _message(choice: Choice) -> Fields:
@@ -102,7 +104,10 @@ def _message(choice: Choice) -> Fields:
             add_call(message, calls, part)
         else:
             _add_other(message, part)
-    if texts or (len(message) == 3 and not calls and message["refusal"] is None):
+    if any(type(p) is Opaque and p.dialect == NAME for p in choice.content):
+        message["content"] = listed(choice.content)
+        thoughts = [t for t in thoughts if own(t.ext).get("~field") != "content"]
+    elif texts or (len(message) == 3 and not calls and message["refusal"] is None):
         message["content"] = "".join([t.text for t in texts])
     cited = citations(texts)
     if cited:
@@ -112,6 +117,20 @@ def _message(choice: Choice) -> Fields:
     if calls:
         message["tool_calls"] = calls
     return message
+
+
+def listed(content: tuple[Part, ...]) -> list[Fields]:
+    """Mistral's form of an answer: its own parts have their place among the texts."""
+    out: list[Fields] = []
+    for part in content:
+        if type(part) is Text:
+            out.append({"type": "text", "text": part.text})
+        elif type(part) is Opaque and part.dialect == NAME:
+            out.append(part.data)
+        elif type(part) is Thinking and own(part.ext).get("~field") == "content":
+            whole: Any = own(part.ext).get("~part")
+            out.append(whole or {"type": "thinking", "thinking": [{"type": "text", "text": part.text}]})
+    return out
 
 
 def _add_other(message: Fields, part: Part) -> None:
@@ -166,7 +185,7 @@ def add_call(message: Fields, calls: list[Fields], call: ToolCall) -> None:
         message["function_call"] = {"name": call.name, "arguments": call.arguments}
         return
     entry: Fields = {"id": call.id or f"call_{len(calls)}", "type": "function"}
-    if mine.get("~type") == "custom":
+    if call.custom:
         entry["type"] = "custom"
         entry["custom"] = {"name": call.name, "input": call.arguments}
     else:

@@ -50,6 +50,7 @@ class ChatStreamParser:
         self._usage: Any = None
         self._closing = False  # The provider spoke as it does after the last choice.
         self._said: dict[str, Any] = {}
+        self._before: dict[str, Any] = {}  # What came before the answer.
 
     def feed(self, data: bytes) -> list[Event]:
         out: list[Event] = []
@@ -120,7 +121,11 @@ class ChatStreamParser:
         if chunk.get("error") or name == b"error" or (choices is None and chunk.get("object") == _ERROR_OBJECT):
             raise error_of(chunk, 0)
         if not self._begun:
-            self._begin(chunk, out)
+            if choices == [] and not chunk.get("id") and not chunk.get("usage"):
+                # Azure's verdict on the prompt comes first, without the answer's id and model.
+                self._before.update(rest(chunk, _CHUNK))
+                return
+            self._begin({**self._before, **chunk}, out)
         elif not chunk.keys() <= _CHUNK or "service_tier" in chunk or "system_fingerprint" in chunk:
             self._extras(chunk, out)
         if choices:

@@ -174,6 +174,8 @@ class ChatStreamRenderer:
 
     def _thought(self, choice: _Choice, opened: _Open, part: Thinking) -> tuple[bytes, bytes]:
         opened.detail = None if self._as_chunk else own(part.ext).get("~detail")
+        if opened.detail is not None and part.id is not None:
+            opened.detail = {**opened.detail, "id": part.id}
         opened.call = choice.thoughts
         choice.thoughts += 1
         if part.signature is not None:

@@ -69,6 +69,8 @@ def _image(part: Fields, where: str) -> Part:
         raise wrong(where, "an image with image_url or file_id")
     if part.get("detail") is None:
         left["~own"] = True
+    if url is not None and file_id is not None:
+        left["file_id"] = file_id
     source = Media(file_id=file_id) if url is None else media(url)
     return Image(source, _optional(part, "detail", where), take_mark(left), ext=ext(left))
 
@@ -79,9 +81,11 @@ def _file(part: Fields, where: str) -> Part:
     url, file_id = _optional(part, "file_url", where), _optional(part, "file_id", where)
     cache = take_mark(left)
     if file_id is not None:
-        source = Media(file_id=file_id, name=name)
+        source = Media(file_id=file_id)
+        left.update({k: v for k in ("filename", "file_url", "file_data") if (v := part.get(k)) is not None})
     elif url is not None:
         source = Media(url=url, name=name)
+        left.update({"file_data": data} if data is not None else {})
     elif data is not None:
         found = media(data)
         source = Media(data=data, name=name) if found.data is None else _named(found, name)

@@ -4,8 +4,8 @@
 |---|---|
 | message of the assistant | its texts and refusals; the first keeps the rest of the item ("~item"), others "~more" |
 | reasoning | one Thinking: its reasoning, else its summaries; `encrypted_content` is `redacted` |
-| function_call | ToolCall, whose id is the `call_id` |
-| function_call_output | a message of role "tool" with a ToolResult |
+| function_call, custom_tool_call | ToolCall, whose id is the `call_id` |
+| function_call_output, custom_tool_call_output | a message of role "tool" with a ToolResult |
 | image_generation_call with its result | Image |
 | any other item | Opaque, verbatim |
 
@@ -26,6 +26,7 @@ from .fields import NAME, Fields, ext
 _ROLES = ("user", "assistant", "system", "developer")
 _ASKED = frozenset(("item_reference", "mcp_approval_response", "tool_search_output", "additional_tools"))
 """Items of the caller's beside those whose names end in "_call_output"."""
+_RESULTS = ("function_call_output", "custom_tool_call_output")
 
 
 def read_input(value: Any) -> tuple[Message, ...]:
@@ -61,7 +62,7 @@ class _Reader:
             if role != "assistant":
                 self._add(_plain(item, where))
                 return
-        elif kind == "function_call_output":
+        elif kind in _RESULTS:
             self._add(_result(item, where))
             return
         elif role is not None or kind in _ASKED or (type(kind) is str and kind.endswith("_call_output")):
@@ -95,6 +96,8 @@ def _result(item: Fields, where: str) -> Message:
     spelled = {k: v for k in ("id", "status") if (v := item.get(k)) is not None}
     if spelled:
         kept["~item"] = spelled
+    if item["type"] != "function_call_output":
+        kept["~item"] = {**spelled, "type": item["type"]}
     output: Any = item.get("output")
     call_id = as_text(item.get("call_id"), where + ".call_id")
     if type(output) is str:
@@ -109,7 +112,7 @@ def add_item(item: Fields, said: list[Part], where: str) -> None:
     kind = as_text(item.get("type", "message"), where + ".type")
     if kind == "message":
         said += read_message(item, where)
-    elif kind == "function_call":
+    elif kind in CALLS:
         said.append(read_call(item, where))
     elif kind == "reasoning":
         data: Any = item.get("encrypted_content")
@@ -146,15 +149,20 @@ def spelled(part: Any, item: Fields | None) -> Part:
     return msgspec.structs.replace(part, ext={NAME: kept})
 
 
-_CALL = ("type", "call_id", "name", "arguments", "id", "status")
+CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
+"""Items that call a tool of the caller's, and the field of what it is given: JSON, or free text."""
+_CALL = ("type", "call_id", "name", "arguments", "input", "id", "status")
 
 
 def read_call(item: Fields, where: str) -> ToolCall:
     kept = rest(item, _CALL)
+    given = CALLS[item["type"]]
+    if given == "input":
+        kept["~type"] = "custom"
     kept_item = {k: v for k in ("id", "status") if (v := item.get(k)) is not None}
     if kept_item:
         kept["~item"] = kept_item
-    call_id, name, arguments = (as_text(item.get(k), f"{where}.{k}") for k in ("call_id", "name", "arguments"))
+    call_id, name, arguments = (as_text(item.get(k), f"{where}.{k}") for k in ("call_id", "name", given))
     return ToolCall(call_id, name, arguments, ext=ext(kept))
 
 

@@ -160,9 +160,11 @@ def write_words(part: Text | Refusal) -> Fields:
 
 
 def write_call(call: ToolCall, call_id: str) -> Fields:
-    """A function_call item; what is kept of it beside the item's own fields is the caller's to add."""
-    spelled: Any = own(call.ext).get("~item", {})
-    return {"type": "function_call", **spelled, "call_id": call_id, "name": call.name, "arguments": call.arguments}
+    """A function_call or custom_tool_call item; what is kept beside the item's own fields is the caller's to add."""
+    kept = own(call.ext)
+    spelled: Any = kept.get("~item", {})
+    kind, given = ("custom_tool_call", "input") if call.custom else ("function_call", "arguments")
+    return {"type": kind, **spelled, "call_id": call_id, "name": call.name, given: call.arguments}
 
 
 def write_reasoning(part: Thinking, item_id: str | None) -> Fields:

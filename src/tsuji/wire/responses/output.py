@@ -4,7 +4,7 @@
 |---|---|
 | Text, Refusal | `output_text`, `refusal`; those in a row are one message, unless they came as several |
 | Thinking | `reasoning`: of this dialect as it came; of another its text as the summary, the rest carried |
-| ToolCall | `function_call`, `call_id` made up where there is none |
+| ToolCall | `function_call` (`custom_tool_call` where it came as that), `call_id` made up where there is none |
 | a signature on a text or a call | carried in a `reasoning` item behind it |
 | Image with data | `image_generation_call` |
 | Opaque of this dialect | as it came |
@@ -84,8 +84,10 @@ def annotation(cited: Any, length: int) -> Fields | None:
 
 def call_item(part: ToolCall, made: str) -> Fields:
     kept = {k: v for k, v in own(part.ext).items() if not k.startswith("~")}
-    out: Fields = {"id": "fc_" + made, "status": "completed", **write_call(part, part.id or "call_" + made), **kept}
-    return out
+    item = write_call(part, part.id or "call_" + made)
+    if item["type"] == "custom_tool_call":  # It has no status.
+        return {"id": "ctc_" + made, **item, **kept}
+    return {"id": "fc_" + made, "status": "completed", **item, **kept}
 
 
 def reasoning_item(part: Thinking, made: str) -> Fields:

@@ -19,6 +19,7 @@ from tsuji.core.errors import InvalidRequestError, StreamInterruptedError, Tsuji
 from tsuji.core.events import Event
 from tsuji.core.parts import Ext, Opaque, Part, Refusal, Text, Thinking, ToolCall
 from tsuji.core.provider import Quirks
+from tsuji.core.response import TokenLogprob
 from tsuji.wire.openai.errors import error_of
 from tsuji.wire.openai.fields import is_list, is_object, rest
 from tsuji.wire.openai.guard import MALFORMED
@@ -28,7 +29,7 @@ from tsuji.wire.sse import MAX_EVENT, SSEOverflow, SSEParser
 
 from .content_in import read_citation
 from .fields import NAME, Fields, ext
-from .items_in import add_item, read_call, read_reasoning
+from .items_in import CALLS, add_item, read_call, read_reasoning
 from .response_in import created_of, extras, parse_response, read_stop
 from .usage import read_usage
 
@@ -36,14 +37,17 @@ _decode = msgspec.json.Decoder().decode
 
 
 class _Open:
-    """A part under way. said: how much of it has been told, in characters; cited: how many annotations."""
+    """A part under way. said: how much of it has been told, in characters; cited: how many annotations; weighed:
+    how many log-probabilities.
+    """
 
-    __slots__ = ("cited", "index", "said", "section")
+    __slots__ = ("cited", "index", "said", "section", "weighed")
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.said = 0
         self.cited = 0
+        self.weighed = 0
         self.section = 0
 
 
@@ -216,11 +220,12 @@ class ResponsesStreamParser:
             return
         item = self._items[event.get("output_index", 0)] = _Item(fields)
         kind = fields.get("type")
-        if kind == "function_call":
-            call = read_call({**fields, "arguments": "", "status": "completed"}, "item")
-            self._begin(item, 0, call)
-            if fields.get("arguments"):
-                self._arguments({**event, "delta": fields["arguments"]})
+        if kind in CALLS:
+            given = CALLS[kind]
+            done = {"status": "completed"} if "status" in fields else {}
+            self._begin(item, 0, read_call({**fields, given: "", **done}, "item"))
+            if fields.get(given):
+                self._arguments({**event, "delta": fields[given]})
         elif kind not in ("message", "reasoning", "image_generation_call"):
             self._begin(item, 0, Opaque(NAME, text_or(kind, "unknown"), fields))
 
@@ -237,8 +242,8 @@ class ResponsesStreamParser:
         item.done = True
         kind = fields.get("type")
         final: Part | None = None
-        if kind == "function_call" and 0 in item.parts:
-            self._rest(item.parts[0], text_or(fields.get("arguments"), ""), ToolCall)
+        if kind in CALLS and 0 in item.parts:
+            self._rest(item.parts[0], text_or(fields.get(CALLS[kind]), ""), ToolCall)
         elif kind == "reasoning":
             thought = read_reasoning(fields)
             opened = item.parts.get(0) or self._thought(item, summary=thought.summary)
@@ -305,10 +310,12 @@ class ResponsesStreamParser:
         if text and type(text) is str:
             opened.said += len(text)
             self._out.append(ev.TextDelta(text, opened.index))
-        if event.get("logprobs"):
-            found = read_logprobs(event["logprobs"])
-            if found:
-                self._out.append(ev.LogprobsAdded(found))
+        self._weigh(opened, read_logprobs(event.get("logprobs")))
+
+    def _weigh(self, opened: _Open, found: tuple[TokenLogprob, ...]) -> None:
+        if found:
+            opened.weighed += len(found)
+            self._out.append(ev.LogprobsAdded(found))
 
     def _annotation(self, event: Fields) -> None:
         opened = self._open_words(self._item(event), event, False)
@@ -329,6 +336,7 @@ class ResponsesStreamParser:
         for annotation in notes[opened.cited :] if is_list(notes) else ():
             if is_object(annotation):
                 self._out.append(ev.CitationAdded(read_citation(annotation), opened.index))
+        self._weigh(opened, read_logprobs(part.get("logprobs"))[opened.weighed :])
         del item.parts[event.get("content_index", 0)]
         self._out.append(ev.PartEnded(opened.index))
 
@@ -377,6 +385,7 @@ class ResponsesStreamParser:
         "response.refusal.delta": _delta,
         "response.output_text.annotation.added": _annotation,
         "response.function_call_arguments.delta": _arguments,
+        "response.custom_tool_call_input.delta": _arguments,
         "response.reasoning_summary_text.delta": _thinks,
         "response.reasoning_text.delta": _thinks,
     }

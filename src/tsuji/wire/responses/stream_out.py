@@ -48,6 +48,9 @@ _PIECE = (
 )
 
 
+_CALL, _CUSTOM = b"function_call_arguments", b"custom_tool_call_input"
+
+
 class _Open:
     """A part under way. place: of its item in the output. at: of a text in its message. kind: of its deltas."""
 
@@ -210,8 +213,10 @@ class ResponsesStreamRenderer:
         made = self._made()
         if type(part) is ToolCall:
             item = call_item(part, made)
-            place = self._add(item, {**item, "arguments": "", "status": "in_progress"})
-            opened = _Open(part, place, item, b"function_call_arguments")
+            custom = item["type"] == "custom_tool_call"
+            shown = {"input": ""} if custom else {"arguments": "", "status": "in_progress"}
+            place = self._add(item, {**item, **shown})
+            opened = _Open(part, place, item, _CUSTOM if custom else _CALL)
             first = part.arguments if part.arguments != "{}" else ""
         elif type(part) is Thinking:
             item = {"id": part.id if part.origin == NAME and part.id else "rs_" + made, "type": "reasoning"}
@@ -247,7 +252,7 @@ class ResponsesStreamRenderer:
 
     def _where(self, opened: _Open, fields: Fields) -> Fields:
         where = {"item_id": opened.item.get("id"), "output_index": opened.place}
-        if opened.kind != b"function_call_arguments":
+        if opened.kind not in (_CALL, _CUSTOM):
             where["summary_index" if opened.kind == b"reasoning_summary_text" else "content_index"] = opened.at
         return {**where, **fields}
 
@@ -264,7 +269,7 @@ class ResponsesStreamRenderer:
             opened.begun = True
             part = {"type": "summary_text", "text": ""}
             self._send("response.reasoning_summary_part.added", self._where(opened, {"part": part}))
-        position = b"" if kind == b"function_call_arguments" else b'"content_index":%d,' % opened.at
+        position = b"" if kind in (_CALL, _CUSTOM) else b'"content_index":%d,' % opened.at
         if kind == b"reasoning_summary_text":
             position = b'"summary_index":0,'
         self._out.append(_PIECE % (kind, kind, self._sequence, opened.item_id, opened.place, position, _encode(text)))
@@ -310,11 +315,10 @@ class ResponsesStreamRenderer:
             return
         part: Any = final if final is not None and type(final) is type(opened.part) else opened.built()
         if type(part) is ToolCall:
-            self._send(
-                "response.function_call_arguments.done",
-                self._where(opened, {"name": part.name, "arguments": part.arguments}),
-            )
-            self._done(opened.place, {**opened.item, "arguments": part.arguments})
+            given = {"input" if opened.kind == _CUSTOM else "arguments": part.arguments}
+            named = {} if opened.kind == _CUSTOM else {"name": part.name}
+            self._send(f"response.{opened.kind.decode()}.done", self._where(opened, {**named, **given}))
+            self._done(opened.place, {**opened.item, **given})
         elif type(part) is Thinking:
             self._end_thinking(part, opened)
         else:
