@@ -5,8 +5,9 @@ A Driver reads what a request asks for, asks `Routing` what to do, has a Relay o
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
+from functools import partial
 from time import perf_counter, time
 from typing import TYPE_CHECKING, assert_never
 
@@ -259,7 +260,7 @@ class Driver:
         self.routing.succeeded(self.mark)
         sink.billed = sink.bill()
         head += self.lines(sink.destination, reply.dollars(sink.billed[1]) if sink.billable else None)
-        self._answer(DONE, 200, None, lambda: self.connection.whole(head, body))
+        self._answer(DONE, 200, None, head, body)
         self._sink = None
 
     def ending(self) -> None:
@@ -279,13 +280,13 @@ class Driver:
         self._sink = None
         self.connection.cut()
 
-    def _answer(self, status: str, http_status: int, error: TsujiError | None, send: Callable[[], None]) -> None:
+    def _answer(self, status: str, http_status: int, error: TsujiError | None, head: bytes, body: bytes) -> None:
         """Sends a whole answer once it is recorded, with all others that are ready in this turn of the loop."""
         ledger, kept = self.gateway.ledger, self._kept(status, http_status, error)
         if ledger is None or kept is None:
-            send()
+            self.connection.whole(head, body)
         else:
-            ledger.spool.add(kept, send)
+            ledger.spool.add(kept, partial(self.connection.whole, head, body))
 
     def record(self, status: str, http_status: int | None, error: TsujiError | None = None) -> None:
         """Writes down what became of the request, before the client can know; only the first time counts."""
@@ -326,7 +327,7 @@ class Driver:
         target = b"x-tsuji-target: %b\r\n" % reply.value(tried[-1].target.name) if tried else b""
         counted = b"x-tsuji-attempts: %d\r\n" % len(tried)
         head += reply.error_lines(error) + target + counted
-        self._answer(FAILED, reply.error_status(error), error, lambda: connection.whole(head, body))
+        self._answer(FAILED, reply.error_status(error), error, head, body)
         self._sink = None
 
 
