@@ -4,9 +4,11 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -40,22 +42,24 @@ def table(title: str, unit: str, rows: dict[str, float], against: str) -> Table:
     return made
 
 
-def pairs_table(seen: dict[str, dict[str, float]]) -> Table:
-    """Beside each figure its ratio to the same dialect on both sides, where the body passes."""
-    made = Table(
-        title="Dialects, client -> provider: request and answer, by prompt size; a stream", title_justify="left"
-    )
-    columns = list(next(iter(seen.values())))
-    made.add_column("")
-    for column in columns:
-        made.add_column(column if "/s" in column else f"us, {column}", justify="right")
-        made.add_column("x passed", justify="right")
-    for pair, row in seen.items():
-        provider = pair.partition(" -> ")[2]
-        passed = seen[f"{provider} -> {provider}"]
-        cells = [(f"{row[c]:,.0f}", f"{row[c] / passed[c]:.3g}") for c in columns]
-        made.add_row(pair, *[text for cell in cells for text in cell])
-    return made
+def pair_tables(seen: dict[str, dict[str, float]]) -> Iterator[Table]:
+    """One for each measure: a line for each client's dialect, a column for each provider's."""
+    names = list(dict.fromkeys([pair.partition(" -> ")[0] for pair in seen]))
+    for measure in next(iter(seen.values())):
+        what = "a stream, thousand chunks/s" if "/s" in measure else f"request and answer, {measure} prompt, us"
+        made = Table(
+            title=f"Dialects: {what}; client below, provider across",
+            title_justify="left",
+            box=SIMPLE_HEAD,
+            padding=(0, 0, 0, 1),
+        )
+        made.add_column("")
+        for name in names:
+            made.add_column(name, justify="right")
+        for client in names:
+            row = [seen[f"{client} -> {provider}"][measure] for provider in names]
+            made.add_row(client, *[f"{value / 1000 if '/s' in measure else value:,.0f}" for value in row])
+        yield made
 
 
 def main() -> int:
@@ -69,7 +73,9 @@ def main() -> int:
     out.print(table("Import", "ms", seen["import"], "any-llm"))
     out.print(table("First call done, in a new process", "ms", seen["first call"], "http.client + json"))
     out.print(table("Per call, kept process", "us", seen["per call"], "http.client + json"))
-    out.print(pairs_table(pairs.measure()))
+    for made in pair_tables(pairs.measure()):
+        out.print(made)
+    out.print("Where both are one dialect, the body passes undecoded.", highlight=False)
     title = f"Gateway: 400-byte chat, {gateway.CONNECTIONS} connections, key checked, model rewritten, usage recorded"
     try:
         out.print(table(title, "requests/s", gateway.measure(), "nginx, plain reverse proxy"))
