@@ -128,3 +128,15 @@ def test_the_commands_load_no_database_until_they_need_one() -> None:
     asked = "[m for m in ('sqlalchemy', 'alembic') if m in sys.modules]"
     code = f"import sys, tsuji.cli.app, tsuji.gateway.gateway; print({asked})"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_a_gateway_whose_keys_are_the_ledgers_can_ask_itself(
+    tsuji: Run, tmp_path: Path, scripted: Callable[..., Scripted]
+) -> None:
+    configure(tmp_path, scripted(answers.stream("openai", ["hel", "lo"])))
+    key(tsuji, "create", "ci")
+    ran = tsuji("serve", "--ask", "hi", "-m", "fast", "--once", "--port", "0")
+    assert ran.returncode == 0, ran.stderr
+    assert "hello" in ran.stdout
+    assert "must show a key" in ran.stderr
+    assert "authorization: Bearer YOUR_KEY" in ran.stdout

@@ -25,7 +25,7 @@ from tsuji.config import Config, LedgerConfig, ProviderConfig, Server
 from tsuji.gateway import serve
 up = ProviderConfig(dialect="openai", base_url=sys.argv[1] + "/v1")
 off = LedgerConfig(enabled=False)
-sys.exit(serve(Config(Server(port=0), {"up": up}, ledger=off), on_ready=lambda url: print(url, flush=True)))
+sys.exit(serve(Config(Server(port=0), {"up": up}, ledger=off), on_ready=lambda url, keyed: print(url, flush=True)))
 """
 
 

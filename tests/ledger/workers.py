@@ -11,7 +11,7 @@ PROGRAM = """
 import sys
 from tsuji.config import load_config
 from tsuji.gateway import serve
-sys.exit(serve(load_config(sys.argv[1]), on_ready=lambda url: print(url, flush=True)))
+sys.exit(serve(load_config(sys.argv[1]), on_ready=lambda url, keyed: print(url, flush=True)))
 """
 CONFIG = """
 [server]

@@ -51,16 +51,17 @@ class Asking:
         if self._thread is not None:
             self._thread.join(timeout=5)
 
-    def start(self, url: str) -> None:
-        self._thread = threading.Thread(target=self._ask, args=(url,), name="tsuji-ask", daemon=True)
+    def start(self, url: str, keyed: bool) -> None:
+        """keyed: clients must show a key."""
+        self._thread = threading.Thread(target=self._ask, args=(url, keyed), name="tsuji-ask", daemon=True)
         self._thread.start()
 
-    def _ask(self, url: str) -> None:
+    def _ask(self, url: str, keyed: bool) -> None:
         out = console()
         self.code = 1
         try:
-            Asked(url, self.settings.server.keys, self.model).ask(self.question)
-            print_next(url, self.model, bool(self.settings.server.keys))
+            Asked(url, self.settings.server.own_key, self.model).ask(self.question)
+            print_next(url, self.model, keyed)
             self.code = 0
         except TsujiError as error:
             out.print("\n[red]No answer:[/]", end=" ")
@@ -75,9 +76,9 @@ class Asking:
 class Asked:
     """One streamed question and what came of it."""
 
-    def __init__(self, url: str, keys: tuple[str, ...], model: str) -> None:
+    def __init__(self, url: str, key: str, model: str) -> None:
         self.url = url
-        self.keys = keys
+        self.key = key
         self.model = model
         self.summary: dict[str, Any] = {}
         self.first: float | None = None
@@ -116,7 +117,7 @@ class Asked:
             "temperature": 0,
         }
         headers = [("content-type", "application/json"), ("user-agent", "tsuji")]
-        headers += [("authorization", f"Bearer {self.keys[0]}")] if self.keys else []
+        headers.append(("authorization", f"Bearer {self.key}"))
         origin, _ = split_url(self.url)
         # The first answer of a fresh machine waits for the download of the model.
         timeouts = Timeouts(first_byte=1800, idle=120, total=3600)

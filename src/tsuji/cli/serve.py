@@ -46,27 +46,30 @@ def serve(
 def _run(settings: "Config") -> int:
     from tsuji.gateway import serve
 
-    return serve(settings, on_ready=lambda url: announce(settings, url))
+    return serve(settings, on_ready=lambda url, keyed: announce(settings, url, keyed))
 
 
 def _run_and_ask(settings: "Config", question: str, model: str, once: bool) -> int:
+    from secrets import token_urlsafe
+
     from tsuji.gateway import serve
 
     from .ask import Asking
 
+    settings.server.own_key = token_urlsafe()
     asking = Asking(settings, question, model, once)
 
-    def ready(url: str) -> None:
-        announce(settings, url)
-        asking.start(url)
+    def ready(url: str, keyed: bool) -> None:
+        announce(settings, url, keyed)
+        asking.start(url, keyed)
 
     with asking:
         code = serve(settings, on_ready=ready)
     return code or asking.code
 
 
-def announce(settings: "Config", url: str) -> None:
-    """Where it listens, and who may ask."""
+def announce(settings: "Config", url: str, keyed: bool) -> None:
+    """Where it listens, and who may ask. keyed: clients must show a key, of the configuration or of the ledger."""
     from tsuji import __version__
 
     from .terminal import console
@@ -76,12 +79,9 @@ def announce(settings: "Config", url: str) -> None:
     if settings.server.keys:
         count = len(settings.server.keys)
         out.print("Clients must show its key." if count == 1 else f"Clients must show one of its {count} keys.")
+    elif keyed:
+        out.print("Clients must show a key: 'tsuji keys list' has them, 'tsuji keys create' makes one.")
     else:
-        out.print(
-            "No keys are configured: whoever is on this machine may use it, nobody else can. "
-            "Once there is a key of 'tsuji keys create', every request must show one."
-            if settings.ledger.enabled
-            else "No keys are configured: whoever is on this machine may use it, nobody else can."
-        )
+        out.print("No keys are configured: whoever is on this machine may use it, nobody else can.")
     if settings.routes:
         out.print(f"Routes: {', '.join(settings.routes)}", markup=False)

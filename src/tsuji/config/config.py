@@ -28,9 +28,10 @@ class Server:
     keys: given as literals, `env:NAME`, `file:PATH` or Secret; the property is what they stand for.
     allowed_hosts: names beside loopback's that a request may name while there are no keys.
     allowed_origins: of web pages that may call. secret: what the ledger's keys are hashed with; None: made once.
+    own_key: of this process, for a question to itself; "" where it has none. Others need a key no more for it.
     """
 
-    __slots__ = ("_keys", "allowed_hosts", "allowed_origins", "host", "max_body", "port", "secret")
+    __slots__ = ("_keys", "allowed_hosts", "allowed_origins", "host", "max_body", "own_key", "port", "secret")
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Server:
         self.allowed_hosts = tuple(allowed_hosts)
         self.allowed_origins = tuple(allowed_origins)
         self.secret = None if secret is None else Secret.of(secret)
+        self.own_key = ""
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["Gateway", "serve"]
 
 
-def serve(config: "Config", *, on_ready: "Callable[[str], None] | None" = None) -> int:
+def serve(config: "Config", *, on_ready: "Callable[[str, bool], None] | None" = None) -> int:
     """Serves until SIGINT or SIGTERM, then drains; 0 is the exit status.
 
-    on_ready: called once with the URL, when connections are accepted. Raises ConfigError where the address cannot be
-    listened on, or may not be: beyond loopback the gateway wants keys.
+    on_ready: called once with the URL and whether clients must show a key, when connections are accepted. Raises
+    ConfigError where the address cannot be listened on, or may not be: beyond loopback the gateway wants keys.
     """
     from .run import serve as run
 

@@ -37,17 +37,22 @@ class Admission:
     def __init__(self, server: "Server", ledger: "Ledger | None") -> None:
         self._ledger = ledger
         self._always = bool(server.keys) or not is_loopback(server.host)
-        self._keys = tuple([key.encode() for key in server.keys])
+        self._keys = tuple([key.encode() for key in (*server.keys, server.own_key) if key])
         self._hosts = frozenset([host.lower() for host in server.allowed_hosts])
         self._origins = frozenset([origin.lower().encode() for origin in server.allowed_origins])
         self._known_hosts: dict[bytes, bool] = {}
+
+    @property
+    def wants_keys(self) -> bool:
+        """Requests must show one. A ledger whose keys have not been read yet may have some."""
+        ledger = self._ledger
+        return self._always or (ledger is not None and (ledger.keyed or not ledger.known))
 
     def refuse(self, request: Request, connection: "Connection", *, open_to_all: bool) -> TsujiError | None:
         """Why the request is not let in; None if it is. open_to_all: the endpoint asks for no key."""
         headers = request.headers
         origin = headers.get(b"origin")
-        ledger = self._ledger
-        if not (self._always or (ledger is not None and (ledger.keyed or not ledger.known))):
+        if not self.wants_keys:
             if not self._is_our_host(headers.get(b"host", b"")):
                 return PermissionDeniedError(
                     "this gateway has no keys, so it answers only to names of this machine; "

@@ -73,6 +73,11 @@ class Gateway:
             raise
         return self.url
 
+    @property
+    def wants_keys(self) -> bool:
+        """Clients must show a key."""
+        return self._admission.wants_keys
+
     def _check_reach(self) -> None:
         """Raises ConfigError where strangers could reach a gateway that asks for no key."""
         server, ledger = self.config.server, self.ledger

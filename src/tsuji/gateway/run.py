@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def serve(config: "Config", *, on_ready: Callable[[str], None] | None = None) -> int:
+def serve(config: "Config", *, on_ready: Callable[[str, bool], None] | None = None) -> int:
     """See tsuji.gateway.serve."""
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         return runner.run(_serve(Gateway(config), on_ready))
@@ -30,7 +30,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _serve(gateway: Gateway, on_ready: Callable[[str], None] | None) -> int:
+async def _serve(gateway: Gateway, on_ready: Callable[[str, bool], None] | None) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in _SIGNALS:
@@ -40,7 +40,7 @@ async def _serve(gateway: Gateway, on_ready: Callable[[str], None] | None) -> in
     gc.collect()
     gc.freeze()  # what is here now stays: the collector need not look at it again
     if on_ready is not None:
-        on_ready(url)
+        on_ready(url, gateway.wants_keys)
     await stop.wait()
     for number in _SIGNALS:  # a second one ends at once
         with contextlib.suppress(NotImplementedError):
