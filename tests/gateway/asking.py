@@ -106,7 +106,7 @@ def ended(dialect: str, answer: Answer) -> bool:
     if dialect == "openai":
         return events[-1:] == ["[DONE]"]
     if dialect == "responses":
-        return events[-1].get("type") == "response.completed"
+        return events[-1].get("type") in ("response.completed", "response.incomplete")
     if dialect == "anthropic":
         return any(event["type"] == "message_stop" for event in events)
     if dialect == "ollama":
