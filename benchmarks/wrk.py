@@ -32,7 +32,10 @@ def _run(port: int, script: Path, connections: int, seconds: int) -> tuple[float
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(script)]
     pinned = ["taskset", "-c", "1", *command] if shutil.which("taskset") else command
     run = [*pinned, f"http://127.0.0.1:{port}"]
-    text = subprocess.run(run, check=True, capture_output=True, timeout=seconds + 30).stdout.decode()
+    try:
+        text = subprocess.run(run, check=True, capture_output=True, text=True, timeout=seconds + 30).stdout
+    except subprocess.SubprocessError as error:
+        raise RuntimeError(f"wrk: {error}") from error
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     if rate is None:
         raise RuntimeError(f"wrk printed no rate:\n{text}")

@@ -89,6 +89,7 @@ def main() -> int:
     with out.status("") as status:
         for section in run.sections(lambda what: status.update(f"measuring: {what}")):
             sections.append(section)
+            out.print(section.title, style="bold", highlight=False)
             out.print(section.table())
             for remark in section.remarks():
                 out.print(remark, highlight=False, markup=False)

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Plan:
-    """seconds: of each run of wrk. burst_seconds: of those with long prompts, and of fast streams. requests: of a round, one at a time. streams: at once."""
+    """seconds: of each run of wrk. burst_seconds: of those with long prompts, and of fast streams.
+
+    requests: of a round, one at a time. streams: at once.
+    """
 
     rounds: int = 3
-    seconds: int = 6
-    burst_seconds: int = 4
+    seconds: int = 5
+    burst_seconds: int = 3
     requests: int = 2000
     streams: tuple[int, ...] = (200,)
     stream_seconds: int = 8

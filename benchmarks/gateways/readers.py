@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 SENT = re.compile(rb"@(\d+\.\d+) ")
-LONGEST = 128
+LONGEST = 1024
 """Bytes that a mark cut in two by the network, or the end of a stream, may need."""
 ENDS = re.compile(rb"data: \[DONE\]|event: message_stop")
 

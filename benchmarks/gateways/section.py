@@ -23,7 +23,7 @@ class Section:
     failed: dict[str, str] = field(default_factory=dict)
 
     def table(self) -> Table:
-        made = Table(title=self.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         made.add_column("")
         for column in self.columns:
             made.add_column(column, justify="right")

@@ -8,6 +8,9 @@ from .plan import CONNECTIONS, LARGE, LARGE_CONNECTIONS, Plan
 from .section import Section, in_turns, shown
 from .system import PATH, PROMPT, System
 
+WARM_SECONDS = 3
+"""Not counted: some are slow until they have compiled, imported or connected."""
+
 
 def _rate(system: System, prompt: str, connections: int, seconds: int) -> float:
     body = system.chat(prompt)
@@ -20,6 +23,7 @@ def _rate(system: System, prompt: str, connections: int, seconds: int) -> float:
 
 
 def requests(systems: Sequence[System], plan: Plan, proxy: System, subject: System) -> Section:
+    in_turns(systems, 1, lambda s: _rate(s, PROMPT, CONNECTIONS, WARM_SECONDS))
     seen, failed = in_turns(systems, plan.rounds, lambda s: _rate(s, PROMPT, CONNECTIONS, plan.seconds))
     rates = {name: median(values) for name, values in seen.items()}
     rows = []
@@ -28,7 +32,7 @@ def requests(systems: Sequence[System], plan: Plan, proxy: System, subject: Syst
         ahead = f"{rates[subject.name] / rate:.3g}" if subject.name in rates else "-"
         rows.append([name, shown(rate), to_proxy, ahead])
     title = f"Requests/s: 400-byte chat, {CONNECTIONS} connections"
-    return Section(title, ["requests/s", "x nginx", f"{subject.name} is x"], rows, failed=failed)
+    return Section(title, ["requests/s", "x nginx", f"{subject.name} / this"], rows, failed=failed)
 
 
 def large(systems: Sequence[System], plan: Plan) -> Section:
