@@ -42,8 +42,9 @@ def _how(plan: Plan, pinned: bool) -> str:
         if pinned and shutil.which("taskset")
         else "Nothing was pinned to a core: this machine has one core, or no taskset."
     )
+    rounds = f"Medians of {plan.rounds} rounds" if plan.rounds > 1 else "One round"
     return (
-        f"{cores} Times are taken by the client. Medians of {plan.rounds} rounds, the systems by turns. "
+        f"{cores} Times are taken by the client. {rounds}, the systems by turns. "
         "A system of which one request failed is reported as failed."
     )
 

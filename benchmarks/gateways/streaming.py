@@ -55,7 +55,7 @@ def delays(direct: System, subject: System, plan: Plan, streams: int) -> Section
         differences = [[b - a for a, b in zip(*pair, strict=True)] for pair in pairs]
         rows.append(["added", *[shown(median(column)) for column in zip(*differences, strict=True)]])
     title = f"Streams, one dialect: {streams:,} at once, {PER_SECOND} chunks/s each"
-    note = f"{plan.stream_seconds} s; a chunk carries the time it was sent at."
+    note = f"{plan.stream_seconds} s. A chunk carries the time it was sent at; direct is what upstream and client take."
     return Section(title, ["chunk p50, us", "chunk p99, us", "first chunk p50, us"], rows, note, failed)
 
 
