@@ -28,8 +28,8 @@ general_settings:
   master_key: sk-bench-key
 """
 LEFT_OUT = {
-    "TensorZero": "as of November 2026, what the Python index has (tensorzero 2026.6.0) is a client with the gateway embedded in it as an "
-    "extension module; there is no program in it that listens",
+    "TensorZero": "in November 2026 what the Python index has (tensorzero 2026.6.0) is a client with the gateway "
+    "embedded in it as an extension module; there is no program in it that listens",
     "GoModel": "go install github.com/ENTERPILOT/GoModel/cmd/gomodel@latest: in November 2026 the Go module proxy "
     "answered 403, 'This module version is not available'",
     "Bifrost": "go install github.com/maximhq/bifrost/...: in November 2026 refused by the Go module proxy",
