@@ -116,3 +116,15 @@ async def burst(port: int, sent: bytes, connections: int, expected: int, seconds
     for reader in readers:
         reader.close()
     return seen, took
+
+
+async def one_by_one(port: int, sent: bytes, streams: int) -> Seen:
+    """Streams of one chunk on one connection, each after the other."""
+    seen = Seen()
+    reader = await _connected(port, seen, sent, 1)
+    for _ in range(streams):
+        await reader.ask()
+        if seen.failures:
+            break
+    reader.close()
+    return seen

@@ -62,6 +62,8 @@ class Run:
         yield throughput.requests(self.systems, plan, proxy, subject)
         progress("added latency")
         yield latency.added(direct, self.systems[1:], plan)
+        progress("first chunk")
+        yield streaming.first(streaming_direct, subject, plan)
         for count in plan.streams:
             progress(f"{count} streams")
             yield streaming.delays(streaming_direct, subject, plan, count)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Coroutine
 from statistics import median
 from typing import Any, TypeVar
 
-from .latency import percentiles
+from .latency import WARM, percentiles
 from .plan import BURST_CHUNKS, BURST_CONNECTIONS, Plan
-from .readers import burst, paced, request
+from .readers import burst, one_by_one, paced, request
 from .section import Section, in_turns, shown
 from .system import PROMPT, System
 from .upstream import PER_SECOND
@@ -46,17 +46,42 @@ def _paced(system: System, streams: int, expected: int) -> list[float]:
     return [*percentiles(seen.delays), percentiles(seen.first)[0]]
 
 
+def _first(system: System, streams: int) -> list[float]:
+    """us: time to the first chunk, p50 and p99."""
+    sent = _request(system, _path(system, "single"), "single")
+    seen = _run(lambda: one_by_one(system.port, sent, WARM + streams))
+    if seen.failures:
+        raise RuntimeError(seen.failures[0])
+    return list(percentiles(seen.first[WARM:]))
+
+
+def _with_added(direct: System, subject: System, seen: dict[str, list[list[float]]]) -> list[list[str]]:
+    """A row for each, of medians, and one of the medians of the differences in each round."""
+    values = dict(seen)
+    if direct.name in seen and subject.name in seen:
+        rounds = zip(seen[direct.name], seen[subject.name], strict=True)
+        values["added"] = [[far - near for near, far in zip(*pair, strict=True)] for pair in rounds]
+    return [[name, *[shown(median(column)) for column in zip(*rows, strict=True)]] for name, rows in values.items()]
+
+
 def delays(direct: System, subject: System, plan: Plan, streams: int) -> Section:
     expected = PER_SECOND * plan.stream_seconds
     seen, failed = in_turns([direct, subject], plan.rounds, lambda s: _paced(s, streams, expected))
-    rows = [[name, *[shown(median(column)) for column in zip(*rounds, strict=True)]] for name, rounds in seen.items()]
-    if len(seen) == 2:
-        pairs = zip(seen[direct.name], seen[subject.name], strict=True)
-        differences = [[b - a for a, b in zip(*pair, strict=True)] for pair in pairs]
-        rows.append(["added", *[shown(median(column)) for column in zip(*differences, strict=True)]])
     title = f"Streams, one dialect: {streams:,} at once, {PER_SECOND} chunks/s each"
-    note = f"{plan.stream_seconds} s. A chunk carries the time it was sent at; direct is what upstream and client take."
-    return Section(title, ["chunk p50, us", "chunk p99, us", "first chunk p50, us"], rows, note, failed)
+    note = (
+        f"{plan.stream_seconds} s. A chunk carries the time it was sent at; direct is what upstream and client take. "
+        "All streams are on connections of their own, which Tsuji may have to open to the upstream before the first chunk."
+    )
+    columns = ["chunk p50, us", "chunk p99, us", "first chunk p50, us"]
+    return Section(title, columns, _with_added(direct, subject, seen), note, failed)
+
+
+def first(direct: System, subject: System, plan: Plan) -> Section:
+    count = plan.requests // 4
+    seen, failed = in_turns([direct, subject], plan.rounds, lambda s: _first(s, count))
+    note = f"{count:,} streams a round, each after the other on connections that are kept."
+    rows = _with_added(direct, subject, seen)
+    return Section("Time to the first chunk, one stream at a time", ["p50, us", "p99, us"], rows, note, failed)
 
 
 def _burst(system: System, sent: bytes, seconds: int) -> float:

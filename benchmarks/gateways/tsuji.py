@@ -28,6 +28,10 @@ api_key = "upstream-key"
 dialect = "openai"
 base_url = "http://127.0.0.1:{streams}/paced/v1"
 api_key = "upstream-key"
+[providers.one]
+dialect = "openai"
+base_url = "http://127.0.0.1:{streams}/single/v1"
+api_key = "upstream-key"
 [providers.at-once]
 dialect = "openai"
 base_url = "http://127.0.0.1:{streams}/burst/v1"
@@ -37,7 +41,7 @@ ROUTE = """
 [routes.{name}]
 targets = [{{ model = "{target}:gpt-4o-mini", price = {{ input = 0.15, output = 0.6 }} }}]
 """
-ROUTES = {"chat": "constant", "paced": "at-a-rate", "burst": "at-once"}
+ROUTES = {"chat": "constant", "paced": "at-a-rate", "single": "one", "burst": "at-once"}
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A provider that streams: `python -m benchmarks.gateways.upstream PORT PACED BURST`, in OpenAI's dialect.
 
-A POST below /paced gets PACED chunks, 50 a second; one below /burst gets BURST chunks as fast as they are taken. The
+A POST below /paced gets PACED chunks, 50 a second; one below /single gets the first of them only; one below /burst gets
+BURST chunks as fast as they are taken. The
 text of each chunk is `@SECONDS `, when it was sent on the clock that time.perf_counter reads, which on Linux is one
 clock for all processes.
 """
@@ -47,20 +48,21 @@ class Provider(asyncio.Protocol):
         if not blank or len(body) < int(length[1] if length else 0):
             return
         self._buffer = b""
-        if b" /burst" in head.partition(b"\r\n")[0]:
+        path = head.split(b" ", 2)[1]
+        if path.startswith(b"/burst/"):
             self._transport.write(self._burst)
         else:
             self._transport.write(HEAD)
-            self._send(0, self._loop.time())
+            self._send(0, 1 if path.startswith(b"/single/") else self._paced, self._loop.time())
 
-    def _send(self, number: int, start: float) -> None:
+    def _send(self, number: int, count: int, start: float) -> None:
         if self._transport.is_closing():
             return
-        if number == self._paced:
+        if number == count:
             self._transport.write(END)
             return
         self._transport.write(framed(DELTA % perf_counter()))
-        self._loop.call_at(start + (number + 1) / PER_SECOND, self._send, number + 1, start)
+        self._loop.call_at(start + (number + 1) / PER_SECOND, self._send, number + 1, count, start)
 
 
 async def main(port: int, paced: int, chunks: int) -> None:
