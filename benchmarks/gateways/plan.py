@@ -1,4 +1,4 @@
-"""How much is measured: a run of about six minutes, or of one."""
+"""How much is measured: a run of about seven minutes, or of one."""
 
 from dataclasses import dataclass
 

@@ -70,7 +70,8 @@ def delays(direct: System, subject: System, plan: Plan, streams: int) -> Section
     title = f"Streams, one dialect: {streams:,} at once, {PER_SECOND} chunks/s each"
     note = (
         f"{plan.stream_seconds} s. A chunk carries the time it was sent at; direct is what upstream and client take. "
-        "All streams are on connections of their own; Tsuji may have to open its own too, before the first chunk."
+        "All streams are on connections of their own; Tsuji may have to open its own too, before the first chunk. "
+        "Added is the median of the differences in each round."
     )
     columns = ["chunk p50, us", "chunk p99, us", "first chunk p50, us"]
     return Section(title, columns, _with_added(direct, subject, seen), note, failed)

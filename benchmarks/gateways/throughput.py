@@ -11,6 +11,8 @@ from .system import PATH, PROMPT, System
 WARM_SECONDS = 3
 """Not counted: some are slow until they have compiled, imported or connected."""
 
+NOTE = "Direct is what core 1, with the load generator and the upstream, can do: near it, core 1 is the limit."
+
 
 def _rate(system: System, prompt: str, connections: int, seconds: int) -> float:
     body = system.chat(prompt)
@@ -32,7 +34,7 @@ def requests(systems: Sequence[System], plan: Plan, proxy: System, subject: Syst
         ahead = f"{rates[subject.name] / rate:.3g}" if subject.name in rates else "-"
         rows.append([name, shown(rate), to_proxy, ahead])
     title = f"Requests/s: 400-byte chat, {CONNECTIONS} connections"
-    return Section(title, ["requests/s", "x nginx", f"{subject.name} / this"], rows, failed=failed)
+    return Section(title, ["requests/s", "x nginx", f"{subject.name} / this"], rows, NOTE, failed)
 
 
 def large(systems: Sequence[System], plan: Plan) -> Section:
