@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+GATEWAYS := .venv-gateways
 
-.PHONY: setup run test check format docs bench lock clean
+.PHONY: setup run test check format docs bench bench-gateway lock clean
 
 setup: $(VENV)/.ready
 
@@ -49,6 +50,12 @@ bench: setup
 	@sh tests/peers/install.sh $(PYTHON) $(PEERS)
 	@$(PEERS)/bin/python -m benchmarks
 
+# The gateway beside nginx and other gateways; writes docs/benchmarks.md. QUICK=1 takes under 3 minutes and only prints.
+bench-gateway: setup
+	@sh tests/install-servers.sh
+	@sh benchmarks/gateways/install.sh $(PYTHON) $(GATEWAYS)
+	@$(BIN)/python -m benchmarks.gateways $(if $(QUICK),--quick) $(if $(STREAMS),--streams $(STREAMS))
+
 # Writes both locks anew: exact versions and hashes of everything, from whichever index this machine uses.
 COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --upgrade
@@ -59,4 +66,4 @@ lock:
 	@rm -rf .venv-lock
 
 clean:
-	rm -rf $(VENV) $(PEERS) build src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(GATEWAYS) build src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

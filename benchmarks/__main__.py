@@ -1,35 +1,15 @@
 """`make bench`: measures, prints, and says on what."""
 
-import os
-import platform
-import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.metadata import version
-from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from . import gateway, library, nginx, pairs
+from . import gateway, library, machine, nginx, pairs
 
 PEERS = ("tsuji", "openai", "any-llm-sdk", "litellm", "msgspec", "httptools", "uvloop")
-
-
-def machine() -> str:
-    """The processor, its cores, the system and the versions of everything measured."""
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        named = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        name = named[0].split(":", 1)[1].strip() if named else name
-    peers = ", ".join(f"{peer} {version(peer)}" for peer in PEERS)
-    server = subprocess.run([nginx.program() or "nginx", "-v"], capture_output=True, text=True).stderr.strip()
-    return (
-        f"{name}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}; {peers}; {server.removeprefix('nginx version: ')}"
-    )
 
 
 def table(title: str, unit: str, rows: dict[str, float], against: str) -> Table:
@@ -67,7 +47,7 @@ def main() -> int:
     if nginx.program() is None:
         out.print("nginx is not installed, and everything here is measured against it: nothing was measured")
         return 1
-    out.print(machine(), highlight=False)
+    out.print(machine.describe(PEERS), highlight=False)
     out.print("python -m benchmarks; medians; client or gateway on core 0, server and load on core 1", highlight=False)
     seen = library.measure()
     out.print(table("Import", "ms", seen["import"], "any-llm"))

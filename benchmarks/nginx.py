@@ -32,7 +32,8 @@ _MAIN = Template("""
 daemon off; worker_processes 1; pid $folder/nginx.pid; error_log $folder/error.log;
 events { worker_connections 4096; }
 http {
-  access_log off; keepalive_requests 1000000000; keepalive_timeout 600s;
+  access_log off; client_max_body_size 0; client_body_buffer_size 2m;
+  keepalive_requests 1000000000; keepalive_timeout 600s;
   client_body_temp_path $folder/body; proxy_temp_path $folder/proxy; fastcgi_temp_path $folder/fastcgi;
   uwsgi_temp_path $folder/uwsgi; scgi_temp_path $folder/scgi;
   $http
@@ -72,12 +73,14 @@ def wait_for(port: int, process: subprocess.Popen[bytes], seconds: float = 15.0)
 
 
 @contextmanager
-def running(command: list[str], port: int, core: int | None, **options: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A server, pinned to a core where taskset exists, ended when the block is left."""
+def running(
+    command: list[str], port: int, core: int | None, *, seconds: float = 15.0, **options: object
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server, pinned to a core where taskset exists, ended when the block is left. seconds: that it has to start."""
     pinned = ["taskset", "-c", str(core)] if core is not None and shutil.which("taskset") else []
     process = subprocess.Popen([*pinned, *command], **options)  # type: ignore[call-overload]
     try:
-        wait_for(port, process)
+        wait_for(port, process, seconds)
         yield process
     finally:
         process.terminate()
