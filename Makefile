@@ -56,13 +56,14 @@ bench-gateway: setup
 	@sh benchmarks/gateways/install.sh $(PYTHON) $(GATEWAYS)
 	@$(BIN)/python -m benchmarks.gateways $(if $(QUICK),--quick) $(if $(STREAMS),--streams $(STREAMS))
 
-# Writes both locks anew: exact versions and hashes of everything, from whichever index this machine uses.
+# Writes the locks anew: exact versions and hashes of everything, from whichever index this machine uses.
 COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --upgrade
 lock:
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
 	@$(COMPILE) --group dev --extra all --extra postgres pyproject.toml -o requirements.lock
 	@$(COMPILE) tests/peers/requirements.in -o tests/peers/requirements.lock
+	@$(COMPILE) benchmarks/gateways.in -o benchmarks/gateways.lock
 	@rm -rf .venv-lock
 
 clean:

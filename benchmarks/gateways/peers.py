@@ -32,7 +32,7 @@ LEFT_OUT = {
     "embedded in it as an extension module; there is no program in it that listens",
     "GoModel": "go install github.com/ENTERPILOT/GoModel/cmd/gomodel@latest: in November 2026 the Go module proxy "
     "answered 403, 'This module version is not available'",
-    "Bifrost": "go install github.com/maximhq/bifrost/...: in November 2026 refused by the Go module proxy",
+    "Bifrost": "in November 2026 the Go module proxy lists no version of it that could be built",
 }
 
 
