@@ -185,8 +185,6 @@ class Exchange(Generic[Answer]):
                 f"{upstream.provider.base_url!r} right?"
             )
         answer: Any = self._job.parse(upstream, body)
-        if getattr(answer, "model", None) == "":  # some dialects leave it to the request
-            answer = msgspec.structs.replace(answer, model=self.target.model)
         if self._unadapt is not None:
             answer = self._unadapt.response(answer)
         if getattr(answer, "model", None) == "":  # its dialect's answers don't say it

@@ -5,12 +5,14 @@ the head. A stream passes event by event; its head is held back until the first 
 """
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tsuji.core.errors import TsujiError, UpstreamProtocolError
 from tsuji.core.events import StreamFailed
+from tsuji.wire import dialect
 from tsuji.wire.passthrough import encode, quirky
 
 from . import reply
@@ -57,9 +59,8 @@ class Relay(Sink):
             fields = {**fields, "model": destination.model_json}
         quirks = upstream.provider.quirks
         if quirks.on_fields:
-            chat, embedding = upstream.dialect.fields, upstream.dialect.embedding_fields
-            elsewhere = embedding - chat if operation == "chat" else chat - embedding
-            fields = quirky(fields, quirks, driver.losses(upstream.dialect.name), elsewhere)
+            name = upstream.dialect.name
+            fields = quirky(fields, quirks, driver.losses(name), _fields_elsewhere(name, operation))
         if "service_tier" in fields:  # what was asked for, unless the answer says better
             self.tier = _tier(self.driver.request.body)
         self.body = encode(fields)
@@ -222,6 +223,13 @@ class Relay(Sink):
             return b""
         framing.drop()
         return framing.feed(super().failure(error))
+
+
+@cache
+def _fields_elsewhere(name: str, operation: str) -> frozenset[str]:
+    """Those that only the dialect's other operation has."""
+    chat, embedding = dialect(name).fields, dialect(name).embedding_fields
+    return embedding - chat if operation == "chat" else chat - embedding
 
 
 class _Tiered(msgspec.Struct):

@@ -2,14 +2,16 @@
 
 import contextlib
 import json
+from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.wire.cohere.test_embeddings_and_models import ANSWER, BODIES
 from tests.wire.cohere.wires import COHERE, END, FULL, START, STREAM, WHOLE, ask, events, pieces, sse, told
+from tests.wire.garbage import ENOUGH, any_value, mutation
 from tsuji.core import events as ev
 from tsuji.core.errors import TsujiError
 from tsuji.wire.dialect import NO_QUIRKS, Losses
@@ -18,42 +20,10 @@ NAMES = sorted(
     {*FULL, *WHOLE, *WHOLE["message"], *WHOLE["message"]["citations"][0], *ANSWER, *BODIES[1]}
     | {"type", "index", "delta", "error", "function", "arguments", "name", "text", "thinking", "data", "document"}
 )
-SCALARS = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
-)
-WORDS = st.sampled_from(["user", "assistant", "tool", "text", "thinking", "COMPLETE", "ERROR", "PLAN", "message-end"])
-VALUES = st.recursive(
-    SCALARS | WORDS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
-    max_leaves=25,
-)
+WORDS = ["user", "assistant", "tool", "text", "thinking", "COMPLETE", "ERROR", "PLAN", "message-end"]
+VALUES = any_value(NAMES, WORDS)
 OBJECTS = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=5)
-ENOUGH = settings(max_examples=150, suppress_health_check=list(HealthCheck), deadline=None)
-
-
-def mutated(seed: Any) -> st.SearchStrategy[Any]:
-    """`seed` with one value somewhere replaced by another."""
-    places: list[tuple[Any, ...]] = []
-
-    def walk(value: Any, at: tuple[Any, ...]) -> None:
-        places.append(at)
-        for key, item in (
-            value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
-        ):
-            walk(item, (*at, key))
-
-    def put(at: tuple[Any, ...], new: Any) -> Any:
-        if not at:
-            return new
-        copy = json.loads(json.dumps(seed))
-        inner = copy
-        for key in at[:-1]:
-            inner = inner[key]
-        inner[at[-1]] = new
-        return copy
-
-    walk(seed, ())
-    return st.builds(put, st.sampled_from(places), VALUES)
+mutated = partial(mutation, VALUES)
 
 
 def respoken(body: bytes) -> bytes:

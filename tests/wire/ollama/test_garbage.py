@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.wire.garbage import ENOUGH, any_value, mutation
 from tests.wire.ollama.test_answers import STREAM, WHOLE
 from tests.wire.ollama.test_request import FULL, GENERATED
 from tests.wire.ollama.wires import END, GENERATE, OLLAMA, ask, events, line, ndjson, pieces
@@ -18,42 +20,10 @@ from tsuji.wire.dialect import NO_QUIRKS, Losses
 NAMES = sorted(
     {*FULL, *FULL["options"], *GENERATED[-1], *WHOLE, *FULL["messages"][4], "function", "arguments", "error"}
 )
-SCALARS = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
-)
-WORDS = st.sampled_from(["user", "assistant", "tool", "stop", "json", "high", "data:,", "2025-10-26T17:15:24Z"])
-VALUES = st.recursive(
-    SCALARS | WORDS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
-    max_leaves=25,
-)
+WORDS = ["user", "assistant", "tool", "stop", "json", "high", "data:,", "2025-10-26T17:15:24Z"]
+VALUES = any_value(NAMES, WORDS)
 OBJECTS = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=5)
-ENOUGH = settings(max_examples=150, suppress_health_check=list(HealthCheck), deadline=None)
-
-
-def mutated(seed: Any) -> st.SearchStrategy[Any]:
-    """`seed` with one value somewhere replaced by another."""
-    places: list[tuple[Any, ...]] = []
-
-    def walk(value: Any, at: tuple[Any, ...]) -> None:
-        places.append(at)
-        for key, item in (
-            value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
-        ):
-            walk(item, (*at, key))
-
-    def put(at: tuple[Any, ...], new: Any) -> Any:
-        if not at:
-            return new
-        copy = json.loads(json.dumps(seed))
-        inner = copy
-        for key in at[:-1]:
-            inner = inner[key]
-        inner[at[-1]] = new
-        return copy
-
-    walk(seed, ())
-    return st.builds(put, st.sampled_from(places), VALUES)
+mutated = partial(mutation, VALUES)
 
 
 def respoken(body: bytes, form: Any) -> bytes:
