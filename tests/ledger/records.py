@@ -21,5 +21,7 @@ def record(id: str, **more: Any) -> Record:
         "latency": 1000,
         "tags": (),
         "attempts": [Attempt("up:m", 1, 2)],
+        "guarded": (),
+        "charges": (),
     }
     return Record(**{**FIELDS, **filled, **more})

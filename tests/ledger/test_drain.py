@@ -30,7 +30,7 @@ def ids(engine: Engine) -> list[str]:
 
 
 def test_every_field_arrives(engine: Engine, tmp_path: Path) -> None:
-    tries = [Attempt("a:1", 10, 20, "rate_limit"), Attempt("b:2", 30, 40)]
+    tries = [Attempt("a:1", 10, 20, "rate_limit", 0), Attempt("b:2", 30, 40, None, 2**60)]
     numbers = {name: at for at, name in enumerate(Record.__struct_fields__) if name.endswith("_tokens")}
     one = record(
         "r1",
@@ -48,6 +48,8 @@ def test_every_field_arrives(engine: Engine, tmp_path: Path) -> None:
         trace="ab" * 16,
         stream=True,
         attempts=tries,
+        cache="shared",
+        guarded=("secrets:redact",),
         **numbers,
     )
     spooled(tmp_path, one)
@@ -55,9 +57,12 @@ def test_every_field_arrives(engine: Engine, tmp_path: Path) -> None:
     with engine.connect() as connection:
         row = dict(connection.execute(select(tables.usage)).mappings().one())
         attempts = connection.execute(select(tables.attempts).order_by(tables.attempts.c.number)).all()
-    assert row == {name: getattr(one, name) for name in row} | {"tags": ["x", "\u8fbb"]}
-    assert set(row) == set(Record.__struct_fields__) - {"attempts"}
-    assert attempts == [("r1", 1, "a:1", 10, 20, "rate_limit"), ("r1", 2, "b:2", 30, 40, None)]
+    assert row == {name: getattr(one, name) for name in row} | {
+        "tags": ["x", "\u8fbb"],
+        "guarded": ["secrets:redact"],
+    }
+    assert set(row) == set(Record.__struct_fields__) - {"attempts", "charges"}
+    assert attempts == [("r1", 1, "a:1", 10, 20, "rate_limit", 0), ("r1", 2, "b:2", 30, 40, None, 2**60)]
     assert segments(tmp_path) == []
 
 

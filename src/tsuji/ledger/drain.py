@@ -82,8 +82,9 @@ def _add(connection: Connection, table: "tables.Table", rows: list[dict[str, Any
 
 def _row(record: Record) -> dict[str, Any]:
     row = msgspec.structs.asdict(record)
-    del row["attempts"]
+    del row["attempts"], row["charges"]
     row["tags"] = list(record.tags) or None
+    row["guarded"] = list(record.guarded) or None
     return row
 
 

@@ -6,12 +6,27 @@ CONFIGURED = "server.keys"
 
 
 class Attempt(msgspec.Struct, array_like=True):
-    """One try at a target. started, ended: microseconds since 1970. error: its kind, None for none."""
+    """One try at a target. started, ended: microseconds since 1970. error: its kind, None for none.
+
+    cost: nano-dollars that it was billed, None: unknown.
+    """
 
     target: str
     started: int
     ended: int
     error: str | None = None
+    cost: int | None = None
+
+
+class Charge(msgspec.Struct, array_like=True):
+    """What a request takes of a limit: `amount`, in the limit's unit, of `lease`, in the window that began at `window`
+    (microseconds since 1970; 0 where the limit has no windows).
+    """
+
+    limit: str
+    window: int
+    lease: str
+    amount: int
 
 
 class Record(msgspec.Struct, array_like=True):
@@ -24,6 +39,8 @@ class Record(msgspec.Struct, array_like=True):
     left, or the gateway stopped, before it. http_status: None where nothing was sent. error: its kind.
     latency, first_token: microseconds since `time`. Tokens are as in core.Usage; None: not told.
     cost: nano-dollars, None: unknown. price_source, price_version: of the price that it was worked out with.
+    cache: "hit", "semantic", "shared" (with a request under way) or "stored"; None: the cache had no part in it.
+    guarded: what guardrails did, as "name:action". charges: on limits, booked when the record reaches the database.
     """
 
     id: str
@@ -57,6 +74,9 @@ class Record(msgspec.Struct, array_like=True):
     tags: tuple[str, ...]
     trace: str | None
     attempts: list[Attempt]
+    cache: str | None = None
+    guarded: tuple[str, ...] = ()
+    charges: tuple[Charge, ...] = ()
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -77,6 +77,8 @@ usage = Table(
     Column("service_tier", String),
     Column("tags", JSON(none_as_null=True)),
     Column("trace", String),
+    Column("cache", String),
+    Column("guarded", JSON(none_as_null=True)),
     Index("usage_time", "time"),
     Index("usage_key_time", "key_id", "time"),
 )
@@ -90,4 +92,5 @@ attempts = Table(
     Column("started", BigInteger, nullable=False),
     Column("ended", BigInteger, nullable=False),
     Column("error", String),
+    Column("cost", BigInteger),
 )
