@@ -1,6 +1,7 @@
 """Finding the file, reading it, and building the configuration in memory."""
 
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from tsuji.core.errors import ConfigError
 from tsuji.core.timeouts import Timeouts
 from tsuji.routing import Route, Target
 
+from .caching import CacheConfig, CacheRule, SemanticRule
 from .config import Config, LedgerConfig, Server
 from .provider import ProviderConfig, model_ref, provider_config
 from .secret import Secret
@@ -120,6 +122,7 @@ def _build(file: "FileTable", folder: Path) -> Config:
         routes={name: _route(name, table, providers) for name, table in file.routes.items()},
         drop_params=file.drop_params,
         prices=prices,
+        cache=_cache(file, folder),
     )
 
 
@@ -130,6 +133,25 @@ def _ledger(table: "LedgerTable", folder: Path) -> LedgerConfig:
         folder=folder / Path(table.folder).expanduser() if table.folder is not None else None,
         on_failure=table.on_failure,
     )
+
+
+def _cache(file: "FileTable", folder: Path) -> CacheConfig:
+    table = file.cache
+    return CacheConfig(
+        routes={name: _cache_rule(route) for name, route in file.routes.items() if route.cache is not None},
+        memory_bytes=table.memory_bytes,
+        path=folder / Path(table.path).expanduser() if table.path is not None else None,
+        path_bytes=table.path_bytes,
+        redis=Secret(table.redis, folder) if table.redis is not None else None,
+    )
+
+
+def _cache_rule(route: "RouteTable") -> CacheRule:
+    table = msgspec.to_builtins(route.cache)
+    semantic = SemanticRule(**table.pop("semantic")) if table["semantic"] is not None else None
+    table.pop("semantic", None)
+    generation = sha256(msgspec.json.encode(route)).digest()[:8]
+    return CacheRule(**table, semantic=semantic, generation=generation)
 
 
 def _route(name: str, table: "RouteTable", providers: dict[str, ProviderConfig]) -> Route:
