@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tsuji.core.errors import TsujiError
+from tsuji.core.errors import InternalError, TsujiError
 from tsuji.core.parts import Text
 from tsuji.core.request import ChatRequest
 from tsuji.core.tools import ProviderTool
 from tsuji.gateway.admit import shown_key
+from tsuji.gateway.endpoints import form_of
 
 if TYPE_CHECKING:
     from tsuji.config import CacheRule
@@ -103,7 +104,9 @@ def rest_key(secret: bytes, driver: "Driver", rule: "CacheRule") -> tuple[bytes,
     if not text.strip() or any(type(part) is not Text for part in last.content):
         return None
     before = (*asked.messages[:-1], msgspec.structs.replace(last, content=()))
-    rest = msgspec.structs.replace(asked, messages=before, stream=False, stream_usage=None)
+    ext = {name: {k: v for k, v in own.items() if k != "~stream"} for name, own in (asked.ext or {}).items()}
+    ext = {name: own for name, own in ext.items() if own}
+    rest = msgspec.structs.replace(asked, messages=before, stream=False, stream_usage=None, ext=ext)
     if driver.dialect.name != "responses":
         rest = msgspec.structs.replace(rest, user=None, metadata=None)
     try:
@@ -127,10 +130,14 @@ def canonical(body: bytes, unheard: Iterable[str] = ()) -> bytes | None:
 def _asked(driver: "Driver", rule: "CacheRule") -> list[bytes]:
     """What is asked of whom, beside the body."""
     request, endpoint = driver.request, driver.request.endpoint
-    form = b"" if endpoint is None or driver.operation == "chat" else endpoint.path + (endpoint.suffix or b"")
+    if endpoint is None:
+        raise InternalError("a request without an endpoint reached the cache")
+    # What vectors come in depends on where they are asked for; a chat's two places are for a stream and a whole answer.
+    at = b"" if driver.operation == "chat" else endpoint.path + (endpoint.suffix or b"")
     targets = [target.name.encode() for target in driver.routing.route.targets]
-    parts = [who(driver, rule.scope), rule.generation, driver.model.encode(), driver.operation.encode(), form]
-    parts += [driver.dialect.name.encode(), b"drop" if driver.drop else b"", _joined(targets)]
+    parts = [who(driver, rule.scope), rule.generation, driver.model.encode(), driver.operation.encode(), at]
+    form = form_of(endpoint.dialect, request.headers).encode()
+    parts += [form, b"drop" if driver.drop else b"", _joined(targets)]
     return [*parts, *[request.headers.get(name, b"") for name in _HEADERS]]
 
 

@@ -116,6 +116,7 @@ class Visit:
             ours(error)
             self.alone("miss")
             return
+        driver.first_token = perf_counter()
         self.record()
         self.begin()
         self.connection.send(data)
