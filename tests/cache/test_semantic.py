@@ -14,7 +14,7 @@ from tests import answers
 from tests.gateway import asking
 from tests.scripted import Reply, Request
 from tsuji.config import CacheConfig, CacheRule, Config, LedgerConfig, ProviderConfig, SemanticRule, Server
-from tsuji.gateway.cache.semantic import MAX_TEXT, Meanings, Question, numbers, similarity, unit
+from tsuji.gateway.cache.semantic import MAX_COMPARED, MAX_TEXT, Meanings, asked, numpy, similarity, unit
 from tsuji.routing import Route, Target
 
 ANGLES = {"What is the capital?": 0, "Which city is the capital?": 10, "What is the currency?": 40}
@@ -122,9 +122,16 @@ def test_the_conversation_before_is_the_same(near: Any) -> None:
 def test_numbers_are_the_same(near: Any) -> None:
     ask = near(0.5, lambda request: answers.embeddings("openai", [(1.0, 0.0)]))
     assert ask("What is 12 * 7?")[0] == "miss"
-    assert ask("How much is 7 * 12?")[0] == "semantic"
+    assert ask("How much is 12 * 7?")[0] == "semantic"
     assert ask("What is 12 * 8?")[0] == "miss"
     assert ask("What is twelve?")[0] == "miss"
+
+
+def test_the_same_words_in_another_order_are_another_question(near: Any) -> None:
+    ask = near(0.5, lambda request: answers.embeddings("openai", [(1.0, 0.0)]))
+    assert ask("Convert dollars to euros.")[0] == "miss"
+    assert ask("Convert euros to dollars.")[0] == "miss"
+    assert ask("convert dollars to euros")[0] == "semantic"
 
 
 def test_texts_too_long_have_no_meaning_here(near: Any) -> None:
@@ -161,18 +168,33 @@ def test_a_client_that_wants_no_cache_asks_for_no_embedding(near: Any) -> None:
 def test_no_more_questions_than_the_bound() -> None:
     rule = SemanticRule("m", 0.9, 3)
     meanings = Meanings(Config(), b"")
-    asked = [Question(b"rest", unit([math.cos(at), math.sin(at)]), ()) for at in range(5)]
-    for at, question in enumerate(asked):
+    questions = [asked(b"rest", "words", unit([math.cos(at), math.sin(at)])) for at in range(5)]
+    for at, question in enumerate(questions):
         meanings.learn(question, b"%d" % at, rule)
-        assert meanings.near(asked[min(2, at)], rule) is not None  # used again and again
-    assert [meanings.near(question, rule) for question in asked] == [None, None, b"2", b"3", b"4"]
+        assert meanings.near(questions[0], rule) == b"0"  # used again and again
+    assert [meanings.near(question, rule) for question in questions] == [b"0", None, None, b"3", b"4"]
+
+
+@pytest.mark.parametrize("numerical", [False, True])
+def test_with_and_without_numpy(numerical: bool, monkeypatch: Any) -> None:
+    if numerical and numpy is None:
+        pytest.skip("numpy is not installed; without it the same is tested in plain Python")
+    if not numerical:
+        monkeypatch.setattr("tsuji.gateway.cache.semantic.numpy", None)
+    rule = SemanticRule("m", 0.9)
+    meanings = Meanings(Config(), b"")
+    for at in range(MAX_COMPARED + 50):
+        meanings.learn(asked(b"rest", "words", unit([1.0, at * 100.0])), b"%d" % at, rule)
+    assert meanings.near(asked(b"rest", "words", unit([1.0, 0.0])), rule) == (b"0" if numerical else None)
+    assert meanings.near(asked(b"rest", "words", unit([1.0, 1e9])), rule) == b"149"
+    assert meanings.near(asked(b"other", "words", unit([1.0, 1e9])), rule) is None
 
 
 def test_vectors() -> None:
     assert similarity(unit([3.0, 4.0]), unit([3.0, 4.0])) == pytest.approx(1.0)
     assert similarity(unit([1.0, 0.0]), unit([0.0, 2.0])) == pytest.approx(0.0)
     assert similarity(unit([1.0, 0.0]), unit([1.0, 0.0, 0.0])) == 0.0
-    assert numbers("From 1,000.5 to 20: v2") == ("1,000.5", "2", "20")
+    assert asked(b"", "From 1,000.5 to 20: v2", ()).numbers == ("1,000.5", "2", "20")
     for wrong in ([], [0.0], [float("nan")], [float("inf")]):
         with pytest.raises(ValueError, match="no direction"):
             unit(wrong)

@@ -1,9 +1,9 @@
 """Answers to what means the same, as far as an embedding can tell.
 
 Two requests are compared where all but the last user's text is the same: model, system prompt, tools, parameters and
-the conversation before. Their last texts are alike from a cosine similarity on, and only if they have the same numbers
-in them: embeddings see little between "12 * 7" and "12 * 8". What was asked is in each worker's memory; the answers are
-in the route's store.
+the conversation before. Their last texts are alike from a cosine similarity on, unless their numbers differ or they
+have the same words in another order: embeddings see little between "12 * 7" and "12 * 8", or "dollars to euros" and
+"euros to dollars". What was asked is in each worker's memory; the answers are in the route's store.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import re
 from collections import OrderedDict
 from math import sqrt
 from operator import mul
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -26,22 +26,32 @@ if TYPE_CHECKING:
     from tsuji.config import CacheRule, Config, SemanticRule
     from tsuji.gateway.driver import Driver
 
+try:
+    import numpy as _numpy  # pyright: ignore[reportMissingImports]
+
+    numpy: Any = _numpy
+except ImportError:
+    numpy = None
+
 log = logging.getLogger("tsuji.cache")
 
 MAX_TEXT = 1000
 """Letters. Embedding models read a few hundred words, and cut off the rest."""
 SECONDS = 2.0
 """For one embedding."""
-Vector = tuple[float, ...]
+MAX_COMPARED = 100
+"""Questions, where there is no numpy: the loop waits for every one of them."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_WORD = re.compile(r"\w+")
 
 
 class Question(msgspec.Struct, frozen=True):
-    """rest: the key of all but the text. vector: of length 1. numbers: that are in the text."""
+    """rest: the key of all but the text. vector: see `unit`. numbers, words: that are in the text."""
 
     rest: bytes
-    vector: Vector
+    vector: Any
     numbers: tuple[str, ...]
+    words: tuple[str, ...]
 
 
 class Meanings:
@@ -75,18 +85,24 @@ class Meanings:
                 log.warning("no embedding of %s: %s; its routes have no semantic cache", rule.semantic.model, why)
             return None
         self._failing = False
-        return Question(rest, vector, numbers(text))
+        return asked(rest, text, vector)
 
     def near(self, question: Question, rule: "SemanticRule") -> bytes | None:
         """The key of the answer to the nearest question, if it is near enough."""
         known = self._known.get(rule)
-        best, found = rule.threshold, None
-        for key, other in known.items() if known is not None else ():
-            if other.rest == question.rest and other.numbers == question.numbers:
-                likeness = similarity(other.vector, question.vector)
-                if likeness >= best:
-                    best, found = likeness, key
-        if known is not None and found is not None:
+        if known is None:
+            return None
+        best, found, left = rule.threshold, None, rule.max_entries if numpy is not None else MAX_COMPARED
+        for key, other in reversed(known.items()):
+            if other.rest != question.rest or not may_mean_the_same(question, other):
+                continue
+            likeness = similarity(other.vector, question.vector)
+            if likeness >= best:
+                best, found = likeness, key
+            left -= 1
+            if not left:
+                break
+        if found is not None:
             known.move_to_end(found)
         return found
 
@@ -98,20 +114,30 @@ class Meanings:
             known.popitem(last=False)
 
 
-def unit(vector: "Sequence[float] | str") -> Vector:
-    """As long as 1. Raises ValueError for what has no direction, TypeError for what is no list."""
+def unit(vector: "Sequence[float] | str") -> Any:
+    """As long as 1. Raises ValueError for what has no direction, TypeError for what is no list of numbers."""
     if isinstance(vector, str):
         raise TypeError("the embedding is no list of numbers")
     length = sqrt(sum([x * x for x in vector]))
     if not 0 < length < float("inf"):
         raise ValueError("the embedding has no direction")
-    return tuple([x / length for x in vector])
+    made = [x / length for x in vector]
+    return tuple(made) if numpy is None else numpy.array(made, "float32")
 
 
-def similarity(one: Vector, other: Vector) -> float:
-    """The cosine of the angle between two vectors of length 1; 0 where they cannot be compared."""
-    return sum(map(mul, one, other)) if len(one) == len(other) else 0.0
+def similarity(one: Any, other: Any) -> float:
+    """The cosine of the angle between two vectors of `unit`; 0 where they cannot be compared."""
+    if len(one) != len(other):
+        return 0.0
+    return sum(map(mul, one, other)) if numpy is None else float(one @ other)
 
 
-def numbers(text: str) -> tuple[str, ...]:
-    return tuple(sorted(_NUMBER.findall(text)))
+def may_mean_the_same(one: Question, other: Question) -> bool:
+    """Beside what their vectors say: the same numbers, and not the same words in another order."""
+    return one.numbers == other.numbers and (one.words == other.words or sorted(one.words) != sorted(other.words))
+
+
+def asked(rest: bytes, text: str, vector: Any) -> Question:
+    """vector: of `unit`."""
+    lower = text.lower()
+    return Question(rest, vector, tuple(sorted(_NUMBER.findall(lower))), tuple(_WORD.findall(lower)))
