@@ -47,7 +47,14 @@ def test_any_change_of_a_route_is_another_generation(tmp_path: Path) -> None:
         '[routes.r]\ntargets = ["openai:gpt-5", "openai:gpt-4.1"]\ncache = {}\n',
     ]
     found = [load_config(written(tmp_path, text)).cache.routes["r"].generation for text in texts]
-    assert len(set(found)) == len(texts)
+    for more in ('base_url = "https://a.example/v1"\n', 'quirks = { drop = ["user"] }\n', 'headers = { x = "y" }\n'):
+        config = load_config(written(tmp_path, texts[0] + "[providers.openai]\n" + more))
+        found.append(config.cache.routes["r"].generation)
+    assert len(set(found)) == len(found)
+    unrelated = texts[0] + '[providers.anthropic]\nheaders = { x = "y" }\n'
+    assert load_config(written(tmp_path, unrelated)).cache.routes["r"].generation == found[0]
+    keys = [texts[0] + f'[providers.openai]\napi_key = "{key}"\n' for key in ("one", "two")]
+    assert len({load_config(written(tmp_path, text)).cache.routes["r"].generation for text in keys}) == 1
     assert load_config(written(tmp_path, "\n# a comment\n" + texts[0])).cache.routes["r"].generation == found[0]
 
 

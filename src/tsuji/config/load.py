@@ -138,7 +138,7 @@ def _ledger(table: "LedgerTable", folder: Path) -> LedgerConfig:
 def _cache(file: "FileTable", folder: Path) -> CacheConfig:
     table = file.cache
     return CacheConfig(
-        routes={name: _cache_rule(route) for name, route in file.routes.items() if route.cache is not None},
+        routes={name: _cache_rule(file, route) for name, route in file.routes.items() if route.cache is not None},
         memory_bytes=table.memory_bytes,
         path=folder / Path(table.path).expanduser() if table.path is not None else None,
         path_bytes=table.path_bytes,
@@ -146,12 +146,25 @@ def _cache(file: "FileTable", folder: Path) -> CacheConfig:
     )
 
 
-def _cache_rule(route: "RouteTable") -> CacheRule:
+def _cache_rule(file: "FileTable", route: "RouteTable") -> CacheRule:
     table = msgspec.to_builtins(route.cache)
-    semantic = SemanticRule(**table.pop("semantic")) if table["semantic"] is not None else None
-    table.pop("semantic", None)
-    generation = sha256(msgspec.json.encode(route)).digest()[:8]
-    return CacheRule(**table, semantic=semantic, generation=generation)
+    semantic = table.pop("semantic")
+    return CacheRule(
+        **table,
+        semantic=SemanticRule(**semantic) if semantic is not None else None,
+        generation=_generation(file, route),
+    )
+
+
+def _generation(file: "FileTable", route: "RouteTable") -> bytes:
+    """Of all that the file says of who answers on the route, but for keys and times."""
+    names = {model_ref(target if isinstance(target, str) else target.model).provider for target in route.targets}
+    said = [
+        (id, msgspec.structs.replace(table, api_key=None, timeouts=None))
+        for id, table in sorted(file.providers.items())
+        if id in names or catalog.canonical(id) in names
+    ]
+    return sha256(msgspec.json.encode([route, said])).digest()[:8]
 
 
 def _route(name: str, table: "RouteTable", providers: dict[str, ProviderConfig]) -> Route:

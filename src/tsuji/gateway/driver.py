@@ -105,8 +105,11 @@ class Driver:
     def ask(self) -> None:
         """Asks the cache, where the route has one, else a target. What may refuse or change a request comes before."""
         cache = self.gateway.cache
-        if cache is None or not cache.visit(self):
-            self.advance()
+        try:
+            if cache is None or not cache.visit(self):
+                self.advance()
+        except TsujiError as error:  # what the client asks of the cache, and there is not
+            self._fail(error)
 
     # Trying targets.
 
