@@ -78,6 +78,7 @@ def test_what_is_unheard_does_not_matter(body: Any, data: Any) -> None:
         b'{"x":1e999}',
         b'{"x":-1e999}',
         b'{"x":NaN}',
+        b'{"x":"\\ud800"}',
         b'{"x":Infinity}',
         b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b"[" * 100_000,

@@ -122,7 +122,7 @@ def canonical(body: bytes, unheard: Iterable[str] = ()) -> bytes | None:
         fields = _decoder.decode(body.decode())
         for name in unheard:
             fields.pop(name, None)
-        return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
+        return _sorted.encode(fields)
     except (ValueError, RecursionError):
         return None
 
