@@ -107,13 +107,17 @@ class Driver:
         cache = self.gateway.cache
         try:
             if cache is None or not cache.visit(self):
-                self.advance()
+                self._advance()
         except TsujiError as error:  # what the client asks of the cache, and there is not
             self._fail(error)
 
     # Trying targets.
 
-    def advance(self) -> None:
+    def go(self) -> None:
+        """Asks the targets: nothing else will answer."""
+        self._advance()
+
+    def _advance(self) -> None:
         """Does what routing says, until something is under way or the request is over."""
         while True:
             action = self.routing.next(perf_counter())
@@ -195,7 +199,7 @@ class Driver:
         self.mark = perf_counter()
         try:
             self.routing.failed(error, self.mark, sent=self.connection.begun)
-            self.advance()
+            self._advance()
         except Exception as bug:  # we are in a callback of the transport's: who waits for an answer would wait for ever
             ours(bug)
             self.connection.abort()
@@ -277,8 +281,12 @@ class Driver:
         if self.visit is not None:
             self.visit.answered(sink)
         head += self.lines(sink.destination, reply.dollars(sink.billed[1]) if sink.billable else None)
-        self.answer(DONE, 200, None, head, body)
+        self._answer(DONE, 200, None, head, body)
         self._sink = None
+
+    def give(self, head: bytes, body: bytes) -> None:
+        """A whole answer that no target was asked for. head: as in `whole`, complete."""
+        self._answer(DONE, 200, None, head, body)
 
     def ending(self) -> None:
         """A stream's end mark is about to be sent."""
@@ -299,7 +307,7 @@ class Driver:
         self._sink = None
         self.connection.cut()
 
-    def answer(self, status: str, http_status: int, error: TsujiError | None, head: bytes, body: bytes) -> None:
+    def _answer(self, status: str, http_status: int, error: TsujiError | None, head: bytes, body: bytes) -> None:
         """Sends a whole answer once it is recorded, with all others that are ready in this turn of the loop."""
         ledger, kept = self.gateway.ledger, self._kept(status, http_status, error)
         if ledger is None or kept is None:
@@ -346,7 +354,7 @@ class Driver:
         target = b"x-tsuji-target: %b\r\n" % reply.value(tried[-1].target.name) if tried else b""
         counted = b"x-tsuji-attempts: %d\r\n" % len(tried)
         head += reply.error_lines(error) + target + counted
-        self.answer(FAILED, reply.error_status(error), error, head, body)
+        self._answer(FAILED, reply.error_status(error), error, head, body)
         self._sink = None
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import hmac
 import logging
-from collections import Counter
 from collections.abc import Awaitable
 from time import time
 from typing import TYPE_CHECKING
@@ -32,7 +31,7 @@ _OPERATIONS = ("chat", "embeddings")
 
 
 class ResponseCache:
-    """`start`, then `stop`. flights: calls under way that can be joined. counts: answers by what x-tsuji-cache said."""
+    """`start`, then `stop`. flights: calls under way that can be joined."""
 
     def __init__(self, config: "Config") -> None:
         self._config = config
@@ -42,7 +41,6 @@ class ResponseCache:
         self._meanings: Meanings | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.flights: dict[Form, Flight] = {}
-        self.counts: Counter[str] = Counter()
         self.secret = b""
 
     async def start(self) -> None:

@@ -169,7 +169,7 @@ class Flight:
             leader.driver.mark = perf_counter()
         leader.driver.connection = self
         try:
-            leader.driver.advance()
+            leader.driver.go()
         except Exception as bug:  # the others would wait for ever
             ours(bug)
             self.abort()

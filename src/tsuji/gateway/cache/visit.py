@@ -84,7 +84,7 @@ class Visit:
         self.driver.connection = self.connection
         self.driver.request.job = self.driver
         try:
-            self.driver.advance()
+            self.driver.go()
         except Exception as bug:  # others who are told the same must not suffer for it
             ours(bug)
             self.connection.abort()
@@ -127,7 +127,7 @@ class Visit:
         self._answer(body)
 
     def _answer(self, body: bytes) -> None:
-        self.driver.answer(DONE, 200, None, reply.OK + reply.JSON + self._head(), body)
+        self.driver.give(reply.OK + reply.JSON + self._head(), body)
 
     def begin(self) -> None:
         driver = self.driver
@@ -189,7 +189,6 @@ class Visit:
 
     def note(self, record: "Record") -> None:
         """The cache's part, in the ledger: what was not asked of a provider used nothing there and cost nothing."""
-        self._cache.counts[self.said] += 1
         if self.said in FREE:
             record.cache = self.said
             record.target = self._target()
