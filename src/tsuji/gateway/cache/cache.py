@@ -107,8 +107,11 @@ class ResponseCache:
     def store(self, rule: "CacheRule") -> Store:
         return self._stores[rule.store]
 
-    async def awaited(self, rule: "CacheRule", found: Awaitable[Entry | None]) -> Entry | None:
+    async def get(self, rule: "CacheRule", key: bytes) -> Entry | None:
         """None as well where the store is down, which is told once."""
+        found = self.store(rule).get(key, time())
+        if found is None or isinstance(found, Entry):
+            return found
         try:
             entry = await found
         except StoreError as error:
@@ -164,8 +167,4 @@ class ResponseCache:
             return None, None
         question = await self._meanings.question(driver, rule)
         key = self._meanings.near(question, rule.semantic) if question is not None else None
-        if key is None:
-            return question, None
-        found = self.store(rule).get(key, time())
-        entry = found if found is None or isinstance(found, Entry) else await self.awaited(rule, found)
-        return question, entry
+        return question, await self.get(rule, key) if key is not None else None

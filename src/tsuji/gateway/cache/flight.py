@@ -22,11 +22,10 @@ from tsuji.gateway import reply
 from tsuji.gateway.faults import ours
 
 from .entry import Entry
+from .memory import MemoryStore
 from .stored import folded, is_worth_keeping
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from tsuji.config import CacheRule
 
     from .cache import ResponseCache
@@ -126,17 +125,17 @@ class Flight:
 
     def look(self) -> None:
         """Answers from the store, or makes the call."""
-        found = self.cache.store(self.rule).get(self.key, time())
-        if isinstance(found, Entry) or (found is None and self.rule.semantic is None):
+        store = self.cache.store(self.rule)
+        found = store.get(self.key, time()) if isinstance(store, MemoryStore) else None
+        if found is not None or (isinstance(store, MemoryStore) and self.rule.semantic is None):
             self._decide(found, "hit")
         else:
-            self._task = asyncio.get_running_loop().create_task(self._look(found))
+            self._task = asyncio.get_running_loop().create_task(self._look())
 
-    async def _look(self, found: "Awaitable[Entry | None] | None") -> None:
+    async def _look(self) -> None:
         said, entry = "hit", None
         try:
-            if found is not None:
-                entry = await self.cache.awaited(self.rule, found)
+            entry = await self.cache.get(self.rule, self.key)
             if not self._fits(entry) and self.rule.semantic is not None and self.listeners:
                 said = "semantic"
                 self.question, entry = await self.cache.near(self.listeners[0].driver, self.rule)
@@ -154,7 +153,11 @@ class Flight:
             return
         self.close()
         for visit in self._dismissed():
-            visit.replay(entry, said)
+            try:
+                visit.replay(entry, said)
+            except Exception as bug:  # the others would wait for ever
+                ours(bug)
+                visit.connection.abort()
 
     def fly(self) -> None:
         """The first who listens makes the call."""

@@ -1,7 +1,7 @@
 """Entries in a SQLite file of the cache's own, shared by all workers of a machine.
 
-One thread has the connection, so that the loop never waits for the disk. The file is as disposable as any cache: it is
-not synced, and whoever deletes it loses nothing but hits. https://sqlite.org/wal.html
+One thread has the connection, so that the loop never waits for the disk. The file is as disposable as any cache: the
+last entries may be lost with the machine, and whoever deletes it loses nothing but hits. https://sqlite.org/wal.html
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -72,10 +73,11 @@ class SqliteStore:
             return None
         content, expires, used = row
         entry = unseal(self._secret, key, content) if expires > now else None
-        if entry is None:
-            database.execute("DELETE FROM entries WHERE key = ?", (key,))
-        elif now - used > _TOUCH_SECONDS:
-            database.execute("UPDATE entries SET used = ? WHERE key = ?", (now, key))
+        with suppress(sqlite3.OperationalError):  # another worker is writing: this can be done another time
+            if entry is None:
+                database.execute("DELETE FROM entries WHERE key = ?", (key,))
+            elif now - used > _TOUCH_SECONDS:
+                database.execute("UPDATE entries SET used = ? WHERE key = ?", (now, key))
         return entry
 
     def _put(self, key: bytes, entry: Entry, expires: float) -> None:
@@ -118,7 +120,7 @@ class SqliteStore:
 def _prepare(database: sqlite3.Connection) -> None:
     """Raises sqlite3.Error for a file of another version."""
     database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = OFF")
+    database.execute("PRAGMA synchronous = NORMAL")
     database.execute("BEGIN IMMEDIATE")  # of several workers that start at once, one makes the tables
     version = database.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
