@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import socket
 import sqlite3
 import stat
 import time
@@ -14,13 +15,12 @@ from typing import Any
 import pytest
 
 from tests import answers
-from tests.cache.redis_server import PASSWORD, RedisServer
+from tests.cache.redis_server import PASSWORD, RedisServer, program
 from tests.gateway import asking
 from tsuji.config import CacheConfig, CacheRule, Secret
 from tsuji.core.errors import ConfigError
 from tsuji.gateway.cache.entry import Entry, seal, unseal
 from tsuji.gateway.cache.memory import MemoryStore
-from tsuji.gateway.cache.rediskv import PREFIX, RedisStore
 from tsuji.gateway.cache.sqlite import SqliteStore
 from tsuji.gateway.cache.store import Store, StoreError
 
@@ -30,6 +30,12 @@ KEY, OTHER = b"k" * 32, b"o" * 32
 
 def entry(size: int = 10, text: bytes = b"x", created: float = 0.0) -> Entry:
     return Entry(created, text * size, "up:m", 60_000, True, ("seed",))
+
+
+def redis_store(server: RedisServer) -> Store:
+    from tsuji.gateway.cache.rediskv import RedisStore
+
+    return RedisStore(server.url, SECRET)
 
 
 class Driven:
@@ -79,7 +85,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path, opened: Any) -> Callabl
             return opened(SqliteStore(tmp_path / "cache.db", bound, SECRET))
         server = request.getfixturevalue("redis_server")
         server.ask(b"FLUSHALL")
-        return opened(RedisStore(server.url, SECRET))
+        return opened(redis_store(server))
 
     return one
 
@@ -156,8 +162,8 @@ def test_damage_and_other_formats_are_misses(kind: str, bad: Any, tmp_path: Path
     content = bad if isinstance(bad, bytes) else data[:-1] + (b"?" if bad == "damaged" else data[-1:])
     if kind == "redis":
         server = request.getfixturevalue("redis_server")
-        store = opened(RedisStore(server.url, SECRET))
-        assert server.ask(b"SET", PREFIX + KEY, content) == b"+OK"
+        store = opened(redis_store(server))
+        assert server.ask(b"SET", b"tsuji:cache:1:" + KEY, content) == b"+OK"
     else:
         store = opened(SqliteStore(tmp_path / "cache.db", 1 << 20, SECRET))
         store.put(OTHER, entry(created=now), now + 60)
@@ -236,8 +242,7 @@ def test_redis_comes_and_goes(cached: Any, caplog: Any) -> None:
 
 
 def test_a_redis_that_says_nothing_costs_little(cached: Any, caplog: Any) -> None:
-    import socket
-
+    program()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"redis://:{PASSWORD}@127.0.0.1:{silent.getsockname()[1]}"
         gateway = cached("openai", answers.chat("openai"), CacheRule(store="redis"), CacheConfig(redis=Secret(url)))
