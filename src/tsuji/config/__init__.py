@@ -6,6 +6,7 @@ price. It refuses to open sockets, to keep a secret where a repr or an error cou
 an unknown key is an error, not a comment.
 """
 
+from .caching import CacheConfig, CacheRule, SemanticRule
 from .config import Config, LedgerConfig, Server
 from .home import default_home
 from .load import check_config, config_path, config_schema, load_config
@@ -14,12 +15,15 @@ from .provider import ProviderConfig
 from .secret import Secret
 
 __all__ = [
+    "CacheConfig",
+    "CacheRule",
     "Config",
     "LedgerConfig",
     "ProviderConfig",
     "Server",
     "Problem",
     "Secret",
+    "SemanticRule",
     "check_config",
     "config_path",
     "config_schema",

@@ -35,6 +35,7 @@ def check(file: FileTable, folder: Folder, problems: Problems) -> None:
     for name, route in file.routes.items():
         _route(name, route, known, file.routes, problems)
     _prices(file, problems)
+    _cache(file, folder, problems)
 
 
 def _server(server: ServerTable, ledger: bool, folder: Folder, problems: Problems) -> None:
@@ -228,3 +229,21 @@ def _prices(file: FileTable, problems: Problems) -> None:
             if seen.setdefault(target.model, target.price) != target.price:
                 message = f"{target.model!r} has another price in another route; give it the same in both"
                 problems.add(("routes", name, "targets", at, "price"), message)
+
+
+def _cache(file: FileTable, folder: Folder, problems: Problems) -> None:
+    redis = file.cache.redis
+    if redis is not None:
+        _secret_is_there(redis, ("cache", "redis"), folder, problems)
+        url = Secret(redis, folder).reveal()
+        if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
+            problems.add(("cache", "redis"), "must begin with redis://, rediss:// or unix://")
+    for name, route in file.routes.items():
+        if route.cache is None:
+            continue
+        if route.cache.store == "redis" and redis is None:
+            problems.add(("routes", name, "cache"), "keeps its answers in Redis; write under [cache] where that is")
+        semantic = route.cache.semantic
+        if semantic is not None and semantic.model is not MISSING and semantic.model not in file.routes:
+            known = (*catalog.provider_ids(), *file.providers)
+            _target(semantic.model, ("routes", name, "cache", "semantic", "model"), known, (), problems)

@@ -13,6 +13,7 @@ from tsuji.core.provider import Provider
 from tsuji.core.timeouts import Timeouts
 from tsuji.routing import Route, Target
 
+from .caching import CacheConfig
 from .provider import ProviderConfig, merge, model_ref, relocated
 from .secret import Secret
 
@@ -97,9 +98,11 @@ class Config:
         drop_params: bool = False,
         prices: "Mapping[str, Price] | None" = None,
         ledger: LedgerConfig | None = None,
+        cache: CacheConfig | None = None,
     ) -> None:
         self.server = server or Server()
         self.ledger = ledger or LedgerConfig()
+        self.cache = cache or CacheConfig()
         self.providers = {catalog.canonical(id): given for id, given in (providers or {}).items()}
         self.routes = dict(routes or {})
         self.drop_params = drop_params

@@ -1,6 +1,7 @@
 """Finding the file, reading it, and building the configuration in memory."""
 
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from tsuji.core.errors import ConfigError
 from tsuji.core.timeouts import Timeouts
 from tsuji.routing import Route, Target
 
+from .caching import CacheConfig, CacheRule, SemanticRule
 from .config import Config, LedgerConfig, Server
 from .provider import ProviderConfig, model_ref, provider_config
 from .secret import Secret
@@ -120,6 +122,7 @@ def _build(file: "FileTable", folder: Path) -> Config:
         routes={name: _route(name, table, providers) for name, table in file.routes.items()},
         drop_params=file.drop_params,
         prices=prices,
+        cache=_cache(file, folder),
     )
 
 
@@ -130,6 +133,38 @@ def _ledger(table: "LedgerTable", folder: Path) -> LedgerConfig:
         folder=folder / Path(table.folder).expanduser() if table.folder is not None else None,
         on_failure=table.on_failure,
     )
+
+
+def _cache(file: "FileTable", folder: Path) -> CacheConfig:
+    table = file.cache
+    return CacheConfig(
+        routes={name: _cache_rule(file, route) for name, route in file.routes.items() if route.cache is not None},
+        memory_bytes=table.memory_bytes,
+        path=folder / Path(table.path).expanduser() if table.path is not None else None,
+        path_bytes=table.path_bytes,
+        redis=Secret(table.redis, folder) if table.redis is not None else None,
+    )
+
+
+def _cache_rule(file: "FileTable", route: "RouteTable") -> CacheRule:
+    table = msgspec.to_builtins(route.cache)
+    semantic = table.pop("semantic")
+    return CacheRule(
+        **table,
+        semantic=SemanticRule(**semantic) if semantic is not None else None,
+        generation=_generation(file, route),
+    )
+
+
+def _generation(file: "FileTable", route: "RouteTable") -> bytes:
+    """Of all that the file says of who answers on the route, but for keys and times."""
+    names = {model_ref(target if isinstance(target, str) else target.model).provider for target in route.targets}
+    said = [
+        (id, msgspec.structs.replace(table, api_key=None, timeouts=None))
+        for id, table in sorted(file.providers.items())
+        if id in names or catalog.canonical(id) in names
+    ]
+    return sha256(msgspec.json.encode([route, said])).digest()[:8]
 
 
 def _route(name: str, table: "RouteTable", providers: dict[str, ProviderConfig]) -> Route:

@@ -222,6 +222,45 @@ class TargetTable(Table, frozen=True):
     limits: LimitsTable | None = None
 
 
+class SemanticTable(Table, frozen=True):
+    """Answers are also given to a last user's text that means the same, where all else is identical."""
+
+    model: Annotated[str, Meta(description="Of the embeddings: `provider:model`, such as `local:embed`, or a route.")]
+    threshold: Annotated[
+        float, Meta(gt=0, le=1, description="Cosine similarity from which two texts mean the same. Measure yours.")
+    ] = 0.95
+    max_entries: Annotated[Count, Meta(description="Texts that are compared with, in each worker.")] = 500
+
+
+class RouteCacheTable(Table, frozen=True):
+    """Whole answers are kept, and given again to who asks the same."""
+
+    ttl: Annotated[Seconds, Meta(description="Seconds that an answer is good for.")] = 3600.0
+    store: Annotated[
+        Literal["memory", "sqlite", "redis"],
+        Meta(description="Of this worker, of this machine, or of all that use the same Redis or Valkey."),
+    ] = "memory"
+    scope: Annotated[
+        Literal["key", "user", "team", "all"],
+        Meta(description="Who shares answers: requests with the same key, keys of one user or team, or everyone."),
+    ] = "key"
+    max_entry: Annotated[Count, Meta(description="Longest answer that is kept, in bytes.")] = 1_048_576
+    tool_calls: Annotated[bool, Meta(description="Keep answers that call the client's tools, too.")] = False
+    semantic: SemanticTable | None = None
+
+
+class CacheTable(Table, frozen=True):
+    """The stores of routes that have a cache."""
+
+    memory_bytes: Annotated[Count, Meta(description="Of `memory`, in each worker.")] = 67_108_864
+    path: Annotated[str | None, Meta(description="Of `sqlite`. Default: cache.db in the ledger's folder.")] = None
+    path_bytes: Annotated[Count, Meta(description="Of the answers in it.")] = 1_073_741_824
+    redis: Annotated[
+        str | None,
+        Meta(description="`redis://[user:password@]host:6379/0` or `rediss://`: a literal, `env:NAME` or `file:PATH`."),
+    ] = None
+
+
 class RouteTable(Table, frozen=True):
     """A model name that clients ask for, and the targets that can answer."""
 
@@ -233,6 +272,7 @@ class RouteTable(Table, frozen=True):
     drop_params: Annotated[
         bool | None, Meta(description="Leave out what a target cannot say, instead of refusing the request.")
     ] = None
+    cache: RouteCacheTable | None = None
 
 
 class FileTable(Table, frozen=True):
@@ -240,6 +280,7 @@ class FileTable(Table, frozen=True):
 
     server: ServerTable = field(default_factory=ServerTable)
     ledger: LedgerTable = field(default_factory=LedgerTable)
+    cache: CacheTable = field(default_factory=CacheTable)
     providers: dict[str, ProviderTable] = {}
     routes: dict[str, RouteTable] = {}
     drop_params: Annotated[

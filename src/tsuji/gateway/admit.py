@@ -72,7 +72,7 @@ class Admission:
         ledger, headers, known = self._ledger, request.headers, connection.let_in
         if known is not None and ledger is not None and known[0] is headers and known[1] is ledger.grants:
             return self._refuse_grant(known[2], request, connection)
-        shown = _shown(request)
+        shown = shown_key(request)
         if ledger is not None and shown.startswith(PREFIX):
             grant = ledger.find(shown)
             if grant is not None:
@@ -149,7 +149,7 @@ def check_model(grant: "Grant", route: "Route", config: "Config") -> None:
     grant.check_model(name)
 
 
-def _shown(request: Request) -> bytes:
+def shown_key(request: Request) -> bytes:
     """The key as the clients of any dialect send it; b"" where there is none."""
     headers = request.headers
     bearer = headers.get(b"authorization")

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from tsuji.core.timeouts import Timeouts
     from tsuji.engine.endpoint import Endpoint
 
+    from .cache import Visit
     from .gateway import Gateway
+    from .request import Answering
     from .server import Connection
     from .sink import Sink
 
@@ -51,7 +53,8 @@ class Driver:
     dialect: the client's. fields: the body, one level deep. model: as the client wrote it. stream: the client wants
     one. drop: parameters that a target lacks are dropped. dropped: which were. mark: since when it is our own time that
     passes, by perf_counter. began: when the request was complete, by it, and came: by the wall clock. tags: the
-    client's, for the ledger, which has `recorded` the request once. first_token: of a stream, when it came.
+    client's, for the ledger, which has `recorded` the request once. first_token: of a stream, when it came. visit: to
+    the cache, on a route that has one. connection: the client's, or there what takes the answer for all who wait.
     """
 
     # Defaults are the class's: an attribute that stays as it is costs nothing per request.
@@ -59,6 +62,7 @@ class Driver:
     tags: tuple[str, ...] = ()
     recorded = False
     first_token: float | None = None
+    visit: "Visit | None" = None
     _chat: ChatRequest | None = None
     _sink: "Sink | None" = None
     _task: "asyncio.Task[None] | None" = None
@@ -66,7 +70,7 @@ class Driver:
 
     def __init__(self, gateway: "Gateway", connection: "Connection", request: Request) -> None:
         self.gateway = gateway
-        self.connection = connection
+        self.connection: Answering = connection
         self.request = request
 
     def begin(self) -> None:
@@ -96,9 +100,22 @@ class Driver:
         self.drop = self.gateway.config.drop_params if route.drop_params is None else route.drop_params
         self.routing = Routing(route, self.mark)
         request.job = self
-        self._advance()
+        self.ask()
+
+    def ask(self) -> None:
+        """Asks the cache, where the route has one, else a target. What may refuse or change a request comes before."""
+        cache = self.gateway.cache
+        try:
+            if cache is None or not cache.visit(self):
+                self._advance()
+        except TsujiError as error:  # what the client asks of the cache, and there is not
+            self._fail(error)
 
     # Trying targets.
+
+    def go(self) -> None:
+        """Asks the targets: nothing else will answer."""
+        self._advance()
 
     def _advance(self) -> None:
         """Does what routing says, until something is under way or the request is over."""
@@ -252,6 +269,8 @@ class Driver:
         )
         if cost is not None:
             out += b"x-tsuji-cost: %b\r\n" % cost
+        if self.visit is not None:
+            out += self.visit.lines()
         if self.dropped:
             out += b"x-tsuji-dropped: %b\r\n" % reply.value(", ".join(self.dropped))
         return out
@@ -260,18 +279,26 @@ class Driver:
         """A whole answer for the client. head: status line and the headers that describe the body."""
         self.routing.succeeded(self.mark)
         sink.billed = sink.bill()
+        if self.visit is not None:
+            self.visit.answered(sink)
         head += self.lines(sink.destination, reply.dollars(sink.billed[1]) if sink.billable else None)
         self._answer(DONE, 200, None, head, body)
         self._sink = None
 
+    def give(self, head: bytes, body: bytes) -> None:
+        """A whole answer that no target was asked for. head: as in `whole`, complete."""
+        self._answer(DONE, 200, None, head, body)
+
     def ending(self) -> None:
         """A stream's end mark is about to be sent."""
         self.record(DONE, 200)
+        if self.visit is not None:
+            self.visit.answered(self._sink)
 
     def over(self) -> None:
         """A stream has been delivered, but for what says that it ends here."""
         self.routing.succeeded(perf_counter())
-        self.record(DONE, 200)
+        self.ending()
         self._sink = None
 
     def cut(self, error: TsujiError) -> None:

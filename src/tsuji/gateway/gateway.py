@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tsuji.config import Config
     from tsuji.ledger.link import Ledger
 
+    from .cache import ResponseCache
+
 SWEEP_SECONDS = 0.5
 DRAIN_SECONDS = 30.0
 _BACKLOG = 2048
@@ -37,8 +39,8 @@ class Gateway:
     """`start`, then `stop`. Raises ConfigError where the address may not be, or cannot be, listened on.
 
     connections: that are open. date: the Date header line of this moment. draining: no new requests are wanted.
-    ledger: None where the configuration wants none. id_prefix: of its requests' ids, which end in their number.
     lanes: to the providers.
+    ledger, cache: None where the configuration wants none. id_prefix: of its requests' ids, which end in their number.
     """
 
     lanes: Lanes
@@ -53,6 +55,7 @@ class Gateway:
         self.pool = AsyncPool(max_idle_per_origin=_MAX_IDLE)
         self.url = ""
         self.ledger = _ledger(config)
+        self.cache = _cache(config)
         self._admission = Admission(config.server, self.ledger)
         self._ids = count(1)
         self.id_prefix = os.urandom(6).hex()
@@ -70,9 +73,13 @@ class Gateway:
         self.lanes = self.pool.here()
         try:
             self._check_reach()
+            if self.cache is not None:
+                await self.cache.start()
             await self._listen()
         except BaseException:
             self._stop_sweeping()
+            if self.cache is not None:
+                await self.cache.stop()
             if self.ledger is not None:
                 await self.ledger.stop()
             raise
@@ -131,6 +138,8 @@ class Gateway:
         if self._server is not None:
             await self._server.wait_closed()
         await self.pool.close()
+        if self.cache is not None:
+            await self.cache.stop()
         if self.ledger is not None:
             await self.ledger.stop()
 
@@ -223,3 +232,11 @@ def _ledger(config: "Config") -> "Ledger | None":
     from tsuji.ledger.link import Ledger  # its files need locks that not every system has
 
     return Ledger(config.ledger, config.server.secret)
+
+
+def _cache(config: "Config") -> "ResponseCache | None":
+    if not config.cache.routes:
+        return None
+    from .cache import ResponseCache
+
+    return ResponseCache(config)

@@ -35,7 +35,7 @@ def record(
     key_id, user_id, team_id, tags = _whose(driver)
     parent = request.headers.get(b"traceparent")
     attempts = _attempts(driver, now)
-    return Record(  # in the order of its fields: by their names it takes three times as long
+    made = Record(  # in the order of its fields: by their names it takes three times as long
         f"{driver.gateway.id_prefix}{request.number:08x}",
         int(driver.came * MICRO),
         key_id,
@@ -68,6 +68,9 @@ def record(
         trace(parent) if parent is not None else None,
         attempts,
     )
+    if driver.visit is not None:
+        driver.visit.note(made)
+    return made
 
 
 def _whose(driver: "Driver") -> tuple[str | None, str | None, str | None, tuple[str, ...]]:
