@@ -7,7 +7,7 @@ import typer
 from .options import ConfigFile
 
 if TYPE_CHECKING:
-    from tsuji.config import Config
+    from tsuji.config import Config, Source
 
 
 def serve(
@@ -18,6 +18,14 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port; 0 takes any. Default: 4141.", show_default=False)
     ] = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Processes under one parent; 'auto': one per core. Default: one, alone.",
+            show_default=False,
+        ),
+    ] = None,
     ask: Annotated[
         str | None,
         typer.Option(help="Once it listens, ask it this through its own OpenAI endpoint.", show_default=False),
@@ -26,21 +34,31 @@ def serve(
     once: Annotated[bool, typer.Option("--once", help="Stop after the answer to --ask.")] = False,
 ) -> None:
     """Start the gateway: OpenAI, Anthropic and Gemini wire formats in front of every provider."""
-    from tsuji.config import load_config
+    from msgspec.structs import replace
+
+    from tsuji.config import build_config, read_source
     from tsuji.core.errors import ConfigError
 
     if once and ask is None:
         raise typer.BadParameter("--once needs --ask", param_hint="--once")
-    settings = load_config(config)
-    settings.server.host = host if host is not None else settings.server.host
-    settings.server.port = port if port is not None else settings.server.port
+    source = replace(read_source(config), host=host, port=port, workers=_workers(workers))
     try:
-        code = _run(settings) if ask is None else _run_and_ask(settings, ask, model, once)
+        code = _run(build_config(source)) if ask is None else _run_and_ask(source, ask, model, once)
     except ConfigError as error:
         if error.param == "server.port":
             raise ConfigError(f"{error.message}, or pass --port NUMBER", param=error.param) from error
         raise
     raise typer.Exit(code)
+
+
+def _workers(asked: str | None) -> int | None:
+    from tsuji.config.load import cores
+
+    if asked is None or asked == "auto":
+        return cores() if asked else None
+    if not asked.isdecimal() or not int(asked):
+        raise typer.BadParameter("must be a number from 1, or 'auto'", param_hint="--workers")
+    return int(asked)
 
 
 def _run(settings: "Config") -> int:
@@ -49,14 +67,17 @@ def _run(settings: "Config") -> int:
     return serve(settings, on_ready=lambda url, keyed: announce(settings, url, keyed))
 
 
-def _run_and_ask(settings: "Config", question: str, model: str, once: bool) -> int:
+def _run_and_ask(source: "Source", question: str, model: str, once: bool) -> int:
     from secrets import token_urlsafe
 
+    from msgspec.structs import replace
+
+    from tsuji.config import build_config
     from tsuji.gateway import serve
 
     from .ask import Asking
 
-    settings.server.own_key = token_urlsafe()
+    settings = build_config(replace(source, own_key=token_urlsafe()))
     asking = Asking(settings, question, model, once)
 
     def ready(url: str, keyed: bool) -> None:

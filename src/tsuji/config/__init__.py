@@ -8,10 +8,11 @@ an unknown key is an error, not a comment.
 
 from .config import Config, LedgerConfig, Server
 from .home import default_home
-from .load import check_config, config_path, config_schema, load_config
+from .load import build_config, check_config, config_path, config_schema, load_config, read_source
 from .problem import Problem
 from .provider import ProviderConfig
 from .secret import Secret
+from .source import Source
 
 __all__ = [
     "Config",
@@ -20,9 +21,12 @@ __all__ = [
     "Server",
     "Problem",
     "Secret",
+    "Source",
+    "build_config",
     "check_config",
     "config_path",
     "config_schema",
     "default_home",
     "load_config",
+    "read_source",
 ]

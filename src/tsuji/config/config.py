@@ -15,6 +15,7 @@ from tsuji.routing import Route, Target
 
 from .provider import ProviderConfig, merge, model_ref, relocated
 from .secret import Secret
+from .source import Source
 
 if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
@@ -29,9 +30,23 @@ class Server:
     allowed_hosts: names beside loopback's that a request may name while there are no keys.
     allowed_origins: of web pages that may call. secret: what the ledger's keys are hashed with; None: made once.
     own_key: of this process, for a question to itself; "" where it has none. Others need a key no more for it.
+    workers: processes under one parent; None: one process without a parent. drain: seconds that requests have to finish
+    when a worker ends; drain_delay: seconds before that in which only readiness says so.
     """
 
-    __slots__ = ("_keys", "allowed_hosts", "allowed_origins", "host", "max_body", "own_key", "port", "secret")
+    __slots__ = (
+        "_keys",
+        "allowed_hosts",
+        "allowed_origins",
+        "drain",
+        "drain_delay",
+        "host",
+        "max_body",
+        "own_key",
+        "port",
+        "secret",
+        "workers",
+    )
 
     def __init__(
         self,
@@ -42,6 +57,9 @@ class Server:
         allowed_hosts: Sequence[str] = (),
         allowed_origins: Sequence[str] = (),
         secret: str | Secret | None = None,
+        workers: int | None = None,
+        drain: float = 30.0,
+        drain_delay: float = 0.0,
     ) -> None:
         self.host = host
         self.port = port
@@ -51,6 +69,9 @@ class Server:
         self.allowed_origins = tuple(allowed_origins)
         self.secret = None if secret is None else Secret.of(secret)
         self.own_key = ""
+        self.workers = workers
+        self.drain = drain
+        self.drain_delay = drain_delay
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -64,6 +85,11 @@ class Server:
                 )
             found.append(key)
         return tuple(found)
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """That the configuration names, as it names them."""
+        return self._keys if self.secret is None else (*self._keys, self.secret)
 
     def __repr__(self) -> str:
         return f"Server(host={self.host!r}, port={self.port}, keys={list(self._keys)})"
@@ -86,7 +112,8 @@ class Config:
     """All of it. Immutable by convention; every question that the request path asks is answered from here.
 
     providers: by id; a name of the catalogue overrides it. routes: by the name that clients ask for.
-    prices: "provider:model" -> a price that stands in place of the known one.
+    prices: "provider:model" -> a price that stands in place of the known one. source: what it was made of, where that
+    was a file or the defaults.
     """
 
     def __init__(
@@ -104,8 +131,16 @@ class Config:
         self.routes = dict(routes or {})
         self.drop_params = drop_params
         self.prices = dict(prices or {})
+        self.source: Source | None = None
         self._merged: dict[str, Provider] = {}
         self._direct: dict[str, Route] = {}
+
+    def files(self) -> set[Path]:
+        """That it depends on: its own, and those that secrets are read from."""
+        given = [Secret.of(provider.api_key) for provider in self.providers.values() if provider.api_key is not None]
+        secrets = [*given, *self.server.secrets, *([] if self.ledger.url is None else [self.ledger.url])]
+        files = {file for secret in secrets if (file := secret.file) is not None}
+        return files if self.source is None or self.source.path is None else {*files, Path(self.source.path)}
 
     def provider_ids(self) -> tuple[str, ...]:
         """The catalogue's and the configuration's own, in alphabetical order."""

@@ -42,6 +42,20 @@ class ServerTable(Table, frozen=True):
             "`file:PATH`. Default: made once, beside the ledger."
         ),
     ] = None
+    workers: Annotated[
+        Count | Literal["auto"] | None,
+        Meta(
+            description="Processes that answer, under one parent that restarts and rolls them; `auto`: one per core. "
+            "Default: one process without a parent."
+        ),
+    ] = None
+    drain: Annotated[
+        float, Meta(ge=0, description="Seconds that open requests have to finish when a worker is to end.")
+    ] = 30.0
+    drain_delay: Annotated[
+        float,
+        Meta(ge=0, description="Seconds at a stop in which `/readyz` is false and connections are still accepted."),
+    ] = 0.0
 
 
 class LedgerTable(Table, frozen=True):

@@ -82,9 +82,9 @@ class Destinations:
     Raises ModelNotFoundError, MissingApiKeyError or ConfigError for what cannot be reached.
     """
 
-    def __init__(self, config: "Config") -> None:
+    def __init__(self, config: "Config", signers: Signers | None = None) -> None:
         self._config = config
-        self._signers = Signers()
+        self.signers = signers or Signers()
         self._routes: dict[str, Route] = {}
         self._found: dict[int, Destination] = {}  # by the target's id, which is cheaper than its hash
         self._local: dict[tuple[Target, str], tuple[Endpoint, Destination]] = {}
@@ -147,7 +147,7 @@ class Destinations:
         whole = self._config.provider(target.provider)
         provider = spoken(whole, dialect)
         key = self._config.api_key(provider)
-        settled = self._signers.settle(provider, key)
+        settled = self.signers.settle(provider, key)
         if not isinstance(settled, tuple):
             return settled
         made = self._make(target, _called(*settled, key), target.model)

@@ -66,6 +66,7 @@ class Driver:
 
     def __init__(self, gateway: "Gateway", connection: "Connection", request: Request) -> None:
         self.gateway = gateway
+        self.setup = gateway.setup
         self.connection = connection
         self.request = request
 
@@ -88,12 +89,12 @@ class Driver:
             self.stream = endpoint.operation == "chat" and wants_stream(self.fields, endpoint.streams)
         else:
             self.stream = endpoint.stream
-        route = self.gateway.destinations.route(model)
+        route = self.setup.destinations.route(model)
         if request.grant is not None:
-            check_model(request.grant, route, self.gateway.config)
+            check_model(request.grant, route, self.setup.config)
         if TAGS in request.headers:
             self.tags = read_tags(request.headers[TAGS])
-        self.drop = self.gateway.config.drop_params if route.drop_params is None else route.drop_params
+        self.drop = self.setup.config.drop_params if route.drop_params is None else route.drop_params
         self.routing = Routing(route, self.mark)
         request.job = self
         self._advance()
@@ -122,7 +123,7 @@ class Driver:
             if action.target.provider == LOCAL:
                 self._task = asyncio.get_running_loop().create_task(self._try_local(action))
             else:
-                found = self.gateway.destinations.find(action.target, self.dialect.name, self.operation)
+                found = self.setup.destinations.find(action.target, self.dialect.name, self.operation)
                 if type(found) is Destination:
                     self._send(found, action.timeouts)
                 else:
@@ -134,7 +135,7 @@ class Driver:
     async def _try_local(self, action: Try) -> None:
         """The local engine may have to load the model, or even fetch it, before there is an address."""
         try:
-            destination = await self.gateway.destinations.local(action.target, self.operation)
+            destination = await self.setup.destinations.local(action.target, self.operation)
             self.mark = perf_counter()
             self._send(destination, action.timeouts)
         except Exception as error:
@@ -151,7 +152,7 @@ class Driver:
         try:
             while not isinstance(found, Destination):
                 await asyncio.wrap_future(found)
-                found = self.gateway.destinations.find(action.target, self.dialect.name, self.operation)
+                found = self.setup.destinations.find(action.target, self.dialect.name, self.operation)
             self.mark = perf_counter()
             self._send(found, action.timeouts)
         except Exception as error:

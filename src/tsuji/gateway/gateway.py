@@ -2,70 +2,80 @@
 
 import asyncio
 import os
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
 from email.utils import formatdate
 from itertools import count
-from time import time
 from typing import TYPE_CHECKING
 
-from tsuji.core.errors import ConfigError, RequestTooLargeError, TsujiError
+from tsuji.core.errors import RequestTooLargeError, TsujiError
 from tsuji.http.aio import AsyncPool
-from tsuji.http.url import is_loopback
-from tsuji.ledger.keys import MICRO
 from tsuji.wire import dialect
 
 from . import models, reply
-from .admit import Admission
-from .destination import Destinations
 from .driver import Driver
 from .endpoints import PREFLIGHT, WrongMethodError, dialect_of, find
 from .faults import ours
+from .listen import BACKLOG, listening_sockets, url_of
 from .request import Request
 from .server import Connection
+from .setup import Setup, check_reach
 
 if TYPE_CHECKING:
     from tsuji.config import Config
     from tsuji.ledger.link import Ledger
 
+    from .destination import Destinations
+
 SWEEP_SECONDS = 0.5
 DRAIN_SECONDS = 30.0
-_BACKLOG = 2048
+_CUT_SECONDS = 1.0
 _MAX_IDLE = 1024
 
 
 class Gateway:
     """`start`, then `stop`. Raises ConfigError where the address may not be, or cannot be, listened on.
 
-    connections: that are open. date: the Date header line of this moment. draining: no new requests are wanted.
+    setup: all that follows from the configuration. connections: that are open. date: the Date header line of this
+    moment. draining: a connection is to carry no more than one further request. stopping: no others are wanted either.
     ledger: None where the configuration wants none. id_prefix: of its requests' ids, which end in their number.
     """
 
     def __init__(self, config: "Config") -> None:
-        self.config = config
-        self.max_body = config.server.max_body
         self.connections: set[Connection] = set()
         self.draining = False
+        self.stopping = False
         self.date = b""
-        self.destinations = Destinations(config)
         self.pool = AsyncPool(max_idle_per_origin=_MAX_IDLE)
         self.url = ""
         self.ledger = _ledger(config)
-        self._admission = Admission(config.server, self.ledger)
+        self.setup = Setup(config, self.ledger)
         self._ids = count(1)
         self.id_prefix = os.urandom(6).hex()
         self._id_line = f"x-tsuji-request-id: {self.id_prefix}".encode()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty: asyncio.Future[None] | None = None
 
+    @property
+    def config(self) -> "Config":
+        """That holds for the next request."""
+        return self.setup.config
+
+    @property
+    def destinations(self) -> "Destinations":
+        return self.setup.destinations
+
     # Life.
 
-    async def start(self) -> str:
-        """Listens; the URL, with the port that was given where the config says 0."""
+    async def start(self, sockets: Sequence[socket.socket] | None = None) -> str:
+        """Accepts; the URL. sockets: to accept from; None: those that the configuration says."""
         if self.ledger is not None:
             await self.ledger.start()
         try:
-            self._check_reach()
-            await self._listen()
+            check_reach(self.config, self.ledger)
+            await self._accept(listening_sockets(self.config.server)[0] if sockets is None else sockets)
         except BaseException:
             self._stop_sweeping()
             if self.ledger is not None:
@@ -76,58 +86,63 @@ class Gateway:
     @property
     def wants_keys(self) -> bool:
         """Clients must show a key."""
-        return self._admission.wants_keys
+        return self.setup.admission.wants_keys
 
-    def _check_reach(self) -> None:
-        """Raises ConfigError where strangers could reach a gateway that asks for no key."""
-        server, ledger = self.config.server, self.ledger
-        may = ledger is not None and (not ledger.known or ledger.is_anyone_let_in(int(time() * MICRO)))
-        if not server.keys and not may and not is_loopback(server.host):
-            raise ConfigError(
-                f"refusing to listen on {server.host} without keys, because anyone who reaches it could spend yours; "
-                f"make one with 'tsuji keys create', set server.keys, or server.host to 127.0.0.1",
-                param="server.keys",
-            )
-
-    async def _listen(self) -> None:
-        server = self.config.server
+    async def _accept(self, sockets: Sequence[socket.socket]) -> None:
         loop = asyncio.get_running_loop()
         self.destinations.warm()
         self._sweep(loop)
-        try:
-            self._server = await loop.create_server(
-                lambda: Connection(self, loop), server.host, server.port, backlog=_BACKLOG
-            )
-        except OSError as error:
-            raise ConfigError(
-                f"cannot listen on {server.host}:{server.port}: {error.strerror or error}; choose another server.port",
-                param="server.port",
-            ) from error
-        port = self._server.sockets[0].getsockname()[1]
-        host = f"[{server.host}]" if ":" in server.host else server.host
-        self.url = f"http://{host}:{port}"
+        self.url = url_of(self.config.server, sockets)
+        for sock in sockets:
+            self._servers.append(await loop.create_server(lambda: Connection(self, loop), sock=sock, backlog=BACKLOG))
 
-    async def stop(self, seconds: float = DRAIN_SECONDS) -> None:
-        """No new connections; open requests have `seconds` to finish, then they are cut; pools are closed."""
+    def prepare(self, config: "Config") -> Setup:
+        """What `config` makes, ready for requests: to be assigned to `setup`. From any thread. Raises ConfigError."""
+        check_reach(config, self.ledger)
+        setup = Setup(config, self.ledger, self.destinations.signers)
+        setup.destinations.warm()
+        return setup
+
+    async def leave(self, delay: float = 0.0, *, patient: bool = False) -> None:
+        """After `delay` seconds, no more connections are accepted; before that, answers and readiness tell.
+
+        patient: others go on in our place, and readiness is theirs.
+        """
         self.draining = True
-        if self._server is not None:
-            self._server.close()
+        self.stopping = self.stopping or not patient
+        if delay:
+            await asyncio.sleep(delay)
+        for server in self._servers:
+            server.close()
+
+    async def stop(self, seconds: float = DRAIN_SECONDS, *, patient: bool = False) -> None:
+        """No new connections; open requests have `seconds` to finish, then they are cut; pools are closed.
+
+        patient: a connection between two requests has as long to carry one more, so that no client finds it closed.
+        """
+        await self.leave(patient=patient)
+        if not patient:
+            self._retire()
+        await self._wait_until_empty(seconds)
         for connection in list(self.connections):
-            connection.retire()
-        if self.connections:
-            self._empty = asyncio.get_running_loop().create_future()
-            try:
-                await asyncio.wait_for(self._empty, seconds)
-            except TimeoutError:
-                for connection in list(self.connections):
-                    connection.abort()
-                await asyncio.sleep(0)
+            connection.abort()
+        await self._wait_until_empty(_CUT_SECONDS)  # what was cut is recorded
         self._stop_sweeping()
-        if self._server is not None:
-            await self._server.wait_closed()
+        for server in self._servers:
+            await server.wait_closed()
         await self.pool.close()
         if self.ledger is not None:
             await self.ledger.stop()
+
+    def _retire(self) -> None:
+        for connection in list(self.connections):
+            connection.retire()
+
+    async def _wait_until_empty(self, seconds: float) -> None:
+        if self.connections:
+            self._empty = asyncio.get_running_loop().create_future()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._empty, seconds)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """One look at every connection's time limit, instead of a timer for each."""
@@ -141,6 +156,8 @@ class Gateway:
                 connection.check_gone()
             if connection.deadline < now:
                 connection.expire(now)
+        if self.stopping and self._empty is not None:
+            self._retire()  # those whose answer began before they could be told
 
     def _stop_sweeping(self) -> None:
         if self._sweeper is not None:
@@ -160,29 +177,29 @@ class Gateway:
         request.number = next(self._ids)
         request.lines = b"%b%08x\r\n" % (self._id_line, request.number)
         if b"origin" in request.headers:
-            request.lines += self._admission.cors(request)
+            request.lines += self.setup.admission.cors(request)
         try:
             if request.method == b"OPTIONS" and self._is_preflight(request):
                 request.endpoint = PREFLIGHT
             else:
                 request.endpoint, request.model = find(request.method, request.path)
         except TsujiError as error:
-            return self._admission.refuse(request, connection, open_to_all=False) or error
-        refusal = self._admission.refuse(request, connection, open_to_all=request.endpoint.open)
-        if refusal is None and request.length is not None and request.length > self.max_body:
+            return self.setup.admission.refuse(request, connection, open_to_all=False) or error
+        refusal = self.setup.admission.refuse(request, connection, open_to_all=request.endpoint.open)
+        if refusal is None and request.length is not None and request.length > self.setup.max_body:
             return self.too_large()
         return refusal
 
     def _is_preflight(self, request: Request) -> bool:
         """A browser asks whether a page may call: https://fetch.spec.whatwg.org/#cors-preflight-fetch"""
         headers = request.headers
-        return b"access-control-request-method" in headers and self._admission.allows_origin(
+        return b"access-control-request-method" in headers and self.setup.admission.allows_origin(
             headers.get(b"origin", b"")
         )
 
     def too_large(self) -> TsujiError:
         return RequestTooLargeError(
-            f"the body is larger than this gateway takes, {self.max_body} bytes; see server.max_body"
+            f"the body is larger than this gateway takes, {self.setup.max_body} bytes; see server.max_body"
         )
 
     def answer(self, request: Request, connection: Connection) -> None:

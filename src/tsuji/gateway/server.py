@@ -224,7 +224,7 @@ class Connection(asyncio.Protocol):
         if request is None or request.refusal is not None:
             return
         request.add(data)
-        if request.size > self._gateway.max_body:
+        if request.size > self._gateway.setup.max_body:
             self._stop(self._gateway.too_large())
 
     def on_message_complete(self) -> None:
