@@ -258,6 +258,7 @@ class Parent:
         if slot.next is child:
             old, slot.child, slot.next = slot.child, child, None
             if old is not None:
+                log.warning("%s takes the place of process %d", child, old.process.pid)
                 old.retired = True
                 self._dismiss(old, "retire")
             self._roll_next()
