@@ -44,7 +44,7 @@ class Worker:
     async def run(self) -> int:
         """The exit status."""
         self._reader, self._writer = await asyncio.open_connection(sock=self._channel, limit=_LIMIT)
-        line = await self._reader.readline()
+        line = await self._line()
         if not line:
             return 0
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._end)
@@ -75,8 +75,15 @@ class Worker:
         settle_down()
         self._say(self._about("ready", config))
 
+    async def _line(self) -> bytes:
+        """The next one; b"" when the parent is gone, which is a reset where it had not read all that we said."""
+        try:
+            return await self._reader.readline()
+        except ConnectionError:
+            return b""
+
     async def _obey(self) -> None:
-        while line := await self._reader.readline():
+        while line := await self._line():
             command = msgspec.json.decode(line, type=Command)
             match command.do:
                 case "prepare" if command.source is not None:
