@@ -36,7 +36,7 @@ class Admission:
 
     def __init__(self, server: "Server", ledger: "Ledger | None") -> None:
         self._ledger = ledger
-        self._always = bool(server.keys) or not is_loopback(server.host)
+        self._always = bool(server.keys) or not server.is_local
         self._keys = tuple([key.encode() for key in (*server.keys, server.own_key) if key])
         self._hosts = frozenset([host.lower() for host in server.allowed_hosts])
         self._origins = frozenset([origin.lower().encode() for origin in server.allowed_origins])

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections import Counter
 from email.utils import formatdate
 from itertools import count
 from time import time
@@ -9,16 +10,17 @@ from typing import TYPE_CHECKING
 
 from tsuji.core.errors import ConfigError, RequestTooLargeError, TsujiError
 from tsuji.http.aio import AsyncPool
-from tsuji.http.url import is_loopback
 from tsuji.ledger.keys import MICRO
 from tsuji.wire import dialect
 
 from . import models, reply
 from .admit import Admission
+from .client_address import UNIX, Proxies
 from .destination import Destinations
 from .driver import Driver
 from .endpoints import PREFLIGHT, WrongMethodError, dialect_of, find
 from .faults import ours
+from .listen import Listener, connection_limit, open_sockets, remove_files
 from .request import Request
 from .server import Connection
 
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 SWEEP_SECONDS = 0.5
 DRAIN_SECONDS = 30.0
-_BACKLOG = 2048
 _MAX_IDLE = 1024
 
 
@@ -37,6 +38,7 @@ class Gateway:
 
     connections: that are open. date: the Date header line of this moment. draining: no new requests are wanted.
     ledger: None where the configuration wants none. id_prefix: of its requests' ids, which end in their number.
+    proxies: None where none is trusted. max_connections: of clients at one time. url: of the first of its listeners.
     """
 
     def __init__(self, config: "Config") -> None:
@@ -48,12 +50,17 @@ class Gateway:
         self.destinations = Destinations(config)
         self.pool = AsyncPool(max_idle_per_origin=_MAX_IDLE)
         self.url = ""
+        server = config.server
+        self.proxies = Proxies(server.trusted_proxies, server.forwarded_header) if server.trusted_proxies else None
+        self.max_connections = connection_limit(server.max_connections)
+        self._max_per_address = server.max_connections_per_address
+        self._per_address: Counter[str] = Counter()
         self.ledger = _ledger(config)
         self._admission = Admission(config.server, self.ledger)
         self._ids = count(1)
         self.id_prefix = os.urandom(6).hex()
         self._id_line = f"x-tsuji-request-id: {self.id_prefix}".encode()
-        self._server: asyncio.Server | None = None
+        self._listeners: list[Listener] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty: asyncio.Future[None] | None = None
 
@@ -67,6 +74,8 @@ class Gateway:
             self._check_reach()
             await self._listen()
         except BaseException:
+            for listener in self._listeners:
+                listener.close()
             self._stop_sweeping()
             if self.ledger is not None:
                 await self.ledger.stop()
@@ -82,36 +91,29 @@ class Gateway:
         """Raises ConfigError where strangers could reach a gateway that asks for no key."""
         server, ledger = self.config.server, self.ledger
         may = ledger is not None and (not ledger.known or ledger.is_anyone_let_in(int(time() * MICRO)))
-        if not server.keys and not may and not is_loopback(server.host):
+        if not server.keys and not may and not server.is_local:
+            where = next((str(listen) for listen in server.listeners if not listen.is_local), "behind a proxy")
             raise ConfigError(
-                f"refusing to listen on {server.host} without keys, because anyone who reaches it could spend yours; "
+                f"refusing to listen on {where} without keys, because anyone who reaches it could spend yours; "
                 f"make one with 'tsuji keys create', set server.keys, or server.host to 127.0.0.1",
                 param="server.keys",
             )
 
     async def _listen(self) -> None:
-        server = self.config.server
-        loop = asyncio.get_running_loop()
         self.destinations.warm()
-        self._sweep(loop)
-        try:
-            self._server = await loop.create_server(
-                lambda: Connection(self, loop), server.host, server.port, backlog=_BACKLOG
-            )
-        except OSError as error:
-            raise ConfigError(
-                f"cannot listen on {server.host}:{server.port}: {error.strerror or error}; choose another server.port",
-                param="server.port",
-            ) from error
-        port = self._server.sockets[0].getsockname()[1]
-        host = f"[{server.host}]" if ":" in server.host else server.host
-        self.url = f"http://{host}:{port}"
+        self._sweep(asyncio.get_running_loop())
+        for listen in self.config.server.listeners:
+            for sock in open_sockets(listen):
+                self._listeners.append(Listener(self, listen, sock))
+        for listener in self._listeners:
+            await listener.start()
+        self.url = self._listeners[0].url
 
     async def stop(self, seconds: float = DRAIN_SECONDS) -> None:
         """No new connections; open requests have `seconds` to finish, then they are cut; pools are closed."""
         self.draining = True
-        if self._server is not None:
-            self._server.close()
+        for listener in self._listeners:
+            listener.close()
         for connection in list(self.connections):
             connection.retire()
         if self.connections:
@@ -123,8 +125,9 @@ class Gateway:
                     connection.abort()
                 await asyncio.sleep(0)
         self._stop_sweeping()
-        if self._server is not None:
-            await self._server.wait_closed()
+        for listener in self._listeners:
+            await listener.wait_closed()
+        remove_files(self.config.server)
         await self.pool.close()
         if self.ledger is not None:
             await self.ledger.stop()
@@ -135,6 +138,9 @@ class Gateway:
         now = loop.time()
         if self.ledger is not None:
             self.ledger.tick()
+        for listener in self._listeners:
+            if listener.certificates is not None:
+                listener.certificates.refresh()
         self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
         for connection in [c for c in self.connections if c.deadline < now or c.half_closed]:
             if connection.half_closed:
@@ -147,9 +153,23 @@ class Gateway:
             self._sweeper.cancel()
             self._sweeper = None
 
+    def take(self, connection: Connection) -> bool:
+        """A connection is made; False: it is one too many, and is closed."""
+        most = self._max_per_address
+        if most is not None and connection.peer != UNIX:
+            self._per_address[connection.peer] += 1
+        self.connections.add(connection)
+        return len(self.connections) <= self.max_connections and (
+            most is None or self._per_address[connection.peer] <= most
+        )
+
     def lost(self, connection: Connection) -> None:
         """A connection is closed."""
         self.connections.discard(connection)
+        if self._max_per_address is not None:
+            self._per_address[connection.peer] -= 1
+            if self._per_address[connection.peer] <= 0:
+                del self._per_address[connection.peer]
         if not self.connections and self._empty is not None and not self._empty.done():
             self._empty.set_result(None)
 
