@@ -20,7 +20,7 @@ from .destination import Destinations
 from .driver import Driver
 from .endpoints import PREFLIGHT, WrongMethodError, dialect_of, find
 from .faults import ours
-from .listen import Listener, connection_limit, open_sockets, remove_files
+from .listen import Listener, connection_limit, open_listeners, remove_files
 from .request import Request
 from .server import Connection
 
@@ -102,9 +102,7 @@ class Gateway:
     async def _listen(self) -> None:
         self.destinations.warm()
         self._sweep(asyncio.get_running_loop())
-        for listen in self.config.server.listeners:
-            for sock in open_sockets(listen):
-                self._listeners.append(Listener(self, listen, sock))
+        self._listeners = open_listeners(self, self.config.server)
         for listener in self._listeners:
             await listener.start()
         self.url = self._listeners[0].url

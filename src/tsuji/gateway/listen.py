@@ -150,20 +150,24 @@ def connection_limit(asked: int | None) -> int:
 class Listener:
     """A listening socket in use: `start`, then `close`. The file of a Unix socket is the opener's, not this one's."""
 
-    def __init__(self, gateway: "Gateway", listen: Listen, sock: socket.socket) -> None:
+    def __init__(
+        self, gateway: "Gateway", listen: Listen, sock: socket.socket, certificates: "Certificates | None"
+    ) -> None:
         self.url = url(listen, sock)
-        self.certificates = _certificates(listen)
+        self.certificates = certificates
         self._gateway = gateway
         self._listen = listen
         self._socket = sock
         self._server: asyncio.Server | None = None
-        self._accepting: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # while we accept by ourselves
+        self._again: asyncio.TimerHandle | None = None
         self._arriving: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         loop, gateway = asyncio.get_running_loop(), self._gateway
         if self.certificates is not None or self._listen.proxy_protocol:
-            self._accepting = loop.create_task(self._accept(loop))
+            self._loop = loop
+            self._listen_on()
         elif self._listen.socket is not None:
             self._server = await loop.create_unix_server(
                 lambda: Connection(gateway, loop, UNIX), sock=self._socket, backlog=BACKLOG
@@ -175,35 +179,45 @@ class Listener:
 
     def close(self) -> None:
         """No new connections, and none of those that have not shaken hands yet."""
+        if self._loop is not None:
+            self._loop.remove_reader(self._socket)
+            self._loop = None
+        if self._again is not None:
+            self._again.cancel()
+        for task in self._arriving:
+            task.cancel()
         if self._server is not None:
             self._server.close()
         else:
             self._socket.close()
-        if self._accepting is not None:
-            self._accepting.cancel()
-            for task in self._arriving:
-                task.cancel()
 
     async def wait_closed(self) -> None:
         if self._server is not None:
             await self._server.wait_closed()
+        if self._arriving:
+            await asyncio.wait(self._arriving)
 
-    async def _accept(self, loop: asyncio.AbstractEventLoop) -> None:
-        while True:
-            try:
-                sock, peer = await loop.sock_accept(self._socket)
-            except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    log.error("no connection can be accepted: %s", error.strerror)
-                    await asyncio.sleep(_AGAIN_SECONDS)
-                continue
-            if len(self._arriving) + len(self._gateway.connections) >= self._gateway.max_connections:
-                sock.close()
-                continue
-            address = plain(peer[0]) if self._listen.socket is None else UNIX
-            task = loop.create_task(self._arrive(loop, sock, address))
-            self._arriving.add(task)
-            task.add_done_callback(self._arriving.discard)
+    def _accept(self) -> None:
+        try:
+            sock, peer = self._socket.accept()
+        except OSError as error:
+            if error.errno in _EXHAUSTED and self._loop is not None:
+                log.error("no connection can be accepted: %s", error.strerror)
+                self._loop.remove_reader(self._socket)  # who waits would call us again at once
+                self._again = self._loop.call_later(_AGAIN_SECONDS, self._listen_on)
+            return
+        if self._loop is None or len(self._arriving) + len(self._gateway.connections) >= self._gateway.max_connections:
+            sock.close()
+            return
+        sock.setblocking(False)
+        address = plain(peer[0]) if self._listen.socket is None else UNIX
+        task = self._loop.create_task(self._arrive(self._loop, sock, address))
+        self._arriving.add(task)
+        task.add_done_callback(self._arriving.discard)
+
+    def _listen_on(self) -> None:
+        if self._loop is not None:
+            self._loop.add_reader(self._socket, self._accept)
 
     async def _arrive(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, address: str) -> None:
         """From an accepted socket to a Connection; what cannot become one is closed without a word."""
@@ -244,6 +258,20 @@ class Listener:
                 await asyncio.sleep(0.01)  # what is there stays readable, so there is nothing to wait for
         sock.recv(header.size)
         return peer if header.address is None else plain(header.address)
+
+
+def open_listeners(gateway: "Gateway", server: Server) -> list[Listener]:
+    """Wherever the configuration says; all, or none and a ConfigError."""
+    made: list[Listener] = []
+    try:
+        for listen in server.listeners:
+            certificates = _certificates(listen)
+            made += [Listener(gateway, listen, sock, certificates) for sock in open_sockets(listen)]
+    except BaseException:
+        for listener in made:
+            listener.close()
+        raise
+    return made
 
 
 def _certificates(listen: Listen) -> "Certificates | None":
