@@ -16,13 +16,15 @@ _CONF = """
 {modules} {user} worker_processes 1; daemon off; pid {root}/pid; error_log {root}/error.log;
 events {{ worker_connections 256; }}
 http {{
-  access_log off; client_max_body_size 0; proxy_request_buffering off;
+  log_format forwarded '$uri $upstream_status'; access_log {root}/access.log forwarded;
+  client_max_body_size 0; proxy_request_buffering off;
   client_body_temp_path {root}/1; proxy_temp_path {root}/2; fastcgi_temp_path {root}/3; uwsgi_temp_path {root}/4;
   scgi_temp_path {root}/5;
+  upstream gateway {{ server {upstream}; keepalive 4; }}
   server {{
     listen 127.0.0.1:{port};
     location / {{
-      proxy_pass {upstream}; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_pass http://gateway; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     }}
   }}
@@ -44,7 +46,7 @@ def nginx(root: Path, upstream: str, *, proxy_protocol: bool = False) -> Iterato
     text = _CONF.format(
         root=root,
         port=other if proxy_protocol else port,
-        upstream="http://" + upstream,
+        upstream=upstream,
         user="user root;" if os.geteuid() == 0 else "",
         modules=f"load_module {STREAM_MODULE};" if proxy_protocol else "",
         stream=_STREAM.format(port=port, upstream=upstream) if proxy_protocol else "",
