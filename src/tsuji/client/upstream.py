@@ -32,6 +32,9 @@ class Upstream(msgspec.Struct, frozen=True):
     query: str = ""
     signer: "Signer | None" = None
 
+    def __repr__(self) -> str:
+        return f"Upstream({self.provider.id!r}, {str(self.origin)!r})"  # its headers and its query carry the key
+
     def target(self, operation: str, path: str, model: str, stream: bool = False) -> bytes:
         """The request target of `operation` ("chat", "embeddings", "models", "count_tokens").
 

@@ -13,6 +13,9 @@ Count = Annotated[int, Meta(ge=1)]
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
     """Every table refuses keys that it does not know."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"  # some values are keys
+
     def given(self) -> dict[str, Any]:
         """What the table says, without what it leaves to others."""
         return {name: value for name, value in asdict(self).items() if value is not None}
