@@ -104,9 +104,9 @@ def test_what_only_a_restart_changes_is_named_and_stays(quick: Path) -> None:
         assert len(parent.children()) == 2
 
 
-def test_rolling_under_load_fails_no_request(file: Path) -> None:
+def test_rolling_under_load_fails_no_request(quick: Path) -> None:
     """A client that pauses between two requests does not find its connection closed either."""
-    with Worker(file) as parent, Load(parent.port) as load, Load(parent.port, clients=2, pause=0.7) as slow:
+    with Worker(quick) as parent, Load(parent.port) as load, Load(parent.port, clients=2, pause=0.7) as slow:
         until(lambda: len(load.workers) == 2)
         seen = set(parent.children())
         for number in range(1, 3):
@@ -227,14 +227,38 @@ def test_workers_that_cannot_start_are_one_error(tmp_path: Path) -> None:
 def test_a_port_of_another_gateway_is_taken() -> None:
     """Though the system would let one user's processes share it."""
     sockets = listening_sockets(Server(port=0), 2)
-    port = sockets[0][0].getsockname()[1]
-    assert [sock.getsockname()[1] for socks in sockets for sock in socks] == [port] * 2
+    port = sockets[0][0][1].getsockname()[1]
+    assert [sock.getsockname()[1] for socks in sockets for _, sock in socks] == [port] * 2
     with pytest.raises(ConfigError, match="cannot listen on"):
         listening_sockets(Server(port=port), 2)
     for socks in sockets:
-        close(socks)
+        close(sock for _, sock in socks)
     for socks in listening_sockets(Server(port=port), 2):
-        close(socks)
+        close(sock for _, sock in socks)
+
+
+def test_a_unix_socket_is_shared_and_rolled(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    file = configure(tmp_path, OFF, f'workers = 2\nlisten = [{{ socket = "{path}" }}]')
+    with Worker(file) as parent:
+        old = parent.children()
+        seen = {ask_unix(path) for _ in range(40)}
+        assert len(seen) <= 2
+        parent.signal(signal.SIGUSR2)
+        until(lambda: len(seen | {ask_unix(path)}) > len(seen) and not set(old) & set(parent.children()), parent.log)
+        assert answer(parent.port, b"/healthz").status == 200
+        assert parent.stop() == 0
+        assert not path.exists()
+
+
+def ask_unix(path: Path) -> str:
+    """Which worker answers."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(path))
+        sock.sendall(GET % b"/healthz")
+        head = sock.recv(65536)
+    assert head.startswith(b"HTTP/1.1 200 ")
+    return head.partition(b"x-tsuji-request-id: ")[2][:12].decode()
 
 
 def test_a_service_manager_is_told(quick: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ price. It refuses to open sockets, to keep a secret where a repr or an error cou
 an unknown key is an error, not a comment.
 """
 
-from .config import Config, LedgerConfig, Server
+from .config import Config, LedgerConfig, Listen, Server, Tls
 from .home import default_home
 from .load import build_config, check_config, config_path, config_schema, load_config, read_source
 from .problem import Problem
@@ -17,8 +17,10 @@ from .source import Source
 __all__ = [
     "Config",
     "LedgerConfig",
+    "Listen",
     "ProviderConfig",
     "Server",
+    "Tls",
     "Problem",
     "Secret",
     "Source",

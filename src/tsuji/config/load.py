@@ -12,7 +12,7 @@ from tsuji.core.errors import ConfigError
 from tsuji.core.timeouts import Timeouts
 from tsuji.routing import Route, Target
 
-from .config import Config, LedgerConfig, Server
+from .config import Config, LedgerConfig, Listen, Server, Tls
 from .provider import ProviderConfig, model_ref, provider_config
 from .secret import Secret
 from .source import Source
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
 
     from .problem import Problem, Problems
-    from .schema import FileTable, LedgerTable, PriceTable, RouteTable
+    from .schema import FileTable, LedgerTable, ListenTable, PriceTable, RouteTable, ServerTable
 
 
 def config_path() -> Path | None:
@@ -133,7 +133,6 @@ def _syntax(message: str, last: int) -> "Problem":
 
 
 def _build(file: "FileTable", folder: Path) -> Config:
-    server = file.server
     providers = {catalog.canonical(id): provider_config(table, folder) for id, table in file.providers.items()}
     prices: dict[str, Price] = {}
     for route in file.routes.values():
@@ -141,18 +140,7 @@ def _build(file: "FileTable", folder: Path) -> Config:
             if not isinstance(target, str) and target.price is not None:
                 prices[str(model_ref(target.model))] = _price(target.price)
     return Config(
-        server=Server(
-            host=server.host,
-            port=server.port,
-            keys=[Secret(key, folder) for key in server.keys],
-            max_body=server.max_body,
-            allowed_hosts=server.allowed_hosts,
-            allowed_origins=server.allowed_origins,
-            secret=Secret(server.secret, folder) if server.secret is not None else None,
-            workers=cores() if server.workers == "auto" else server.workers,
-            drain=server.drain,
-            drain_delay=server.drain_delay,
-        ),
+        server=_server(file.server, folder),
         ledger=_ledger(file.ledger, folder),
         providers=providers,
         routes={name: _route(name, table, providers) for name, table in file.routes.items()},
@@ -164,6 +152,49 @@ def _build(file: "FileTable", folder: Path) -> Config:
 def cores() -> int:
     """That this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _server(table: "ServerTable", folder: Path) -> Server:
+    main = _listen(table, folder)
+    return Server(
+        host=main.host,
+        port=main.port,
+        keys=[Secret(key, folder) for key in table.keys],
+        max_body=table.max_body,
+        allowed_hosts=table.allowed_hosts,
+        allowed_origins=table.allowed_origins,
+        secret=Secret(table.secret, folder) if table.secret is not None else None,
+        socket=main.socket,
+        mode=main.mode,
+        tls=main.tls,
+        proxy_protocol=main.proxy_protocol,
+        more=[_listen(more, folder) for more in table.listen],
+        trusted_proxies=table.trusted_proxies,
+        forwarded_header=table.forwarded_header,
+        max_connections=table.max_connections,
+        max_connections_per_address=table.max_connections_per_address,
+        workers=cores() if table.workers == "auto" else table.workers,
+        drain=table.drain,
+        drain_delay=table.drain_delay,
+    )
+
+
+def _listen(table: "ListenTable", folder: Path) -> Listen:
+    tls = table.tls
+    return Listen(
+        host=table.host,
+        port=table.port,
+        socket=folder / Path(table.socket).expanduser() if table.socket is not None else None,
+        mode=int(table.socket_mode, 8),
+        tls=Tls(
+            certificate=folder / Path(tls.certificate).expanduser(),
+            key=folder / Path(tls.key).expanduser(),
+            client_ca=folder / Path(tls.client_ca).expanduser() if tls.client_ca is not None else None,
+        )
+        if tls is not None
+        else None,
+        proxy_protocol=table.proxy_protocol,
+    )
 
 
 def _ledger(table: "LedgerTable", folder: Path) -> LedgerConfig:

@@ -21,7 +21,7 @@ class Orders(msgspec.Struct, frozen=True):
     number: int
     source: Source
     base: Source
-    sockets: list[int]
+    sockets: list[tuple[int, int]]
 
 
 class Command(msgspec.Struct, frozen=True, omit_defaults=True):

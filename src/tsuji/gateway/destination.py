@@ -1,8 +1,10 @@
 """Where a request can go: a target of a route with everything that can be worked out before a request comes."""
 
+import re
 from contextlib import suppress
 from time import time
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import msgspec
 
@@ -27,6 +29,8 @@ LOCAL = "local"
 _REMEMBERED = 1024
 _PRICE_SECONDS = 10.0
 _TIERS = 16
+_TELLING = re.compile("auth|cookie|key|secret|token", re.IGNORECASE)
+"""Names of headers whose values are secrets."""
 _SECRET = 8
 """Letters that a secret has at least."""
 _PLAIN = (
@@ -56,11 +60,18 @@ class Destination(msgspec.Struct):
     variants: "dict[str, Destination | None]" = {}
 
     def redact(self, document: bytes) -> bytes:
-        """Without our key, which some providers repeat in their errors. What stands for "no key" is a common word."""
-        signer = self.upstream.signer
-        for secret in (self.key, signer.secret if signer is not None else None):
+        """Without our key, which some providers repeat in their errors, as it is or as a URL or JSON spells it.
+
+        What stands for "no key" is a common word.
+        """
+        signer, headers = self.upstream.signer, self.upstream.provider.headers
+        secrets = [self.key, signer.secret if signer is not None else None]
+        secrets += [value for name, value in headers.items() if _TELLING.search(name)]
+        for secret in secrets:
             if secret is not None and len(secret) >= _SECRET:
-                document = document.replace(secret.encode(), b"***")
+                in_url = quote(secret, safe="")
+                for spelling in (secret, in_url, quote(in_url), quote(secret), secret.replace("/", r"\/")):
+                    document = document.replace(spelling.encode(), b"***")
         return document
 
     def __repr__(self) -> str:

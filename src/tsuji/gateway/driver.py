@@ -17,10 +17,10 @@ from tsuji.ledger.record import encode
 from tsuji.routing import Fail, Routing, Try
 from tsuji.wire import Dialect, dialect
 from tsuji.wire.dialect import Losses
-from tsuji.wire.passthrough import Fields, decode_fields, model_of, wants_stream
+from tsuji.wire.passthrough import Fields, check_spelling, decode_fields, model_of, wants_stream
 
 from . import reply
-from .admit import check_model
+from .admit import check_fields, check_model
 from .count import CountRelay, CountTranslation
 from .destination import LOCAL, Destination
 from .endpoints import form_of
@@ -82,6 +82,7 @@ class Driver:
         self.operation = endpoint.operation
         _check_utf8(request.body)
         self.fields: Fields = decode_fields(request.body)
+        check_spelling(self.fields, self.dialect)
         self.model = model = model_of(self.fields) if request.model is None else request.model
         if len(model) > _MAX_MODEL or not model.isprintable():
             raise InvalidRequestError("'model' is no model's name: too long, or not printable", param="model")
@@ -92,6 +93,7 @@ class Driver:
         route = self.setup.destinations.route(model)
         if request.grant is not None:
             check_model(request.grant, route, self.setup.config)
+            check_fields(request.grant, self.fields)
         if TAGS in request.headers:
             self.tags = read_tags(request.headers[TAGS])
         self.drop = self.setup.config.drop_params if route.drop_params is None else route.drop_params

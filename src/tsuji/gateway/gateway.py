@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-import socket
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from email.utils import formatdate
@@ -14,10 +14,12 @@ from tsuji.http.aio import AsyncPool
 from tsuji.wire import dialect
 
 from . import models, reply
+from .client_address import UNIX, Proxies
 from .driver import Driver
 from .endpoints import PREFLIGHT, WrongMethodError, dialect_of, find
 from .faults import ours
-from .listen import BACKLOG, listening_sockets, url_of
+from .listen import Opened, listening_sockets, remove_files
+from .listener import Listener, connection_limit, listeners
 from .request import Request
 from .server import Connection
 from .setup import Setup, check_reach
@@ -40,6 +42,7 @@ class Gateway:
     setup: all that follows from the configuration. connections: that are open. date: the Date header line of this
     moment. draining: a connection is to carry no more than one further request. stopping: no others are wanted either.
     ledger: None where the configuration wants none. id_prefix: of its requests' ids, which end in their number.
+    proxies: None where none is trusted. max_connections: of clients at one time. url: of the first of its listeners.
     """
 
     def __init__(self, config: "Config") -> None:
@@ -49,12 +52,18 @@ class Gateway:
         self.date = b""
         self.pool = AsyncPool(max_idle_per_origin=_MAX_IDLE)
         self.url = ""
+        server = config.server
+        self.proxies = Proxies(server.trusted_proxies, server.forwarded_header) if server.trusted_proxies else None
+        self.max_connections = connection_limit(server.max_connections)
+        self._max_per_address = server.max_connections_per_address
+        self._per_address: Counter[str] = Counter()
         self.ledger = _ledger(config)
         self.setup = Setup(config, self.ledger)
         self._ids = count(1)
         self.id_prefix = os.urandom(6).hex()
         self._id_line = f"x-tsuji-request-id: {self.id_prefix}".encode()
-        self._servers: list[asyncio.Server] = []
+        self._listeners: list[Listener] = []
+        self._is_opener = False
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty: asyncio.Future[None] | None = None
 
@@ -69,14 +78,19 @@ class Gateway:
 
     # Life.
 
-    async def start(self, sockets: Sequence[socket.socket] | None = None) -> str:
+    async def start(self, sockets: Sequence[Opened] | None = None) -> str:
         """Accepts; the URL. sockets: to accept from; None: those that the configuration says."""
         if self.ledger is not None:
             await self.ledger.start()
         try:
             check_reach(self.config, self.ledger)
-            await self._accept(listening_sockets(self.config.server)[0] if sockets is None else sockets)
+            if sockets is None:
+                self._is_opener = True
+                sockets = listening_sockets(self.config.server)[0]
+            await self._accept(sockets)
         except BaseException:
+            for listener in self._listeners:
+                await listener.close()
             self._stop_sweeping()
             if self.ledger is not None:
                 await self.ledger.stop()
@@ -88,13 +102,13 @@ class Gateway:
         """Clients must show a key."""
         return self.setup.admission.wants_keys
 
-    async def _accept(self, sockets: Sequence[socket.socket]) -> None:
-        loop = asyncio.get_running_loop()
+    async def _accept(self, sockets: Sequence[Opened]) -> None:
         self.destinations.warm()
-        self._sweep(loop)
-        self.url = url_of(self.config.server, sockets)
-        for sock in sockets:
-            self._servers.append(await loop.create_server(lambda: Connection(self, loop), sock=sock, backlog=BACKLOG))
+        self._sweep(asyncio.get_running_loop())
+        self._listeners = listeners(self, self.config.server, sockets)
+        for listener in self._listeners:
+            await listener.start()
+        self.url = self._listeners[0].url
 
     def prepare(self, config: "Config") -> Setup:
         """What `config` makes, ready for requests: to be assigned to `setup`. From any thread. Raises ConfigError."""
@@ -112,8 +126,8 @@ class Gateway:
         self.stopping = self.stopping or not patient
         if delay:
             await asyncio.sleep(delay)
-        for server in self._servers:
-            server.close()
+        for listener in self._listeners:
+            await listener.close(patient=patient)
 
     async def stop(self, seconds: float = DRAIN_SECONDS, *, patient: bool = False) -> None:
         """No new connections; open requests have `seconds` to finish, then they are cut; pools are closed.
@@ -128,8 +142,10 @@ class Gateway:
             connection.abort()
         await self._wait_until_empty(_CUT_SECONDS)  # what was cut is recorded
         self._stop_sweeping()
-        for server in self._servers:
-            await server.wait_closed()
+        for listener in self._listeners:
+            await listener.wait_closed()
+        if self._is_opener:
+            remove_files(self.config.server)
         await self.pool.close()
         if self.ledger is not None:
             await self.ledger.stop()
@@ -150,6 +166,9 @@ class Gateway:
         now = loop.time()
         if self.ledger is not None:
             self.ledger.tick()
+        for listener in self._listeners:
+            if listener.certificates is not None:
+                listener.certificates.refresh()
         self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
         for connection in [c for c in self.connections if c.deadline < now or c.half_closed]:
             if connection.half_closed:
@@ -164,9 +183,23 @@ class Gateway:
             self._sweeper.cancel()
             self._sweeper = None
 
+    def take(self, connection: Connection) -> bool:
+        """A connection is made; False: it is one too many, and is closed."""
+        most = self._max_per_address
+        if most is not None and connection.peer != UNIX:
+            self._per_address[connection.peer] += 1
+        self.connections.add(connection)
+        return len(self.connections) <= self.max_connections and (
+            most is None or self._per_address[connection.peer] <= most
+        )
+
     def lost(self, connection: Connection) -> None:
         """A connection is closed."""
         self.connections.discard(connection)
+        if self._max_per_address is not None:
+            self._per_address[connection.peer] -= 1
+            if self._per_address[connection.peer] <= 0:
+                del self._per_address[connection.peer]
         if not self.connections and self._empty is not None and not self._empty.done():
             self._empty.set_result(None)
 

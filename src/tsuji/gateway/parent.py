@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from tsuji.core.errors import ConfigError, InternalError, LedgerError, TsujiError
 
 from .channel import Channel, Command, Orders, Word
-from .listen import close, listening_sockets, url_of
+from .listen import Opened, close, listening_sockets, remove_files, url
 from .notify import READY, STOPPING, notify, reloading
 from .terminal import has_terminal, is_hung_up
 from .watch import POLL_SECONDS, Watch, reread
@@ -54,12 +54,12 @@ class Child:
         self.deadline = float("inf")
         self.began = monotonic()
         ours, theirs = socket.socketpair()
-        numbers = [sock.fileno() for sock in slot.sockets]
+        numbers = [(place, sock.fileno()) for place, sock in slot.sockets]
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 - this Python, a module of ours
                 [sys.executable, "-P", "-m", "tsuji.gateway.worker", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno(), *numbers],
+                pass_fds=[theirs.fileno(), *[number for _, number in numbers]],
             )
         self.channel = Channel(ours)
         self.channel.send(Orders(slot.number, source, base, numbers))
@@ -81,7 +81,7 @@ class Child:
 class Slot:
     """A worker's place: its sockets outlive it. next: its successor, that is starting. due: when another is started."""
 
-    def __init__(self, number: int, sockets: list[socket.socket]) -> None:
+    def __init__(self, number: int, sockets: list[Opened]) -> None:
         self.number = number
         self.sockets = sockets
         self.child: Child | None = None
@@ -132,7 +132,7 @@ class Parent:
                 self._start()
                 if not self._stopping:
                     if on_ready is not None:
-                        on_ready(url_of(self._server, sockets[0]), self._keyed)
+                        on_ready(url(self._server.listeners[0], sockets[0][0][1]), self._keyed)
                     notify(READY)
                 while self._children or not self._stopping:
                     self._turn()
@@ -141,6 +141,7 @@ class Parent:
                 child.process.kill()
                 child.end()
             self._close_sockets()
+            remove_files(self._server)
             self._selector.close()
         return self._code
 
@@ -226,7 +227,7 @@ class Parent:
 
     def _close_sockets(self) -> None:
         for slot in self._slots:
-            close(slot.sockets)
+            close(sock for _, sock in slot.sockets)
 
     # What the workers say.
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from tsuji.client.signing import Signers
 from tsuji.core.errors import ConfigError
-from tsuji.http.url import is_loopback
 from tsuji.ledger.keys import MICRO
 
 from .admit import Admission
@@ -14,6 +13,14 @@ from .destination import Destinations
 if TYPE_CHECKING:
     from tsuji.config import Config
     from tsuji.ledger.link import Ledger
+
+
+_FIXED = (
+    *("host", "port", "socket", "mode", "tls", "proxy_protocol", "more"),
+    *("trusted_proxies", "forwarded_header", "max_connections", "max_connections_per_address"),
+    *("workers", "secret"),
+)
+"""Settings of the server that only a start can change."""
 
 
 class Setup:
@@ -35,9 +42,10 @@ def check_reach(config: "Config", ledger: "Ledger | None") -> None:
     """Raises ConfigError where strangers could reach a gateway that asks for no key."""
     server = config.server
     may = ledger is not None and (not ledger.known or ledger.is_anyone_let_in(int(time() * MICRO)))
-    if not server.keys and not may and not is_loopback(server.host):
+    if not server.keys and not may and not server.is_local:
+        where = next((str(listen) for listen in server.listeners if not listen.is_local), "behind a proxy")
         raise ConfigError(
-            f"refusing to listen on {server.host} without keys, because anyone who reaches it could spend yours; "
+            f"refusing to listen on {where} without keys, because anyone who reaches it could spend yours; "
             f"make one with 'tsuji keys create', set server.keys, or server.host to 127.0.0.1",
             param="server.keys",
         )
@@ -46,8 +54,9 @@ def check_reach(config: "Config", ledger: "Ledger | None") -> None:
 def settle(config: "Config", running: "Config") -> list[str]:
     """What only a start can change stays as it is running; which settings that were."""
     new, old = config.server, running.server
-    changed = [f"server.{name}" for name in ("host", "port", "workers", "secret") if _differ(new, old, name)]
-    new.host, new.port, new.workers, new.secret = old.host, old.port, old.workers, old.secret
+    changed = [f"server.{name}" for name in _FIXED if _differ(new, old, name)]
+    for name in _FIXED:
+        setattr(new, name, getattr(old, name))
     changed += [
         f"ledger.{name}" for name in config.ledger.__struct_fields__ if _differ(config.ledger, running.ledger, name)
     ]

@@ -246,7 +246,7 @@ class Sink(ABC):
         head, body, _ = raw
         if not is_json(head) or self._held_size > MAX_ERROR:
             return None
-        return reply.status_line(head.status) + reply.JSON + reply.passed(head, error), body
+        return reply.status_line(head.status) + reply.JSON + self.destination.redact(reply.passed(head, error)), body
 
 
 def is_json(head: "ResponseHead") -> bool:

@@ -65,8 +65,8 @@ class Worker:
         return 0
 
     async def _start(self, orders: Orders) -> None:
-        sockets = [socket.socket(fileno=number) for number in orders.sockets]
-        for sock in sockets:
+        sockets = [(place, socket.socket(fileno=number)) for place, number in orders.sockets]
+        for _, sock in sockets:
             sock.set_inheritable(False)
         config = build_config(orders.source)
         settle(config, build_config(orders.base))

@@ -32,6 +32,9 @@ class Orders(msgspec.Struct):
     spool: str
     secret_check: bytes
 
+    def __repr__(self) -> str:
+        return f"Orders(spool={self.spool!r})"  # the URL has a password
+
 
 class Report(msgspec.Struct, omit_defaults=True):
     """keys: all of them, where they have changed; read: when they were, in microseconds since 1970.

@@ -1,6 +1,7 @@
 """Bodies that stay in their dialect: decoded one level deep, everything below kept as the bytes that came."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from tsuji.core.errors import InvalidRequestError
 from tsuji.core.provider import Quirks
 
-from .dialect import Losses
+from .dialect import Dialect, Losses
 
 Fields = dict[str, msgspec.Raw]
 
@@ -46,6 +47,34 @@ def model_of(fields: Fields) -> str:
     if not model:
         raise InvalidRequestError("'model' must be a non-empty string", param="model")
     return model
+
+
+def check_spelling(fields: Fields, dialect: Dialect) -> None:
+    """Raises InvalidRequestError for a field that is one of the dialect's but for its case.
+
+    We, and JSON, take it for another field. Go's decoder, behind which providers stand, takes it for that one
+    (https://pkg.go.dev/encoding/json#Unmarshal): "Model" would be asked for, and "model" have been allowed.
+    """
+    known = _known(dialect.name)
+    if fields.keys() <= known:
+        return
+    for name in fields.keys() - known:
+        meant = _folded(dialect.name).get(name.casefold())
+        if meant is not None:
+            raise InvalidRequestError(f"{name!r} is no field; write {meant!r}", param=name)
+
+
+@cache
+def _known(name: str) -> frozenset[str]:
+    from . import dialect
+
+    found = dialect(name)
+    return found.fields | found.embedding_fields | {"model", "stream"}
+
+
+@cache
+def _folded(name: str) -> dict[str, str]:
+    return {known.casefold(): known for known in _known(name)}
 
 
 def wants_stream(fields: Fields, otherwise: bool = False) -> bool:
