@@ -104,6 +104,22 @@ def test_what_only_a_restart_changes_is_named_and_stays(quick: Path) -> None:
         assert len(parent.children()) == 2
 
 
+def test_what_only_a_restart_changes_outlives_a_roll(quick: Path) -> None:
+    """Or a gateway that all can reach would take itself for one that only this machine can."""
+    plain = quick.read_text()
+    quick.write_text(plain.replace("port = 0", 'port = 0\nhost = "0.0.0.0"\nkeys = ["one"]'))
+    with Worker(quick) as parent:
+        replace(quick, plain.replace("port = 0", 'port = 0\nkeys = ["two"]'))
+        parent.signal(signal.SIGHUP)
+        parent.until_said(RELOADED)
+        parent.signal(signal.SIGUSR2)
+        parent.until_said("takes the place of", 2)
+        replace(quick, plain)
+        parent.signal(signal.SIGHUP)
+        parent.until_said("refusing to listen on 0.0.0.0:0 without keys")
+        assert {answer(parent.port, b"/v1/models").status for _ in range(8)} == {401}
+
+
 def test_rolling_under_load_fails_no_request(quick: Path) -> None:
     """A client that pauses between two requests does not find its connection closed either."""
     with Worker(quick) as parent, Load(parent.port) as load, Load(parent.port, clients=2, pause=0.7) as slow:

@@ -16,11 +16,14 @@ _PIECE = 65536
 
 
 class Orders(msgspec.Struct, frozen=True):
-    """source: of its configuration. base: of the settings that only a start changes. sockets: to accept from."""
+    """source: of its configuration. base: of the settings that only another process takes up. first: of the sockets'.
+
+    sockets: to accept from."""
 
     number: int
     source: Source
     base: Source
+    first: Source
     sockets: list[tuple[int, int]]
 
 

@@ -44,7 +44,7 @@ def _nothing(_number: int, _frame: object) -> None:
 class Child:
     """A worker's process. ready: it accepts. deadline: when it is killed, should it still be there."""
 
-    def __init__(self, slot: "Slot", source: "Source", base: "Source") -> None:
+    def __init__(self, slot: "Slot", source: "Source", base: "Source", first: "Source") -> None:
         self.slot = slot
         self.source = source
         self.ready = False
@@ -62,7 +62,7 @@ class Child:
                 pass_fds=[theirs.fileno(), *[number for _, number in numbers]],
             )
         self.channel = Channel(ours)
-        self.channel.send(Orders(slot.number, source, base, numbers))
+        self.channel.send(Orders(slot.number, source, base, first, numbers))
 
     def __str__(self) -> str:
         return f"worker {self.slot.number} (process {self.process.pid})"
@@ -102,7 +102,7 @@ class Parent:
         if sys.platform == "win32":
             raise ConfigError("Windows cannot share sockets among workers; set no server.workers")
         self._server = config.server
-        self._source = self._base = self._last_base = config.source
+        self._first = self._source = self._base = self._last_base = config.source
         self._watch = Watch(config.files())
         self._look = monotonic() + POLL_SECONDS
         self._selector = selectors.DefaultSelector()
@@ -186,7 +186,7 @@ class Parent:
                 raise self._failure
 
     def _spawn(self, slot: Slot) -> Child:
-        child = Child(slot, self._source, self._base)
+        child = Child(slot, self._source, self._base, self._first)
         self._children.append(child)
         self._selector.register(child.channel, selectors.EVENT_READ, lambda: self._hear(child))
         return child

@@ -1,5 +1,6 @@
 """All that one configuration makes of a gateway, replaced whole when the configuration is."""
 
+from collections.abc import Sequence
 from time import time
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,10 @@ if TYPE_CHECKING:
     from tsuji.ledger.link import Ledger
 
 
-_FIXED = (
-    *("host", "port", "socket", "mode", "tls", "proxy_protocol", "more"),
-    *("trusted_proxies", "forwarded_header", "max_connections", "max_connections_per_address"),
-    *("workers", "secret"),
-)
-"""Settings of the server that only a start can change."""
+SOCKETS = ("host", "port", "socket", "mode", "tls", "proxy_protocol", "more", "workers")
+"""Settings of the server that are the listening sockets', and so the parent's: only a restart changes them."""
+_PROCESS = ("trusted_proxies", "forwarded_header", "max_connections", "max_connections_per_address", "secret")
+"""Those that another process takes up, as it does those of the ledger."""
 
 
 class Setup:
@@ -52,15 +51,20 @@ def check_reach(config: "Config", ledger: "Ledger | None") -> None:
 
 
 def settle(config: "Config", running: "Config") -> list[str]:
-    """What only a start can change stays as it is running; which settings that were."""
-    new, old = config.server, running.server
-    changed = [f"server.{name}" for name in _FIXED if _differ(new, old, name)]
-    for name in _FIXED:
-        setattr(new, name, getattr(old, name))
-    changed += [
-        f"ledger.{name}" for name in config.ledger.__struct_fields__ if _differ(config.ledger, running.ledger, name)
-    ]
+    """What a process cannot change stays as it is running; which settings that were."""
+    changed = keep(config, running, SOCKETS + _PROCESS)
+    ledger = config.ledger
+    changed += [f"ledger.{name}" for name in ledger.__struct_fields__ if _differ(ledger, running.ledger, name)]
     config.ledger = running.ledger
+    return changed
+
+
+def keep(config: "Config", running: "Config", names: Sequence[str]) -> list[str]:
+    """Settings of the server stay as they are running; which would have changed."""
+    new, old = config.server, running.server
+    changed = [f"server.{name}" for name in names if _differ(new, old, name)]
+    for name in names:
+        setattr(new, name, getattr(old, name))
     return changed
 
 

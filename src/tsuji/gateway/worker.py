@@ -20,7 +20,7 @@ from tsuji.ledger.link import STOP_SECONDS
 from .channel import Command, Orders, Word
 from .gateway import Gateway
 from .run import make, new_loop, settle_down
-from .setup import Setup, settle
+from .setup import SOCKETS, Setup, keep, settle
 
 log = logging.getLogger("tsuji.gateway")
 
@@ -69,7 +69,9 @@ class Worker:
         for _, sock in sockets:
             sock.set_inheritable(False)
         config = build_config(orders.source)
-        settle(config, build_config(orders.base))
+        base = build_config(orders.base)
+        keep(base, build_config(orders.first), SOCKETS)
+        settle(config, base)
         self._gateway = Gateway(config)
         await self._gateway.start(sockets)
         settle_down()
