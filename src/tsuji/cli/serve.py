@@ -36,14 +36,14 @@ def serve(
     """Start the gateway: OpenAI, Anthropic and Gemini wire formats in front of every provider."""
     from msgspec.structs import replace
 
-    from tsuji.config import build_config, read_source
+    from tsuji.config import read_source
     from tsuji.core.errors import ConfigError
 
     if once and ask is None:
         raise typer.BadParameter("--once needs --ask", param_hint="--once")
     source = replace(read_source(config), host=host, port=port, workers=_workers(workers))
     try:
-        code = _run(build_config(source)) if ask is None else _run_and_ask(source, ask, model, once)
+        code = _run(source) if ask is None else _run_and_ask(source, ask, model, once)
     except ConfigError as error:
         if error.param == "server.port":
             raise ConfigError(f"{error.message}, or pass --port NUMBER", param=error.param) from error
@@ -61,9 +61,15 @@ def _workers(asked: str | None) -> int | None:
     return int(asked)
 
 
-def _run(settings: "Config") -> int:
+def _run(source: "Source") -> int:
+    from tsuji.config import build_config
     from tsuji.gateway import serve
 
+    from .parent import become
+
+    settings = build_config(source)
+    if settings.server.workers is not None:
+        become(source)
     return serve(settings, on_ready=lambda url, keyed: announce(settings, url, keyed))
 
 
@@ -90,19 +96,11 @@ def _run_and_ask(source: "Source", question: str, model: str, once: bool) -> int
 
 
 def announce(settings: "Config", url: str, keyed: bool) -> None:
-    """Where it listens, and who may ask. keyed: clients must show a key, of the configuration or of the ledger."""
-    from tsuji import __version__
-
+    from .parent import announcement
     from .terminal import console
 
     out = console(error=True)
-    out.print(f"[bold]Tsuji {__version__}[/] listens on [bold cyan]{url}[/]")
-    if settings.server.keys:
-        count = len(settings.server.keys)
-        out.print("Clients must show its key." if count == 1 else f"Clients must show one of its {count} keys.")
-    elif keyed:
-        out.print("Clients must show a key: 'tsuji keys list' has them, 'tsuji keys create' makes one.")
-    else:
-        out.print("No keys are configured: whoever is on this machine may use it, nobody else can.")
-    if settings.routes:
-        out.print(f"Routes: {', '.join(settings.routes)}", markup=False)
+    first, *others = announcement(settings, url, keyed)
+    out.print(first, style="bold", markup=False)
+    for line in others:
+        out.print(line, markup=False)

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 SWEEP_SECONDS = 0.5
 DRAIN_SECONDS = 30.0
 _CUT_SECONDS = 1.0
+_TURNS = 3
+"""Of the loop, within which what has been accepted is a Connection."""
 _MAX_IDLE = 1024
 
 
@@ -128,6 +130,8 @@ class Gateway:
             await asyncio.sleep(delay)
         for listener in self._listeners:
             await listener.close(patient=patient)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
     async def stop(self, seconds: float = DRAIN_SECONDS, *, patient: bool = False) -> None:
         """No new connections; open requests have `seconds` to finish, then they are cut; pools are closed.

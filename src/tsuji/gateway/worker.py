@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Literal
 
 import msgspec
@@ -44,6 +45,14 @@ class Worker:
     async def run(self) -> int:
         """The exit status."""
         self._reader, self._writer = await asyncio.open_connection(sock=self._channel, limit=_LIMIT)
+        try:
+            return await self._run()
+        finally:
+            self._writer.close()
+            with suppress(ConnectionError):  # the parent may be gone
+                await self._writer.wait_closed()
+
+    async def _run(self) -> int:
         line = await self._line()
         if not line:
             return 0
@@ -53,7 +62,6 @@ class Worker:
         except TsujiError as error:
             kind = "config" if isinstance(error, ConfigError) else "ledger"
             self._say(Word("failed", text=error.message, kind=kind, param=error.param))
-            await self._writer.drain()
             return 1
         commands = asyncio.create_task(self._obey())
         await self._over.wait()
@@ -128,7 +136,8 @@ class Worker:
         )
 
     def _say(self, word: Word) -> None:
-        self._writer.write(msgspec.json.encode(word) + b"\n")
+        if not self._writer.is_closing():  # else the parent is gone
+            self._writer.write(msgspec.json.encode(word) + b"\n")
 
 
 def main() -> None:
