@@ -32,6 +32,8 @@ def serve(
     if once and ask is None:
         raise typer.BadParameter("--once needs --ask", param_hint="--once")
     settings = load_config(config)
+    if host is not None or port is not None:
+        settings.server.socket = None
     settings.server.host = host if host is not None else settings.server.host
     settings.server.port = port if port is not None else settings.server.port
     try:
@@ -76,6 +78,8 @@ def announce(settings: "Config", url: str, keyed: bool) -> None:
 
     out = console(error=True)
     out.print(f"[bold]Tsuji {__version__}[/] listens on [bold cyan]{url}[/]")
+    for more in settings.server.more:
+        out.print(f"and on {more}.", markup=False)
     if settings.server.keys:
         count = len(settings.server.keys)
         out.print("Clients must show its key." if count == 1 else f"Clients must show one of its {count} keys.")
