@@ -123,10 +123,10 @@ def response(data: bytes) -> None:
         seen: list[ResponseHead] = []
         parser = ResponseParser("it")
         parser.begin(bodies.append, seen.append)
-        for part in parts:
-            if _raises(parser.feed, part) is None and parser.complete:
-                break
-        _raises(parser.feed_eof)
+        with suppress(TsujiError):
+            for part in parts:
+                parser.feed(part)
+            parser.feed_eof()
         heads.append(seen)
     assert heads[0][:1] == heads[1][:1]
 
