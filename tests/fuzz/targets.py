@@ -158,8 +158,17 @@ def framings(data: bytes) -> None:
         _split(make, whole, pieces)
     for make in (framing.WholeEvents, framing.BareEvents):
         framed = make()
-        out = b"".join([framed.feed(piece) for piece in pieces]) + framed.close()
-        assert out.startswith(whole) or whole.rstrip(b"\r\n").endswith(out.rstrip(b"\r\n")) or out == b""
+        out = [framed.feed(piece) for piece in pieces]
+        assert all(piece.endswith((b"\n\n", b"\r\n\r\n")) for piece in out if piece)
+        assert b"".join([*out, framed.close()]).strip() == whole.strip()
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _requests(name: str) -> Target:
@@ -168,7 +177,7 @@ def _requests(name: str) -> Target:
 
     def one(body: bytes) -> None:
         fields = _raises(decode_fields, body)
-        if fields is not None:
+        if fields is not None and _is_utf8(body):  # the driver looks first
             _raises(check_spelling, fields, spoken)
             _raises(model_of, fields)
             wants_stream(fields)
