@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 GATEWAYS := .venv-gateways
 
-.PHONY: setup run test check format docs bench bench-gateway lock clean
+.PHONY: setup run test check format docs bench bench-gateway fuzz lock clean
 
 setup: $(VENV)/.ready
 
@@ -44,6 +44,11 @@ format: setup
 docs: setup
 	@$(BIN)/python scripts/provider_table.py
 	@$(BIN)/python scripts/dialect_matrix.py
+
+# Feeds each of tests/fuzz/targets.py for SECONDS; TARGETS="connection paths" only those. Crashes are kept in .fuzz.
+fuzz: setup
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || { echo "atheris, the fuzzer, has no wheel for this Python or machine"; exit 69; }
+	@$(BIN)/python -m tests.fuzz $(or $(SECONDS),20) $(TARGETS)
 
 bench: setup
 	@sh tests/install-servers.sh

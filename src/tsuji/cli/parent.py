@@ -26,7 +26,7 @@ def announcement(settings: "Config", url: str, keyed: bool) -> list[str]:
     """Where it listens, and who may ask. keyed: clients must show a key, of the configuration or of the ledger."""
     from tsuji import __version__
 
-    lines = [f"Tsuji {__version__} listens on {url}"]
+    lines = [f"Tsuji {__version__} listens on {url}", *[f"and on {more}." for more in settings.server.more]]
     if settings.server.keys:
         count = len(settings.server.keys)
         lines.append("Clients must show its key." if count == 1 else f"Clients must show one of its {count} keys.")

@@ -63,6 +63,8 @@ def build_config(source: Source) -> Config:
             raise _mistakes(path, problems.errors)
         config = _build(file, path.parent)
     server = config.server
+    if source.host is not None or source.port is not None:
+        server.socket = None
     server.host = server.host if source.host is None else source.host
     server.port = server.port if source.port is None else source.port
     server.workers = server.workers if source.workers is None else source.workers

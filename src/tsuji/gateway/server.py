@@ -101,8 +101,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         self._transport.set_write_buffer_limits(WRITE_AHEAD)
-        if not self.peer:
-            self.peer = plain(self._transport.get_extra_info("peername")[0])
+        if not self.peer and (peername := self._transport.get_extra_info("peername")):  # it may be gone by now
+            self.peer = plain(peername[0])
         self.deadline = self._loop.time() + HEAD_SECONDS
         if not self._gateway.take(self):
             self._transport.write(_BUSY)

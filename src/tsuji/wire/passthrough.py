@@ -1,7 +1,6 @@
 """Bodies that stay in their dialect: decoded one level deep, everything below kept as the bytes that came."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -55,26 +54,22 @@ def check_spelling(fields: Fields, dialect: Dialect) -> None:
     We, and JSON, take it for another field. Go's decoder, behind which providers stand, takes it for that one
     (https://pkg.go.dev/encoding/json#Unmarshal): "Model" would be asked for, and "model" have been allowed.
     """
-    known = _known(dialect.name)
+    known, folded = _SPELLED.get(dialect.name) or _spell(dialect)
     if fields.keys() <= known:
         return
-    for name in fields.keys() - known:
-        meant = _folded(dialect.name).get(name.casefold())
-        if meant is not None:
+    for name in fields:
+        if name not in known and (meant := folded.get(name.casefold())) is not None:
             raise InvalidRequestError(f"{name!r} is no field; write {meant!r}", param=name)
 
 
-@cache
-def _known(name: str) -> frozenset[str]:
-    from . import dialect
-
-    found = dialect(name)
-    return found.fields | found.embedding_fields | {"model", "stream"}
+_SPELLED: dict[str, tuple[frozenset[str], dict[str, str]]] = {}
+"""Of each dialect: its fields, and the same by how they are spelled without regard to case."""
 
 
-@cache
-def _folded(name: str) -> dict[str, str]:
-    return {known.casefold(): known for known in _known(name)}
+def _spell(dialect: Dialect) -> tuple[frozenset[str], dict[str, str]]:
+    known = dialect.fields | dialect.embedding_fields | {"model", "stream"}
+    found = _SPELLED[dialect.name] = known, {name.casefold(): name for name in known}
+    return found
 
 
 def wants_stream(fields: Fields, otherwise: bool = False) -> bool:
