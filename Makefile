@@ -7,7 +7,7 @@ GATEWAYS := .venv-gateways
 
 COMPILED := .compiled
 
-.PHONY: setup run test check format docs bench bench-gateway compiled lock clean
+.PHONY: setup run test check format docs bench bench-gateway compiled fuzz lock clean
 
 setup: $(VENV)/.ready
 
@@ -59,6 +59,11 @@ $(COMPILED)/.ready: setup.py $(VENV)/.ready $(shell find src/tsuji -name '*.py')
 	@TSUJI_COMPILE=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 		--target $(COMPILED) .
 	@touch $@
+
+# Feeds each of tests/fuzz/targets.py for SECONDS; TARGETS="connection paths" only those. Crashes are kept in .fuzz.
+fuzz: setup
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || { echo "atheris, the fuzzer, has no wheel for this Python or machine"; exit 69; }
+	@$(BIN)/python -m tests.fuzz $(or $(SECONDS),20) $(TARGETS)
 
 bench: setup
 	@sh tests/install-servers.sh

@@ -10,6 +10,7 @@ import pytest
 
 from tests import answers
 from tests.cli.conftest import TSUJI, Run, configure
+from tests.ledger.workers import processes
 from tests.scripted import Scripted
 
 
@@ -60,6 +61,36 @@ def test_without_once_it_keeps_serving_until_interrupted(
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
+
+
+def test_with_workers_its_process_becomes_their_parent(
+    tmp_path: Path, environment: dict[str, str], scripted: Callable[..., Scripted]
+) -> None:
+    file = configure(tmp_path, scripted(answers.stream("openai")))
+    file.write_text(file.read_text() + "enabled = false\n")
+    command = [TSUJI, "serve", "--workers", "2", "--port", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert re.match(r"Tsuji .* listens on http://127\.0\.0\.1:\d+\n", process.stderr.readline())
+        assert process.stderr.readline().startswith("No keys are configured")
+        assert process.stderr.readline() == "Routes: fast\n"
+        loaded = Path(f"/proc/{process.pid}/maps").read_text()
+        assert not [name for name in ("uvloop", "httptools", "_ssl", "_sqlite3") if name in loaded]
+        workers = [number for number, (parent, _) in processes().items() if parent == process.pid]
+        assert len(workers) == 2
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+        assert process.stderr.read() == ""
+
+
+def test_workers_are_counted_from_one(tsuji: Run, tmp_path: Path) -> None:
+    assert tsuji("serve", "--workers", "0").returncode == 2
+    (tmp_path / "tsuji.toml").write_text("[server]\nworkers = 0\n")
+    ran = tsuji("serve")
+    assert (ran.returncode, "line 2: server.workers: " in ran.stderr) == (2, True)
+    (tmp_path / "tsuji.toml").write_text("[server]\nworkers = 1\nsecret = 'short'\n")
+    ran = tsuji("serve", "--port", "0")
+    assert (ran.returncode, "shorter than 16 characters" in ran.stderr) == (2, True)
 
 
 @pytest.mark.usefixtures("local_engine")  # fetches the model, or skips and says why

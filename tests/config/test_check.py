@@ -27,6 +27,25 @@ BROKEN: list[tuple[str, int | None, str, str]] = [
         "server.host",
         "refuses to listen on 0.0.0.0 without keys",
     ),
+    ('[server]\nsocket = "x"\nsocket_mode = "999"\n', 3, "server.socket_mode", "three octal digits"),
+    ("[server]\nsocket_mode = 660\n", 2, "server.socket_mode", "must be text, not a whole number"),
+    ("[server]\nproxy_protocol = true\n", 2, "server.proxy_protocol", "believes nobody yet"),
+    ('[server]\ntrusted_proxies = ["10.0.0.1/8"]\n', 2, "server.trusted_proxies[0]", "no address or range"),
+    (
+        '[ledger]\nenabled = false\n[server]\ntrusted_proxies = ["unix"]\n',
+        4,
+        "server.trusted_proxies",
+        "refuses to be reached through proxies without keys",
+    ),
+    (
+        '[ledger]\nenabled = false\n[[server.listen]]\nhost = "::"\n',
+        4,
+        "server.listen[0].host",
+        "refuses to listen on :: without keys",
+    ),
+    ('[server]\ntls = { certificate = "x" }\n', 2, "server.tls", "'key' is missing"),
+    ('[server]\nforwarded_header = "x-real-ip"\n', 2, "server.forwarded_header", "is not one of"),
+    ("[server]\nmax_connections = 0\n", 2, "server.max_connections", "at least 1"),
     ('[ledger]\nurl = "mysql://x/y"\n', 2, "ledger.url", "must begin with postgresql"),
     ('[ledger]\non_failure = "panic"\n', 2, "ledger.on_failure", "'panic' is not one of: continue, stop"),
     ("server = 1\n", 1, "server", "must be a table, not a whole number"),
@@ -229,3 +248,24 @@ def test_windows_line_ends_and_a_byte_order_mark_count_as_written(tmp_path: Path
     file = tmp_path / "tsuji.toml"
     file.write_bytes(b"\xef\xbb\xbf[server]\r\n# two\r\nport = 0\r\nhots = 1\r\n")
     assert [(p.line, p.key) for p in _errors(file)] == [(4, "server.hots")]
+
+
+def test_places_to_listen_at(tmp_path: Path) -> None:
+    file = tmp_path / "tsuji.toml"
+    file.write_text(
+        '[server]\nsocket = "s"\nsocket_mode = "0660"\ntrusted_proxies = ["unix", "10.0.0.0/8"]\nkeys = ["k"]\n'
+        "proxy_protocol = true\n[[server.listen]]\nport = 1\n"
+        'tls = { certificate = "c", key = "/k", client_ca = "ca" }\n'
+    )
+    assert [problem.key for problem in check_config(file)] == [
+        "server.listen[0].tls.certificate",
+        "server.listen[0].tls.key",
+        "server.listen[0].tls.client_ca",
+    ]
+    server = load_config(file).server
+    main, more = server.listeners
+    assert (main.socket, main.mode, main.tls, main.proxy_protocol) == (tmp_path / "s", 0o660, None, True)
+    assert more.tls is not None
+    assert (more.port, more.tls.certificate, more.tls.key) == (1, tmp_path / "c", Path("/k"))
+    assert not server.is_local
+    assert server.trusted_proxies == ("unix", "10.0.0.0/8")

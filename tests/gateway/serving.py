@@ -53,7 +53,8 @@ class Serving:
         self.loop = loop
         self._thread = thread
         self.url = gateway.url
-        self.port = int(gateway.url.rsplit(":", 1)[1])
+        port = gateway.url.rsplit(":", 1)[1]
+        self.port = int(port) if port.isdigit() else 0  # a Unix socket has none
 
     def call(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
@@ -152,8 +153,9 @@ def aws_messages(body: bytes) -> list[tuple[str, Any]]:
 class Client:
     """A socket, and just enough HTTP to read answers off it."""
 
-    def __init__(self, port: int, timeout: float = 60.0) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(self, port: int, timeout: float = 60.0, sock: socket.socket | None = None) -> None:
+        """sock: connected already, with TLS on it or not."""
+        self.sock = sock or socket.create_connection(("127.0.0.1", port), timeout)
         self._buffer = b""
 
     def __enter__(self) -> Self:

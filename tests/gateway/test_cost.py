@@ -8,8 +8,7 @@ import pytest
 from tests import answers
 from tests.gateway import asking
 from tests.scripted import Reply
-from tsuji import Config
-from tsuji.config import ProviderConfig
+from tsuji.config import Config, LedgerConfig, ProviderConfig, Server
 from tsuji.wire import DIALECTS, dialect
 
 FLEX = (10 * 0.125 + 5 * 1) / 1e6
@@ -29,7 +28,7 @@ def test_the_service_tier_sets_the_price(client: str, stream: bool, serve: Any, 
         reply = Reply(reply.body.replace(plain, b'"service_tier": "flex"'))
     url = scripted(reply).url
     provider = ProviderConfig(base_url=url, api_key="k")
-    gateway = serve(Config(providers={"openai": provider}))
+    gateway = serve(Config(Server(port=0), {"openai": provider}, ledger=LedgerConfig(enabled=False)))
     path, body = asking.chat(client, model="openai:gpt-5-mini", stream=stream)
     asked = {"service_tier": "flex"} if client == "openai" else {}
     answer = gateway.ask(path, body | asked)

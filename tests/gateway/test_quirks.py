@@ -8,7 +8,7 @@ import pytest
 from tests import answers
 from tests.gateway.serving import Serving
 from tests.scripted import Scripted
-from tsuji.config import Config, ProviderConfig, Server
+from tsuji.config import Config, LedgerConfig, ProviderConfig, Server
 
 Serve = Callable[[Config], Serving]
 Start = Callable[..., Scripted]
@@ -17,7 +17,7 @@ HI = [{"role": "user", "content": "hi"}]
 
 def serving(serve: Serve, id: str, server: Scripted, **more: Any) -> Serving:
     provider = ProviderConfig(base_url=server.url + "/v1", api_key="k", **more)
-    return serve(Config(server=Server(port=0), providers={id: provider}))
+    return serve(Config(Server(port=0), {id: provider}, ledger=LedgerConfig(enabled=False)))
 
 
 def asked(call: str, result: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from tests import answers
 from tests.gateway.serving import Serving
 from tests.scripted import Reply, Scripted
-from tsuji.config import Config, ProviderConfig, Server
+from tsuji.config import Config, LedgerConfig, ProviderConfig, Server
 
 Serve = Callable[[Config], Serving]
 Start = Callable[..., Scripted]
@@ -34,7 +34,7 @@ def spoken(server: Scripted, claude: Scripted, **more: Any) -> Config:
             "responses": {},
         },
     )
-    return Config(server=Server(port=0), providers={"p": provider})
+    return Config(Server(port=0), {"p": provider}, ledger=LedgerConfig(enabled=False))
 
 
 def test_a_client_is_relayed_in_its_own_dialect(serve: Serve, scripted: Start) -> None:
@@ -78,7 +78,7 @@ def test_vectors_are_asked_of_a_variant_that_says_where(serve: Serve, scripted: 
         provider = ProviderConfig(
             dialect="gemini", base_url=main.url, dialects={"openai": {"base_url": other.url, "endpoints": endpoints}}
         )
-        serving = serve(Config(server=Server(port=0), providers={"p": provider}))
+        serving = serve(Config(Server(port=0), {"p": provider}, ledger=LedgerConfig(enabled=False)))
         answer = serving.ask("/v1/embeddings", {"model": "p:m", "input": "hi"})
         assert answer.json()["data"][0]["embedding"] == [expected]
     assert other.last.target == "/vectors"
@@ -96,7 +96,7 @@ def test_as_others_host_claude(serve: Serve, scripted: Start, path: str, stream:
         endpoints={"chat": "/{model}:rawPredict", "stream": "/{model}:streamRawPredict"},
         quirks=VERTEX,
     )
-    serving = serve(Config(server=Server(port=0), providers={"p": provider}))
+    serving = serve(Config(Server(port=0), {"p": provider}, ledger=LedgerConfig(enabled=False)))
     answer = serving.ask(path, {"model": "p:claude@1", "max_tokens": 9, "messages": HI, "stream": stream})
     assert answer.status == 200
     assert server.last.target == f"/models/claude%401:{'streamRawPredict' if stream else 'rawPredict'}"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -278,3 +279,9 @@ def test_a_disk_that_is_really_full(small_disk: Path, turn: Turn) -> None:
     assert not spool.failure
     spool.close()
     assert records(small_disk) == written
+
+
+def test_a_text_that_is_not_utf8_is_no_record() -> None:
+    """Found by fuzzing: it came out as another exception, which would have held up all records behind it."""
+    with pytest.raises(msgspec.DecodeError, match="not UTF-8"):
+        decode(encode(record("abcdef")).replace(b"abcdef", b"abc\xffef"))

@@ -5,9 +5,10 @@ import sys
 
 import typer
 
-from tsuji.core.errors import ConfigError, InvalidRequestError, MissingApiKeyError, TsujiError
+from tsuji.core.errors import TsujiError
 
 from . import chat, config, keys, models, providers, serve, usage, version
+from .parent import exit_code
 
 app = typer.Typer(
     name="tsuji",
@@ -32,16 +33,9 @@ def run() -> int:
         app()
     except TsujiError as error:
         sys.stderr.write(f"tsuji: {error}\n")
-        return _exit_code(error)
+        return exit_code(error)
     except BrokenPipeError:
         # Whoever read our output has gone; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
-
-
-def _exit_code(error: TsujiError) -> int:
-    if isinstance(error, ConfigError | MissingApiKeyError):
-        return 2
-    # What a provider refuses is a failure; what never left this machine was asked for in a wrong way.
-    return 2 if isinstance(error, InvalidRequestError) and error.provider is None else 1

@@ -7,7 +7,7 @@ import typer
 from .options import ConfigFile
 
 if TYPE_CHECKING:
-    from tsuji.config import Config
+    from tsuji.config import Config, Source
 
 
 def serve(
@@ -18,6 +18,14 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port; 0 takes any. Default: 4141.", show_default=False)
     ] = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Processes under one parent; 'auto': one per core. Default: one, alone.",
+            show_default=False,
+        ),
+    ] = None,
     ask: Annotated[
         str | None,
         typer.Option(help="Once it listens, ask it this through its own OpenAI endpoint.", show_default=False),
@@ -26,16 +34,16 @@ def serve(
     once: Annotated[bool, typer.Option("--once", help="Stop after the answer to --ask.")] = False,
 ) -> None:
     """Start the gateway: OpenAI, Anthropic and Gemini wire formats in front of every provider."""
-    from tsuji.config import load_config
+    from msgspec.structs import replace
+
+    from tsuji.config import read_source
     from tsuji.core.errors import ConfigError
 
     if once and ask is None:
         raise typer.BadParameter("--once needs --ask", param_hint="--once")
-    settings = load_config(config)
-    settings.server.host = host if host is not None else settings.server.host
-    settings.server.port = port if port is not None else settings.server.port
+    source = replace(read_source(config), host=host, port=port, workers=_workers(workers))
     try:
-        code = _run(settings) if ask is None else _run_and_ask(settings, ask, model, once)
+        code = _run(source) if ask is None else _run_and_ask(source, ask, model, once)
     except ConfigError as error:
         if error.param == "server.port":
             raise ConfigError(f"{error.message}, or pass --port NUMBER", param=error.param) from error
@@ -43,20 +51,39 @@ def serve(
     raise typer.Exit(code)
 
 
-def _run(settings: "Config") -> int:
+def _workers(asked: str | None) -> int | None:
+    from tsuji.config.load import cores
+
+    if asked is None or asked == "auto":
+        return cores() if asked else None
+    if not asked.isdecimal() or not int(asked):
+        raise typer.BadParameter("must be a number from 1, or 'auto'", param_hint="--workers")
+    return int(asked)
+
+
+def _run(source: "Source") -> int:
+    from tsuji.config import build_config
     from tsuji.gateway import serve
 
+    from .parent import become
+
+    settings = build_config(source)
+    if settings.server.workers is not None:
+        become(source)
     return serve(settings, on_ready=lambda url, keyed: announce(settings, url, keyed))
 
 
-def _run_and_ask(settings: "Config", question: str, model: str, once: bool) -> int:
+def _run_and_ask(source: "Source", question: str, model: str, once: bool) -> int:
     from secrets import token_urlsafe
 
+    from msgspec.structs import replace
+
+    from tsuji.config import build_config
     from tsuji.gateway import serve
 
     from .ask import Asking
 
-    settings.server.own_key = token_urlsafe()
+    settings = build_config(replace(source, own_key=token_urlsafe()))
     asking = Asking(settings, question, model, once)
 
     def ready(url: str, keyed: bool) -> None:
@@ -69,19 +96,11 @@ def _run_and_ask(settings: "Config", question: str, model: str, once: bool) -> i
 
 
 def announce(settings: "Config", url: str, keyed: bool) -> None:
-    """Where it listens, and who may ask. keyed: clients must show a key, of the configuration or of the ledger."""
-    from tsuji import __version__
-
+    from .parent import announcement
     from .terminal import console
 
     out = console(error=True)
-    out.print(f"[bold]Tsuji {__version__}[/] listens on [bold cyan]{url}[/]")
-    if settings.server.keys:
-        count = len(settings.server.keys)
-        out.print("Clients must show its key." if count == 1 else f"Clients must show one of its {count} keys.")
-    elif keyed:
-        out.print("Clients must show a key: 'tsuji keys list' has them, 'tsuji keys create' makes one.")
-    else:
-        out.print("No keys are configured: whoever is on this machine may use it, nobody else can.")
-    if settings.routes:
-        out.print(f"Routes: {', '.join(settings.routes)}", markup=False)
+    first, *others = announcement(settings, url, keyed)
+    out.print(first, style="bold", markup=False)
+    for line in others:
+        out.print(line, markup=False)

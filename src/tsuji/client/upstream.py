@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tsuji.core.errors import MissingApiKeyError, UnsupportedParameterError
+from tsuji.core.errors import InvalidRequestError, MissingApiKeyError, UnsupportedParameterError
 from tsuji.core.provider import Provider
 from tsuji.http.message import render_headers
 from tsuji.http.url import Origin, split_url
@@ -32,13 +32,18 @@ class Upstream(msgspec.Struct, frozen=True):
     query: str = ""
     signer: "Signer | None" = None
 
+    def __repr__(self) -> str:
+        return f"Upstream({self.provider.id!r}, {str(self.origin)!r})"  # its headers and its query carry the key
+
     def target(self, operation: str, path: str, model: str, stream: bool = False) -> bytes:
         """The request target of `operation` ("chat", "embeddings", "models", "count_tokens").
 
         path: below the base URL, as the dialect renders it; the provider's own path for the operation replaces it,
         its query stays. stream: of a chat, that its answer is to come as one. Raises UnsupportedParameterError for an
-        operation that the provider does not have.
+        operation that the provider does not have, InvalidRequestError for a name that no path segment can be.
         """
+        if model in (".", ".."):
+            raise InvalidRequestError(f"{model!r} is no model's name, but a way through a path", param="model")
         served = "chat" if operation == "count_tokens" else operation  # who answers a prompt is asked how long it is
         if served not in self.provider.operations:
             raise UnsupportedParameterError(_lacks(self.provider, operation), provider=self.provider.id, param="model")

@@ -7,26 +7,32 @@ an unknown key is an error, not a comment.
 """
 
 from .caching import CacheConfig, CacheRule, SemanticRule
-from .config import Config, LedgerConfig, Server
+from .config import Config, LedgerConfig, Listen, Server, Tls
 from .home import default_home
-from .load import check_config, config_path, config_schema, load_config
+from .load import build_config, check_config, config_path, config_schema, load_config, read_source
 from .problem import Problem
 from .provider import ProviderConfig
 from .secret import Secret
+from .source import Source
 
 __all__ = [
     "CacheConfig",
     "CacheRule",
     "Config",
     "LedgerConfig",
+    "Listen",
     "ProviderConfig",
     "Server",
+    "Tls",
     "Problem",
     "Secret",
     "SemanticRule",
+    "Source",
+    "build_config",
     "check_config",
     "config_path",
     "config_schema",
     "default_home",
     "load_config",
+    "read_source",
 ]

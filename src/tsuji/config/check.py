@@ -13,19 +13,21 @@ from tsuji.core.errors import ConfigError, InvalidRequestError, TsujiError
 from tsuji.core.model import ModelRef
 from tsuji.core.provider import OF_CREDENTIALS, Provider, filled, placeholders
 from tsuji.http.message import render_headers
-from tsuji.http.url import is_loopback, split_url
+from tsuji.http.url import split_url
 from tsuji.wire import DIALECTS, dialect
 
+from .check_secret import secret_is_there
+from .check_server import check_server
 from .problem import Path, Problems
 from .provider import merge, model_ref, needed, provider_config, setting
 from .reader import MISSING
-from .schema import FileTable, LedgerTable, ProviderTable, RouteTable, ServerTable, TargetTable
+from .schema import FileTable, LedgerTable, ProviderTable, RouteTable, TargetTable
 from .secret import Secret
 
 
 def check(file: FileTable, folder: Folder, problems: Problems) -> None:
     """Notes what is wrong with `file`. folder: of the file, for secrets in files."""
-    _server(file.server, file.ledger.enabled, folder, problems)
+    check_server(file.server, file.ledger.enabled, folder, problems)
     _ledger(file.ledger, folder, problems)
     for id, provider in file.providers.items():
         _provider(id, provider, ("providers", id), folder, problems)
@@ -38,38 +40,13 @@ def check(file: FileTable, folder: Folder, problems: Problems) -> None:
     _cache(file, folder, problems)
 
 
-def _server(server: ServerTable, ledger: bool, folder: Folder, problems: Problems) -> None:
-    """ledger: there is one, and it may have keys too."""
-    if not is_loopback(server.host) and not server.keys:
-        problems.add(
-            ("server", "host"),
-            f"the gateway refuses to listen on {server.host} without keys; make one with 'tsuji keys create', "
-            f"add keys under [server], or use 127.0.0.1",
-            "warning" if ledger else "error",
-        )
-    if server.secret is not None:
-        _secret_is_there(server.secret, ("server", "secret"), folder, problems)
-    for at, key in enumerate(server.keys):
-        if key is not MISSING:
-            _secret_is_there(key, ("server", "keys", at), folder, problems)
-
-
 def _ledger(ledger: LedgerTable, folder: Folder, problems: Problems) -> None:
     if ledger.url is None:
         return
-    _secret_is_there(ledger.url, ("ledger", "url"), folder, problems)
+    secret_is_there(ledger.url, ("ledger", "url"), folder, problems)
     url = Secret(ledger.url, folder).reveal()
     if url is not None and not url.startswith(("postgresql://", "postgresql+psycopg://", "sqlite:///")):
         problems.add(("ledger", "url"), "must begin with postgresql+psycopg:// or sqlite:///")
-
-
-def _secret_is_there(source: str, path: Path, folder: Folder, problems: Problems) -> None:
-    if source in ("", "env:", "file:"):
-        problems.add(path, "is empty; write the key itself, env:NAME or file:PATH")
-        return
-    secret = Secret(source, folder)
-    if secret.reveal() is None:
-        problems.add(path, f"{secret.where} is not there or is empty, here and now", "warning")
 
 
 def _provider(id: str, table: ProviderTable, path: Path, folder: Folder, problems: Problems) -> None:
@@ -93,7 +70,7 @@ def _provider(id: str, table: ProviderTable, path: Path, folder: Folder, problem
             added = provider.endpoints.get("chat") or dialect(provider.dialect).chat_path("m", False)
         _base_url(table.base_url, added, (*path, "base_url"), problems)
     if table.api_key is not None:
-        _secret_is_there(table.api_key, (*path, "api_key"), folder, problems)
+        secret_is_there(table.api_key, (*path, "api_key"), folder, problems)
     _headers(table.headers, path, problems)
     for name, variant in (table.dialects or {}).items():
         _headers(variant.headers, (*path, "dialects", name), problems)
@@ -234,7 +211,7 @@ def _prices(file: FileTable, problems: Problems) -> None:
 def _cache(file: FileTable, folder: Folder, problems: Problems) -> None:
     redis = file.cache.redis
     if redis is not None:
-        _secret_is_there(redis, ("cache", "redis"), folder, problems)
+        secret_is_there(redis, ("cache", "redis"), folder, problems)
         url = Secret(redis, folder).reveal()
         if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
             problems.add(("cache", "redis"), "must begin with redis://, rediss:// or unix://")

@@ -11,11 +11,13 @@ from tsuji import catalog
 from tsuji.core.errors import ConfigError, InvalidRequestError, MissingApiKeyError, ModelNotFoundError
 from tsuji.core.provider import Provider
 from tsuji.core.timeouts import Timeouts
+from tsuji.http.url import is_loopback
 from tsuji.routing import Route, Target
 
 from .caching import CacheConfig
 from .provider import ProviderConfig, merge, model_ref, relocated
 from .secret import Secret
+from .source import Source
 
 if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
@@ -23,16 +25,69 @@ if TYPE_CHECKING:
 _ROUTES_KEPT = 4096
 
 
+class Tls(msgspec.Struct, frozen=True):
+    """PEM files: a certificate with its chain, its key; and, if clients must show certificates, their authorities."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+
+class Listen(msgspec.Struct, frozen=True, kw_only=True):
+    """One place to listen. socket: of a Unix socket, in place of host and port. mode: its permissions."""
+
+    host: str = "127.0.0.1"
+    port: int = 4141
+    socket: Path | None = None
+    mode: int = 0o600
+    tls: Tls | None = None
+    proxy_protocol: bool = False
+
+    @property
+    def is_local(self) -> bool:
+        """Only programs on this machine can reach it, but for those that somebody lets in through a proxy."""
+        return not self.proxy_protocol and (self.socket is not None or is_loopback(self.host))
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return str(self.socket) if self.socket is not None else f"{host}:{self.port}"
+
+
 class Server:
     """Where the gateway listens, and who may ask.
 
+    socket, mode, tls, proxy_protocol: see Listen; more: other places to listen at. trusted_proxies: addresses, ranges
+    and "unix". forwarded_header: in which they say whom they ask for. max_connections: None is what open files allow.
     keys: given as literals, `env:NAME`, `file:PATH` or Secret; the property is what they stand for.
     allowed_hosts: names beside loopback's that a request may name while there are no keys.
     allowed_origins: of web pages that may call. secret: what the ledger's keys are hashed with; None: made once.
     own_key: of this process, for a question to itself; "" where it has none. Others need a key no more for it.
+    workers: processes under one parent; None: one process without a parent. drain: seconds that requests have to finish
+    when a worker ends; drain_delay: seconds before that in which only readiness says so.
     """
 
-    __slots__ = ("_keys", "allowed_hosts", "allowed_origins", "host", "max_body", "own_key", "port", "secret")
+    __slots__ = (
+        "_keys",
+        "allowed_hosts",
+        "allowed_origins",
+        "drain",
+        "drain_delay",
+        "forwarded_header",
+        "host",
+        "max_body",
+        "max_connections",
+        "max_connections_per_address",
+        "mode",
+        "more",
+        "own_key",
+        "port",
+        "proxy_protocol",
+        "secret",
+        "socket",
+        "tls",
+        "trusted_proxies",
+        "workers",
+    )
 
     def __init__(
         self,
@@ -43,15 +98,40 @@ class Server:
         allowed_hosts: Sequence[str] = (),
         allowed_origins: Sequence[str] = (),
         secret: str | Secret | None = None,
+        *,
+        workers: int | None = None,
+        drain: float = 30.0,
+        drain_delay: float = 0.0,
+        socket: Path | None = None,
+        mode: int = 0o600,
+        tls: Tls | None = None,
+        proxy_protocol: bool = False,
+        more: Sequence[Listen] = (),
+        trusted_proxies: Sequence[str] = (),
+        forwarded_header: str = "x-forwarded-for",
+        max_connections: int | None = None,
+        max_connections_per_address: int | None = None,
     ) -> None:
         self.host = host
         self.port = port
+        self.socket = socket
+        self.mode = mode
+        self.tls = tls
+        self.proxy_protocol = proxy_protocol
+        self.more = tuple(more)
+        self.trusted_proxies = tuple(trusted_proxies)
+        self.forwarded_header = forwarded_header
+        self.max_connections = max_connections
+        self.max_connections_per_address = max_connections_per_address
         self._keys = tuple([Secret.of(key) for key in keys])
         self.max_body = max_body
         self.allowed_hosts = tuple(allowed_hosts)
         self.allowed_origins = tuple(allowed_origins)
         self.secret = None if secret is None else Secret.of(secret)
         self.own_key = ""
+        self.workers = workers
+        self.drain = drain
+        self.drain_delay = drain_delay
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -65,6 +145,29 @@ class Server:
                 )
             found.append(key)
         return tuple(found)
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """That the configuration names, as it names them."""
+        return self._keys if self.secret is None else (*self._keys, self.secret)
+
+    @property
+    def listeners(self) -> tuple[Listen, ...]:
+        """All places to listen at, the main one first."""
+        main = Listen(
+            host=self.host,
+            port=self.port,
+            socket=self.socket,
+            mode=self.mode,
+            tls=self.tls,
+            proxy_protocol=self.proxy_protocol,
+        )
+        return (main, *self.more)
+
+    @property
+    def is_local(self) -> bool:
+        """Only programs on this machine can reach it. Behind a proxy there is somebody else."""
+        return not self.trusted_proxies and all(listen.is_local for listen in self.listeners)
 
     def __repr__(self) -> str:
         return f"Server(host={self.host!r}, port={self.port}, keys={list(self._keys)})"
@@ -87,7 +190,8 @@ class Config:
     """All of it. Immutable by convention; every question that the request path asks is answered from here.
 
     providers: by id; a name of the catalogue overrides it. routes: by the name that clients ask for.
-    prices: "provider:model" -> a price that stands in place of the known one.
+    prices: "provider:model" -> a price that stands in place of the known one. source: what it was made of, where that
+    was a file or the defaults.
     """
 
     def __init__(
@@ -107,8 +211,16 @@ class Config:
         self.routes = dict(routes or {})
         self.drop_params = drop_params
         self.prices = dict(prices or {})
+        self.source: Source | None = None
         self._merged: dict[str, Provider] = {}
         self._direct: dict[str, Route] = {}
+
+    def files(self) -> set[Path]:
+        """That it depends on: its own, and those that secrets are read from."""
+        given = [Secret.of(provider.api_key) for provider in self.providers.values() if provider.api_key is not None]
+        secrets = [*given, *self.server.secrets, *([] if self.ledger.url is None else [self.ledger.url])]
+        files = {file for secret in secrets if (file := secret.file) is not None}
+        return files if self.source is None or self.source.path is None else {*files, Path(self.source.path)}
 
     def provider_ids(self) -> tuple[str, ...]:
         """The catalogue's and the configuration's own, in alphabetical order."""

@@ -1,6 +1,7 @@
 """Finding the file, reading it, and building the configuration in memory."""
 
 import os
+import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +14,16 @@ from tsuji.core.timeouts import Timeouts
 from tsuji.routing import Route, Target
 
 from .caching import CacheConfig, CacheRule, SemanticRule
-from .config import Config, LedgerConfig, Server
+from .config import Config, LedgerConfig, Listen, Server, Tls
 from .provider import ProviderConfig, model_ref, provider_config
 from .secret import Secret
+from .source import Source
 
 if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
 
     from .problem import Problem, Problems
-    from .schema import FileTable, LedgerTable, PriceTable, RouteTable
+    from .schema import FileTable, LedgerTable, ListenTable, PriceTable, RouteTable, ServerTable
 
 
 def config_path() -> Path | None:
@@ -38,20 +40,61 @@ def load_config(path: Path | str | None = None) -> Config:
 
     Raises ConfigError with every mistake and its line.
     """
+    return build_config(read_source(path))
+
+
+def read_source(path: Path | str | None = None) -> Source:
+    """What `load_config` makes its configuration of. Raises ConfigError for a file that cannot be read."""
     path = Path(path) if path is not None else config_path()
     if path is None:
-        return Config()
-    file, problems = _checked(path)
-    errors = problems.errors
-    if file is None or errors:
-        lines = "\n  ".join([str(problem) for problem in errors])
-        raise ConfigError(f"{path} has {len(errors)} mistake{'s' * (len(errors) > 1)}\n  {lines}", param=errors[0].key)
-    return _build(file, path.parent)
+        return Source()
+    try:
+        return Source(str(path), path.read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise _mistakes(path, [_unreadable(path, error)]) from None
+
+
+def build_config(source: Source) -> Config:
+    """Raises ConfigError with every mistake and its line."""
+    if source.path is None:
+        config = Config()
+    else:
+        path = Path(source.path)
+        file, problems = _checked(source.text, path.parent)
+        if file is None or problems.errors:
+            raise _mistakes(path, problems.errors)
+        config = _build(file, path.parent)
+    server = config.server
+    if source.host is not None or source.port is not None:
+        server.socket = None
+    server.host = server.host if source.host is None else source.host
+    server.port = server.port if source.port is None else source.port
+    server.workers = server.workers if source.workers is None else source.workers
+    server.own_key = source.own_key
+    config.source = source
+    return config
+
+
+def _mistakes(path: Path, errors: "list[Problem]") -> ConfigError:
+    lines = "\n  ".join([str(problem) for problem in errors])
+    return ConfigError(f"{path} has {len(errors)} mistake{'s' * (len(errors) > 1)}\n  {lines}", param=errors[0].key)
+
+
+def _unreadable(path: Path, error: OSError | UnicodeDecodeError) -> "Problem":
+    from .problem import Problem
+
+    reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+    return Problem(None, "", f"{path} cannot be read: {reason}")
 
 
 def check_config(path: Path | str) -> "list[Problem]":
     """Everything that is or may be wrong with the file, in the order of its lines. Empty: nothing is."""
-    found = _checked(Path(path))[1].found
+    path = Path(path)
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        return [_unreadable(path, error)]
+    found = _checked(text, path.parent)[1].found
     return sorted(found, key=lambda problem: problem.line or 0)
 
 
@@ -63,21 +106,15 @@ def config_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "tsuji.toml", **schema}
 
 
-def _checked(path: Path) -> "tuple[FileTable | None, Problems]":
+def _checked(text: str, folder: Path) -> "tuple[FileTable | None, Problems]":
     import tomllib
 
     from .check import check
     from .lines import key_lines
-    from .problem import Problem, Problems
+    from .problem import Problems
     from .reader import read
 
     nothing = Problems({})
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        nothing.found.append(Problem(None, "", f"{path} cannot be read: {reason}"))
-        return None, nothing
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -85,7 +122,7 @@ def _checked(path: Path) -> "tuple[FileTable | None, Problems]":
         return None, nothing
     problems = Problems(key_lines(text.replace("\r\n", "\n")))
     file = read(document, problems)
-    check(file, path.parent, problems)
+    check(file, folder, problems)
     return file, problems
 
 
@@ -100,7 +137,6 @@ def _syntax(message: str, last: int) -> "Problem":
 
 
 def _build(file: "FileTable", folder: Path) -> Config:
-    server = file.server
     providers = {catalog.canonical(id): provider_config(table, folder) for id, table in file.providers.items()}
     prices: dict[str, Price] = {}
     for route in file.routes.values():
@@ -108,21 +144,61 @@ def _build(file: "FileTable", folder: Path) -> Config:
             if not isinstance(target, str) and target.price is not None:
                 prices[str(model_ref(target.model))] = _price(target.price)
     return Config(
-        server=Server(
-            host=server.host,
-            port=server.port,
-            keys=[Secret(key, folder) for key in server.keys],
-            max_body=server.max_body,
-            allowed_hosts=server.allowed_hosts,
-            allowed_origins=server.allowed_origins,
-            secret=Secret(server.secret, folder) if server.secret is not None else None,
-        ),
+        server=_server(file.server, folder),
         ledger=_ledger(file.ledger, folder),
         providers=providers,
         routes={name: _route(name, table, providers) for name, table in file.routes.items()},
         drop_params=file.drop_params,
         prices=prices,
         cache=_cache(file, folder),
+    )
+
+
+def cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _server(table: "ServerTable", folder: Path) -> Server:
+    main = _listen(table, folder)
+    return Server(
+        host=main.host,
+        port=main.port,
+        keys=[Secret(key, folder) for key in table.keys],
+        max_body=table.max_body,
+        allowed_hosts=table.allowed_hosts,
+        allowed_origins=table.allowed_origins,
+        secret=Secret(table.secret, folder) if table.secret is not None else None,
+        socket=main.socket,
+        mode=main.mode,
+        tls=main.tls,
+        proxy_protocol=main.proxy_protocol,
+        more=[_listen(more, folder) for more in table.listen],
+        trusted_proxies=table.trusted_proxies,
+        forwarded_header=table.forwarded_header,
+        max_connections=table.max_connections,
+        max_connections_per_address=table.max_connections_per_address,
+        workers=cores() if table.workers == "auto" else table.workers,
+        drain=table.drain,
+        drain_delay=table.drain_delay,
+    )
+
+
+def _listen(table: "ListenTable", folder: Path) -> Listen:
+    tls = table.tls
+    return Listen(
+        host=table.host,
+        port=table.port,
+        socket=folder / Path(table.socket).expanduser() if table.socket is not None else None,
+        mode=int(table.socket_mode, 8),
+        tls=Tls(
+            certificate=folder / Path(tls.certificate).expanduser(),
+            key=folder / Path(tls.key).expanduser(),
+            client_ca=folder / Path(tls.client_ca).expanduser() if tls.client_ca is not None else None,
+        )
+        if tls is not None
+        else None,
+        proxy_protocol=table.proxy_protocol,
     )
 
 

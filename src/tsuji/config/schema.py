@@ -13,16 +13,61 @@ Count = Annotated[int, Meta(ge=1)]
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
     """Every table refuses keys that it does not know."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"  # some values are keys
+
     def given(self) -> dict[str, Any]:
         """What the table says, without what it leaves to others."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-class ServerTable(Table, frozen=True):
-    """Where the gateway listens, and who may ask."""
+class TlsTable(Table, frozen=True):
+    """PEM files, read again when they change."""
+
+    certificate: Annotated[str, Meta(description="The certificate, and those between it and its authority.")]
+    key: Annotated[str, Meta(description="Its private key, without a password.")]
+    client_ca: Annotated[
+        str | None, Meta(description="Authorities, of one of which every client must show a certificate.")
+    ] = None
+
+
+class ListenTable(Table, frozen=True):
+    """One place to listen: a TCP port or a Unix socket."""
 
     host: Annotated[str, Meta(description="Address to listen on. Anything but loopback needs `keys`.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="0 takes any free port.")] = 4141
+    socket: Annotated[str | None, Meta(description="Path of a Unix socket, in place of `host` and `port`.")] = None
+    socket_mode: Annotated[
+        str, Meta(pattern="^0?[0-7]{3}$", description="Who may connect to `socket`, as chmod takes it.")
+    ] = "600"
+    tls: Annotated[TlsTable | None, Meta(description="Clients speak TLS 1.2 or newer.")] = None
+    proxy_protocol: Annotated[
+        bool, Meta(description="Connections begin with a PROXY protocol header (1 or 2) of one of `trusted_proxies`.")
+    ] = False
+
+
+class ServerTable(ListenTable, frozen=True):
+    """Where the gateway listens, and who may ask."""
+
+    listen: Annotated[tuple[ListenTable, ...], Meta(description="More places to listen at.")] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Addresses and ranges of proxies that are believed when they say whom they ask for; `unix`: "
+            "whoever connects to a Unix socket."
+        ),
+    ] = ()
+    forwarded_header: Annotated[
+        Literal["x-forwarded-for", "forwarded"],
+        Meta(description="The header in which trusted proxies say it; the other one is a client's and not read."),
+    ] = "x-forwarded-for"
+    max_connections: Annotated[
+        Count | None,
+        Meta(description="Of clients at one time, in one worker. Default: what its limit of open files allows."),
+    ] = None
+    max_connections_per_address: Annotated[
+        Count | None, Meta(description="Of one client address at one time, in one worker. Default: no limit.")
+    ] = None
     keys: Annotated[
         tuple[str, ...], Meta(description="Keys that clients must present: literals, `env:NAME` or `file:PATH`.")
     ] = ()
@@ -42,6 +87,20 @@ class ServerTable(Table, frozen=True):
             "`file:PATH`. Default: made once, beside the ledger."
         ),
     ] = None
+    workers: Annotated[
+        Count | Literal["auto"] | None,
+        Meta(
+            description="Processes that answer, under one parent that restarts and rolls them; `auto`: one per core. "
+            "Default: one process without a parent."
+        ),
+    ] = None
+    drain: Annotated[
+        float, Meta(ge=0, description="Seconds that open requests have to finish when a worker is to end.")
+    ] = 30.0
+    drain_delay: Annotated[
+        float,
+        Meta(ge=0, description="Seconds at a stop in which `/readyz` is false and connections are still accepted."),
+    ] = 0.0
 
 
 class LedgerTable(Table, frozen=True):

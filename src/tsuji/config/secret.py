@@ -25,7 +25,12 @@ class Secret:
         """What to look at, without the secret itself."""
         if self._source.startswith("env:"):
             return f"the environment variable {self._source[4:]}"
-        return f"the file {self._path()}" if self._source.startswith("file:") else "a literal"
+        return f"the file {self.file}" if self.file is not None else "a literal"
+
+    @property
+    def file(self) -> Path | None:
+        """That it is read from, if it is."""
+        return self._path() if self._source.startswith("file:") else None
 
     def reveal(self) -> str | None:
         """The secret; None where the variable is not set, the file cannot be read, or either is empty."""

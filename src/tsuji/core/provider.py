@@ -132,6 +132,9 @@ class Provider(Noun, frozen=True, forbid_unknown_fields=True):
     docs: str | None = None
     verified: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Provider({self.id!r}, {self.dialect!r})"  # its headers may be secrets
+
 
 def placeholders(url: str) -> tuple[str, ...]:
     """The names in braces, in order."""

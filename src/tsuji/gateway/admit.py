@@ -6,6 +6,7 @@ open to programs on this machine, and to no web page: a page in a browser can re
 rebinding, seen in Host) or across origins (seen in Origin).
 """
 
+from collections.abc import Container
 from hmac import compare_digest
 from time import time
 from typing import TYPE_CHECKING
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from .server import Connection
 
 _REMEMBERED = 256
+_MORE_MODELS = ("models", "fallbacks")
+"""Fields in which providers take models to fall back to: OpenRouter
+(https://openrouter.ai/docs/guides/routing/model-fallbacks) and Anthropic.
+"""
 
 
 class Admission:
@@ -36,7 +41,7 @@ class Admission:
 
     def __init__(self, server: "Server", ledger: "Ledger | None") -> None:
         self._ledger = ledger
-        self._always = bool(server.keys) or not is_loopback(server.host)
+        self._always = bool(server.keys) or not server.is_local
         self._keys = tuple([key.encode() for key in (*server.keys, server.own_key) if key])
         self._hosts = frozenset([host.lower() for host in server.allowed_hosts])
         self._origins = frozenset([origin.lower().encode() for origin in server.allowed_origins])
@@ -147,6 +152,17 @@ def check_model(grant: "Grant", route: "Route", config: "Config") -> None:
         name = route.targets[0].name
         check_reach(route)
     grant.check_model(name)
+
+
+def check_fields(grant: "Grant", fields: Container[str]) -> None:
+    """Raises PermissionDeniedError where a request of a key for some models asks the provider to take others, too."""
+    if grant.is_for_all_models:
+        return
+    for name in _MORE_MODELS:
+        if name in fields:
+            raise PermissionDeniedError(
+                f"this key is for some models only, so {name!r} may not name others", fault="caller", param=name
+            )
 
 
 def shown_key(request: Request) -> bytes:

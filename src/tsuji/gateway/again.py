@@ -22,6 +22,9 @@ class KnownHead(msgspec.Struct, frozen=True):
     query: bytes
     headers: dict[bytes, bytes]
 
+    def __repr__(self) -> str:
+        return f"KnownHead({self.method!r}, {self.path!r})"  # its bytes show a key
+
     def again(self, data: bytes) -> Request | None:
         """The request, if `data` is this head with any length, all of the body, and nothing else."""
         before, after = self.before, self.after

@@ -1,8 +1,10 @@
 """Where a request can go: a target of a route with everything that can be worked out before a request comes."""
 
+import re
 from contextlib import suppress
 from time import time
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import msgspec
 
@@ -27,6 +29,8 @@ LOCAL = "local"
 _REMEMBERED = 1024
 _PRICE_SECONDS = 10.0
 _TIERS = 16
+_TELLING = re.compile("auth|cookie|key|secret|token", re.IGNORECASE)
+"""Names of headers whose values are secrets."""
 _SECRET = 8
 """Letters that a secret has at least."""
 _PLAIN = (
@@ -56,11 +60,18 @@ class Destination(msgspec.Struct):
     variants: "dict[str, Destination | None]" = {}
 
     def redact(self, document: bytes) -> bytes:
-        """Without our key, which some providers repeat in their errors. What stands for "no key" is a common word."""
-        signer = self.upstream.signer
-        for secret in (self.key, signer.secret if signer is not None else None):
+        """Without our key, which some providers repeat in their errors, as it is or as a URL or JSON spells it.
+
+        What stands for "no key" is a common word.
+        """
+        signer, headers = self.upstream.signer, self.upstream.provider.headers
+        secrets = [self.key, signer.secret if signer is not None else None]
+        secrets += [value for name, value in headers.items() if _TELLING.search(name)]
+        for secret in secrets:
             if secret is not None and len(secret) >= _SECRET:
-                document = document.replace(secret.encode(), b"***")
+                in_url = quote(secret, safe="")
+                for spelling in (secret, in_url, quote(in_url), quote(secret), secret.replace("/", r"\/")):
+                    document = document.replace(spelling.encode(), b"***")
         return document
 
     def __repr__(self) -> str:
@@ -82,9 +93,9 @@ class Destinations:
     Raises ModelNotFoundError, MissingApiKeyError or ConfigError for what cannot be reached.
     """
 
-    def __init__(self, config: "Config") -> None:
+    def __init__(self, config: "Config", signers: Signers | None = None) -> None:
         self._config = config
-        self._signers = Signers()
+        self.signers = signers or Signers()
         self._routes: dict[str, Route] = {}
         self._found: dict[int, Destination] = {}  # by the target's id, which is cheaper than its hash
         self._local: dict[tuple[Target, str], tuple[Endpoint, Destination]] = {}
@@ -147,7 +158,7 @@ class Destinations:
         whole = self._config.provider(target.provider)
         provider = spoken(whole, dialect)
         key = self._config.api_key(provider)
-        settled = self._signers.settle(provider, key)
+        settled = self.signers.settle(provider, key)
         if not isinstance(settled, tuple):
             return settled
         made = self._make(target, _called(*settled, key), target.model)

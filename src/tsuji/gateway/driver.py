@@ -17,10 +17,10 @@ from tsuji.ledger.record import encode
 from tsuji.routing import Fail, Routing, Try
 from tsuji.wire import Dialect, dialect
 from tsuji.wire.dialect import Losses
-from tsuji.wire.passthrough import Fields, decode_fields, model_of, wants_stream
+from tsuji.wire.passthrough import Fields, check_spelling, decode_fields, model_of, wants_stream
 
 from . import reply
-from .admit import check_model
+from .admit import check_fields, check_model
 from .count import CountRelay, CountTranslation
 from .destination import LOCAL, Destination
 from .endpoints import form_of
@@ -70,6 +70,7 @@ class Driver:
 
     def __init__(self, gateway: "Gateway", connection: "Connection", request: Request) -> None:
         self.gateway = gateway
+        self.setup = gateway.setup
         self.connection: Answering = connection
         self.request = request
 
@@ -85,6 +86,7 @@ class Driver:
         self.operation = endpoint.operation
         _check_utf8(request.body)
         self.fields: Fields = decode_fields(request.body)
+        check_spelling(self.fields, self.dialect)
         self.model = model = model_of(self.fields) if request.model is None else request.model
         if len(model) > _MAX_MODEL or not model.isprintable():
             raise InvalidRequestError("'model' is no model's name: too long, or not printable", param="model")
@@ -92,12 +94,13 @@ class Driver:
             self.stream = endpoint.operation == "chat" and wants_stream(self.fields, endpoint.streams)
         else:
             self.stream = endpoint.stream
-        route = self.gateway.destinations.route(model)
+        route = self.setup.destinations.route(model)
         if request.grant is not None:
-            check_model(request.grant, route, self.gateway.config)
+            check_model(request.grant, route, self.setup.config)
+            check_fields(request.grant, self.fields)
         if TAGS in request.headers:
             self.tags = read_tags(request.headers[TAGS])
-        self.drop = self.gateway.config.drop_params if route.drop_params is None else route.drop_params
+        self.drop = self.setup.config.drop_params if route.drop_params is None else route.drop_params
         self.routing = Routing(route, self.mark)
         request.job = self
         self.ask()
@@ -139,7 +142,7 @@ class Driver:
             if action.target.provider == LOCAL:
                 self._task = asyncio.get_running_loop().create_task(self._try_local(action))
             else:
-                found = self.gateway.destinations.find(action.target, self.dialect.name, self.operation)
+                found = self.setup.destinations.find(action.target, self.dialect.name, self.operation)
                 if type(found) is Destination:
                     self._send(found, action.timeouts)
                 else:
@@ -151,7 +154,7 @@ class Driver:
     async def _try_local(self, action: Try) -> None:
         """The local engine may have to load the model, or even fetch it, before there is an address."""
         try:
-            destination = await self.gateway.destinations.local(action.target, self.operation)
+            destination = await self.setup.destinations.local(action.target, self.operation)
             self.mark = perf_counter()
             self._send(destination, action.timeouts)
         except Exception as error:
@@ -168,7 +171,7 @@ class Driver:
         try:
             while not isinstance(found, Destination):
                 await asyncio.wrap_future(found)
-                found = self.gateway.destinations.find(action.target, self.dialect.name, self.operation)
+                found = self.setup.destinations.find(action.target, self.dialect.name, self.operation)
             self.mark = perf_counter()
             self._send(found, action.timeouts)
         except Exception as error:

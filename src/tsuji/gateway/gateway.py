@@ -2,81 +2,106 @@
 
 import asyncio
 import os
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
 from email.utils import formatdate
 from itertools import count
-from time import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from tsuji.core.errors import ConfigError, RequestTooLargeError, TsujiError
+from tsuji.core.errors import RequestTooLargeError, TsujiError
 from tsuji.http.aio import AsyncPool
 from tsuji.http.aio_lanes import Lanes
-from tsuji.http.url import is_loopback
-from tsuji.ledger.keys import MICRO
 from tsuji.wire import dialect
 
 from . import models, reply
-from .admit import Admission
-from .destination import Destinations
+from .client_address import UNIX, Proxies
 from .driver import Driver
 from .endpoints import PREFLIGHT, WrongMethodError, dialect_of, find
 from .faults import ours
+from .listen import Opened, listening_sockets, remove_files
+from .listener import Listener, connection_limit, listeners
 from .request import Request
 from .server import Connection
+from .setup import Setup, check_reach
 
 if TYPE_CHECKING:
     from tsuji.config import Config
     from tsuji.ledger.link import Ledger
 
     from .cache import ResponseCache
+    from .destination import Destinations
 
 SWEEP_SECONDS = 0.5
 DRAIN_SECONDS = 30.0
-_BACKLOG = 2048
+_CUT_SECONDS = 1.0
+_TURNS = 3
+"""Of the loop, within which what has been accepted is a Connection."""
 _MAX_IDLE = 1024
 
 
 class Gateway:
     """`start`, then `stop`. Raises ConfigError where the address may not be, or cannot be, listened on.
 
-    connections: that are open. date: the Date header line of this moment. draining: no new requests are wanted.
-    lanes: to the providers.
-    ledger, cache: None where the configuration wants none. id_prefix: of its requests' ids, which end in their number.
+    setup: all that follows from the configuration. connections: that are open. date: the Date header line of this
+    moment. draining: a connection is to carry no more than one further request. stopping: no others are wanted either.
+    lanes: to the providers. ledger, cache: None where the configuration wants none. id_prefix: of its requests' ids,
+    which end in their number.
+    proxies: None where none is trusted. max_connections: of clients at one time. url: of the first of its listeners.
     """
 
     lanes: Lanes
 
     def __init__(self, config: "Config") -> None:
-        self.config = config
-        self.max_body = config.server.max_body
         self.connections: set[Connection] = set()
         self.draining = False
+        self.stopping = False
         self.date = b""
-        self.destinations = Destinations(config)
         self.pool = AsyncPool(max_idle_per_origin=_MAX_IDLE)
         self.url = ""
+        server = config.server
+        self.proxies = Proxies(server.trusted_proxies, server.forwarded_header) if server.trusted_proxies else None
+        self.max_connections = connection_limit(server.max_connections)
+        self._max_per_address = server.max_connections_per_address
+        self._per_address: Counter[str] = Counter()
         self.ledger = _ledger(config)
         self.cache = _cache(config)
-        self._admission = Admission(config.server, self.ledger)
+        self.setup = Setup(config, self.ledger)
         self._ids = count(1)
         self.id_prefix = os.urandom(6).hex()
         self._id_line = f"x-tsuji-request-id: {self.id_prefix}".encode()
-        self._server: asyncio.Server | None = None
+        self._listeners: list[Listener] = []
+        self._is_opener = False
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty: asyncio.Future[None] | None = None
 
+    @property
+    def config(self) -> "Config":
+        """That holds for the next request."""
+        return self.setup.config
+
+    @property
+    def destinations(self) -> "Destinations":
+        return self.setup.destinations
+
     # Life.
 
-    async def start(self) -> str:
-        """Listens; the URL, with the port that was given where the config says 0."""
+    async def start(self, sockets: Sequence[Opened] | None = None) -> str:
+        """Accepts; the URL. sockets: to accept from; None: those that the configuration says."""
         if self.ledger is not None:
             await self.ledger.start()
         self.lanes = self.pool.here()
         try:
-            self._check_reach()
+            check_reach(self.config, self.ledger)
             if self.cache is not None:
                 await self.cache.start()
-            await self._listen()
+            if sockets is None:
+                self._is_opener = True
+                sockets = listening_sockets(self.config.server)[0]
+            await self._accept(sockets)
         except BaseException:
+            for listener in self._listeners:
+                await listener.close()
             self._stop_sweeping()
             if self.cache is not None:
                 await self.cache.stop()
@@ -88,60 +113,69 @@ class Gateway:
     @property
     def wants_keys(self) -> bool:
         """Clients must show a key."""
-        return self._admission.wants_keys
+        return self.setup.admission.wants_keys
 
-    def _check_reach(self) -> None:
-        """Raises ConfigError where strangers could reach a gateway that asks for no key."""
-        server, ledger = self.config.server, self.ledger
-        may = ledger is not None and (not ledger.known or ledger.is_anyone_let_in(int(time() * MICRO)))
-        if not server.keys and not may and not is_loopback(server.host):
-            raise ConfigError(
-                f"refusing to listen on {server.host} without keys, because anyone who reaches it could spend yours; "
-                f"make one with 'tsuji keys create', set server.keys, or server.host to 127.0.0.1",
-                param="server.keys",
-            )
-
-    async def _listen(self) -> None:
-        server = self.config.server
-        loop = asyncio.get_running_loop()
+    async def _accept(self, sockets: Sequence[Opened]) -> None:
         self.destinations.warm()
-        self._sweep(loop)
-        try:
-            self._server = await loop.create_server(
-                lambda: cast("asyncio.Protocol", Connection(self, loop)), server.host, server.port, backlog=_BACKLOG
-            )
-        except OSError as error:
-            raise ConfigError(
-                f"cannot listen on {server.host}:{server.port}: {error.strerror or error}; choose another server.port",
-                param="server.port",
-            ) from error
-        port = self._server.sockets[0].getsockname()[1]
-        host = f"[{server.host}]" if ":" in server.host else server.host
-        self.url = f"http://{host}:{port}"
+        self._sweep(asyncio.get_running_loop())
+        self._listeners = listeners(self, self.config.server, sockets)
+        for listener in self._listeners:
+            await listener.start()
+        self.url = self._listeners[0].url
 
-    async def stop(self, seconds: float = DRAIN_SECONDS) -> None:
-        """No new connections; open requests have `seconds` to finish, then they are cut; pools are closed."""
+    def prepare(self, config: "Config") -> Setup:
+        """What `config` makes, ready for requests: to be assigned to `setup`. From any thread. Raises ConfigError."""
+        check_reach(config, self.ledger)
+        setup = Setup(config, self.ledger, self.destinations.signers)
+        setup.destinations.warm()
+        return setup
+
+    async def leave(self, delay: float = 0.0, *, patient: bool = False) -> None:
+        """After `delay` seconds, no more connections are accepted; before that, answers and readiness tell.
+
+        patient: others go on in our place, and readiness is theirs.
+        """
         self.draining = True
-        if self._server is not None:
-            self._server.close()
+        self.stopping = self.stopping or not patient
+        if delay:
+            await asyncio.sleep(delay)
+        for listener in self._listeners:
+            await listener.close(patient=patient)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+
+    async def stop(self, seconds: float = DRAIN_SECONDS, *, patient: bool = False) -> None:
+        """No new connections; open requests have `seconds` to finish, then they are cut; pools are closed.
+
+        patient: a connection between two requests has as long to carry one more, so that no client finds it closed.
+        """
+        await self.leave(patient=patient)
+        if not patient:
+            self._retire()
+        await self._wait_until_empty(seconds)
         for connection in list(self.connections):
-            connection.retire()
-        if self.connections:
-            self._empty = asyncio.get_running_loop().create_future()
-            try:
-                await asyncio.wait_for(self._empty, seconds)
-            except TimeoutError:
-                for connection in list(self.connections):
-                    connection.abort()
-                await asyncio.sleep(0)
+            connection.abort()
+        await self._wait_until_empty(_CUT_SECONDS)  # what was cut is recorded
         self._stop_sweeping()
-        if self._server is not None:
-            await self._server.wait_closed()
+        for listener in self._listeners:
+            await listener.wait_closed()
+        if self._is_opener:
+            remove_files(self.config.server)
         await self.pool.close()
         if self.cache is not None:
             await self.cache.stop()
         if self.ledger is not None:
             await self.ledger.stop()
+
+    def _retire(self) -> None:
+        for connection in list(self.connections):
+            connection.retire()
+
+    async def _wait_until_empty(self, seconds: float) -> None:
+        if self.connections:
+            self._empty = asyncio.get_running_loop().create_future()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._empty, seconds)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """One look at every connection's time limit, instead of a timer for each."""
@@ -149,21 +183,40 @@ class Gateway:
         now = loop.time()
         if self.ledger is not None:
             self.ledger.tick()
+        for listener in self._listeners:
+            if listener.certificates is not None:
+                listener.certificates.refresh()
         self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
         for connection in [c for c in self.connections if c.deadline < now or c.half_closed]:
             if connection.half_closed:
                 connection.check_gone()
             if connection.deadline < now:
                 connection.expire(now)
+        if self.stopping and self._empty is not None:
+            self._retire()  # those whose answer began before they could be told
 
     def _stop_sweeping(self) -> None:
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
 
+    def take(self, connection: Connection) -> bool:
+        """A connection is made; False: it is one too many, and is closed."""
+        most = self._max_per_address
+        if most is not None and connection.peer != UNIX:
+            self._per_address[connection.peer] += 1
+        self.connections.add(connection)
+        return len(self.connections) <= self.max_connections and (
+            most is None or self._per_address[connection.peer] <= most
+        )
+
     def lost(self, connection: Connection) -> None:
         """A connection is closed."""
         self.connections.discard(connection)
+        if self._max_per_address is not None:
+            self._per_address[connection.peer] -= 1
+            if self._per_address[connection.peer] <= 0:
+                del self._per_address[connection.peer]
         if not self.connections and self._empty is not None and not self._empty.done():
             self._empty.set_result(None)
 
@@ -174,29 +227,29 @@ class Gateway:
         request.number = next(self._ids)
         request.lines = b"%b%08x\r\n" % (self._id_line, request.number)
         if b"origin" in request.headers:
-            request.lines += self._admission.cors(request)
+            request.lines += self.setup.admission.cors(request)
         try:
             if request.method == b"OPTIONS" and self._is_preflight(request):
                 request.endpoint = PREFLIGHT
             else:
                 request.endpoint, request.model = find(request.method, request.path)
         except TsujiError as error:
-            return self._admission.refuse(request, connection, open_to_all=False) or error
-        refusal = self._admission.refuse(request, connection, open_to_all=request.endpoint.open)
-        if refusal is None and request.length is not None and request.length > self.max_body:
+            return self.setup.admission.refuse(request, connection, open_to_all=False) or error
+        refusal = self.setup.admission.refuse(request, connection, open_to_all=request.endpoint.open)
+        if refusal is None and request.length is not None and request.length > self.setup.max_body:
             return self.too_large()
         return refusal
 
     def _is_preflight(self, request: Request) -> bool:
         """A browser asks whether a page may call: https://fetch.spec.whatwg.org/#cors-preflight-fetch"""
         headers = request.headers
-        return b"access-control-request-method" in headers and self._admission.allows_origin(
+        return b"access-control-request-method" in headers and self.setup.admission.allows_origin(
             headers.get(b"origin", b"")
         )
 
     def too_large(self) -> TsujiError:
         return RequestTooLargeError(
-            f"the body is larger than this gateway takes, {self.max_body} bytes; see server.max_body"
+            f"the body is larger than this gateway takes, {self.setup.max_body} bytes; see server.max_body"
         )
 
     def answer(self, request: Request, connection: Connection) -> None:

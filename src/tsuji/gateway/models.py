@@ -111,14 +111,14 @@ def _health(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
 
 
 def _ready(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
-    facts: dict[str, Any] = {"status": "draining" if gateway.draining else "ready"}
+    facts: dict[str, Any] = {"status": "draining" if gateway.stopping else "ready"}
     ledger, refusal = gateway.ledger, None
     if ledger is not None:
         refusal = ledger.refusal()
         facts["ledger"] = {"down": ledger.failure or None, "unwritten_bytes": ledger.spool.held}
-        if refusal is not None and not gateway.draining:
+        if refusal is not None and not gateway.stopping:
             facts["status"] = "failing"
-    unready = gateway.draining or refusal is not None
+    unready = gateway.stopping or refusal is not None
     return (reply.status_line(503) if unready else reply.OK) + reply.JSON, msgspec.json.encode(facts)
 
 

@@ -55,6 +55,8 @@ class Relay(Sink):
         fields = driver.fields
         if driver.request.model is None:
             fields = {**fields, "model": destination.model_json}
+        elif "model" in fields:  # the path names it, and was what was let in
+            fields = {name: value for name, value in fields.items() if name != "model"}
         quirks = upstream.provider.quirks
         if quirks.on_fields:
             name = upstream.dialect.name

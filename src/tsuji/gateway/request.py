@@ -78,6 +78,10 @@ class Request(msgspec.Struct):
     grant: "Grant | None" = None
     configured: bool = False
 
+    def __repr__(self) -> str:
+        """Without its headers and its query, which show keys."""
+        return f"Request({self.number}, {self.method!r}, {self.path!r})"
+
     @property
     def has_body(self) -> bool:
         return self.chunked or bool(self.length)

@@ -24,6 +24,7 @@ from tsuji.core.errors import InvalidRequestError, TsujiError
 
 from . import head as heads
 from .again import KnownHead, known
+from .client_address import plain
 from .request import Request
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 MAX_AHEAD = 64 * 1024
 MAX_QUEUE = 64
 WRITE_AHEAD = 256 * 1024
-SWALLOW = 64 * 1024
-"""A refused request's body up to this size is read and dropped, so that the connection stays usable."""
 
 HEAD_SECONDS = 30.0
 IDLE_SECONDS = 75.0
@@ -48,6 +47,7 @@ PROBES = (0.02, 0.06, 0.25)
 """After a client's FIN, the seconds at which it is looked whether the client is gone altogether."""
 
 _NEVER = float("inf")
+_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _SMALL = 64 * 1024
 _LESSONS = 3  # a client whose heads differ each time is not worth learning from
@@ -62,9 +62,10 @@ class Connection:
 
     let_in: the headers that showed a virtual key, all keys there were then, and its grant. The next request may have
     the very same headers (see `again`), and need not be looked up while the keys are the same ones, too.
+    peer: the address at the other end, or what a PROXY protocol header says of it.
     """
 
-    def __init__(self, gateway: "Gateway", loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, gateway: "Gateway", loop: asyncio.AbstractEventLoop, peer: str = "") -> None:
         # for the connection's life
         self._gateway = gateway
         self._loop = loop
@@ -79,6 +80,7 @@ class Connection:
         self._lessons = _LESSONS
         self._lagging = False  # the client reads more slowly than we write
         self.deadline = 0.0
+        self.peer = peer
         self.let_in: tuple[dict[bytes, bytes], dict[bytes, Grant], Grant] | None = None
         # of the message that is being received
         self._between = True  # no byte of it has come
@@ -87,6 +89,7 @@ class Connection:
         self._headers: dict[bytes, bytes] = {}
         self._repeats = 0
         self._fed = 0  # bytes that its head can have, at most
+        self._wire = 0  # of a body's, with the sizes of its chunks and its trailers
         self._receiving: Request | None = None
         # of the answer that is being sent
         self._turn: Request | None = None
@@ -98,8 +101,12 @@ class Connection:
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         self._transport.set_write_buffer_limits(WRITE_AHEAD)
+        if not self.peer and (peername := self._transport.get_extra_info("peername")):  # it may be gone by now
+            self.peer = plain(peername[0])
         self.deadline = self._loop.time() + HEAD_SECONDS
-        self._gateway.connections.add(self)
+        if not self._gateway.take(self):
+            self._transport.write(_BUSY)
+            self._leave(lingering=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gateway.lost(self)
@@ -142,10 +149,9 @@ class Connection:
         turn = self._turn
         if turn is None or not turn.complete or self._over:
             return False
-        # Either the client is gone or it only has nothing more to say. What is sent now finds out.
-        self._eof = True
-        if turn.http10:
-            return False
+        self._eof = True  # the client is gone, or only has nothing more to say: what is sent now finds out
+        if turn.http10 or not self._transport.can_write_eof():
+            return False  # TLS ends in both directions at once
         if not self._begun:
             self._transport.write(_CONTINUE)
         else:
@@ -203,7 +209,7 @@ class Connection:
             return
         path, _, query = self._url.partition(b"?")
         request = self._receiving = Request(parser.get_method(), path, query, headers)
-        self._url, self._headers, self._repeats = b"", {}, 0
+        self._url, self._headers, self._repeats, self._wire = b"", {}, 0, 0
         request.keep_alive = parser.should_keep_alive()
         wrong = heads.wrong(request, parser.get_http_version(), self._fed)
         if b"upgrade" in headers:
@@ -224,7 +230,7 @@ class Connection:
         if request is None or request.refusal is not None:
             return
         request.add(data)
-        if request.size > self._gateway.max_body:
+        if request.size > self._gateway.setup.max_body:
             self._stop(self._gateway.too_large())
 
     def on_message_complete(self) -> None:
@@ -270,9 +276,7 @@ class Connection:
         request = self._receiving
         self._parser = None if self._over else HttpRequestParser(self)
         if self._parser is not None and request is not None:
-            length = b"content-length: %d" % (request.length or 0)
-            framing = b"transfer-encoding: chunked" if request.chunked else length
-            self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
+            self._parser.feed_data(heads.stand_in(request))
 
     def _limit_time(self, was_mid_head: bool) -> None:
         """After a feed: a head and a body have their time to arrive; an answer has none from here."""
@@ -281,6 +285,9 @@ class Connection:
             if not turn.complete:
                 turn.due = turn.due or self._loop.time() + BODY_SECONDS
                 self.deadline = turn.due + turn.size / BODY_RATE
+                self._wire += self._fed
+                if turn.chunked and self._wire > heads.MAX_HEAD + heads.MAX_OVERHEAD * turn.size:
+                    self._malformed(heads.too_much_framing())
         elif self._url or self._headers:
             if not was_mid_head:
                 self.deadline = self._loop.time() + HEAD_SECONDS
@@ -320,7 +327,7 @@ class Connection:
         self._begun = False
         if request.refusal is None:
             request.refusal = self._gateway.admit(request, self)
-            if request.refusal is not None and not self._worth_swallowing(request):
+            if request.refusal is not None and not heads.worth_swallowing(request):
                 request.keep_alive = False
         if request.complete:
             self._answer(request)
@@ -329,11 +336,6 @@ class Connection:
                 self._answer(request)
         elif b"expect" in request.headers and not request.http10:
             self._transport.write(_CONTINUE)
-
-    def _worth_swallowing(self, request: Request) -> bool:
-        return not request.has_body or (
-            request.length is not None and request.length <= SWALLOW and b"expect" not in request.headers
-        )
 
     def _answer(self, request: Request) -> None:
         self.deadline = _NEVER
@@ -373,9 +375,9 @@ class Connection:
 
     @property
     def address(self) -> str:
-        """The client's; "" where it has none."""
-        peer: tuple[str, int] | str | None = self._transport.get_extra_info("peername")
-        return peer[0] if isinstance(peer, tuple) else ""
+        """Of the client whose turn it is; "unix" of one without, "" where a proxy did not know it."""
+        proxies, turn = self._gateway.proxies, self._turn
+        return self.peer if proxies is None or turn is None else proxies.client(self.peer, turn.headers)
 
     def whole(self, head: bytes, body: bytes) -> None:
         """An answer of known length. head: status line and headers, but those of framing and connection."""

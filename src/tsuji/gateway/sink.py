@@ -188,7 +188,7 @@ class Sink(ABC):
 
     def price(self) -> Price | None:
         driver = self.driver
-        return driver.gateway.destinations.price(self.destination, driver.mark, self.tier)
+        return driver.setup.destinations.price(self.destination, driver.mark, self.tier)
 
     def preview(self) -> bytes | None:
         """What a stream will cost, as far as that is known before it begins."""
@@ -235,7 +235,7 @@ class Sink(ABC):
             error = self._here(ours(failure))
         self._raw = (head, body, error)
         if isinstance(error, AuthenticationError):
-            self.driver.gateway.destinations.forget(self.destination.target)
+            self.driver.setup.destinations.forget(self.destination.target)
         return error
 
     def original(self, error: TsujiError) -> tuple[bytes, bytes] | None:
@@ -246,7 +246,7 @@ class Sink(ABC):
         head, body, _ = raw
         if not is_json(head) or self._held_size > MAX_ERROR:
             return None
-        return reply.status_line(head.status) + reply.JSON + reply.passed(head, error), body
+        return reply.status_line(head.status) + reply.JSON + self.destination.redact(reply.passed(head, error)), body
 
 
 def is_json(head: "ResponseHead") -> bool:

@@ -47,6 +47,10 @@ class Grant:
             return PermissionDeniedError("this key may not be used from this address", fault="caller")
         return None
 
+    @property
+    def is_for_all_models(self) -> bool:
+        return self._models is None
+
     def allows_model(self, name: str) -> bool:
         """name: of a route, or provider:model where it is not one."""
         return self._models is None or self._models.fullmatch(name) is not None

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from hmac import compare_digest
 
 import msgspec
@@ -20,7 +21,8 @@ from tsuji.core.errors import ConfigError, InvalidRequestError, LedgerError
 
 from . import place
 from .grant import Grant
-from .keys import Hasher, Key
+from .keycache import KeyCache
+from .keys import MICRO, Hasher, Key
 from .process import Orders, Report
 from .secret import server_secret
 from .spool import Spool
@@ -62,6 +64,7 @@ class Ledger:
         """Raises ConfigError for what will never work, LedgerError if the database is down and that is to stop us."""
         spool = self._folder / "spool"
         self._hasher = Hasher(server_secret(self._secret, self._folder))
+        self._cache = KeyCache(self._folder, self._hasher, place.database(self._config))
         self._orders = msgspec.json.encode(Orders(place.database(self._config), str(spool), self._hasher.check()))
         try:
             spool.mkdir(parents=True, exist_ok=True)
@@ -160,11 +163,22 @@ class Ledger:
                 report = msgspec.json.decode(line, type=Report)
                 if report.keys is not None:
                     self._call(self._know, _grants(report.keys))
+                    self._cache.keep(report.keys, report.read)
                 else:
-                    self._call(self._take, report)
+                    self._call(self._take, report, self._recalled(report))
         with suppress(BrokenPipeError):
             process.stdin.close()
         return process.wait()
+
+    def _recalled(self, report: Report) -> dict[bytes, Grant] | None:
+        """Those of the last time, while the database is down that should say what they are now."""
+        kept = self._cache.recall() if report.failure and not self.known else None
+        if kept is None:
+            return None
+        log.warning(
+            "the keys are those of %s", datetime.fromtimestamp(kept.read / MICRO, UTC).isoformat(" ", "seconds")
+        )
+        return _grants(kept.keys)
 
     def _call(self, work: object, *values: object) -> bool:
         """In the loop; False if it is closed."""
@@ -180,7 +194,8 @@ class Ledger:
         self.keyed = self.keyed or bool(grants)
         self._heard(None)
 
-    def _take(self, report: Report) -> None:
+    def _take(self, report: Report, recalled: dict[bytes, Grant] | None = None) -> None:
+        """recalled: the keys, where they are not known otherwise."""
         if report.fatal is not None:
             log.error("the ledger cannot be used: %s", report.fatal)
             self._heard(ConfigError(report.fatal, param="ledger"))
@@ -190,6 +205,8 @@ class Ledger:
         elif not down and self._down:
             log.warning("the ledger is up again")
         self._down = down
+        if recalled is not None and not self.known:
+            self._know(recalled)
         if down:
             self._heard(None)
 

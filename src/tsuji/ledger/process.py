@@ -11,11 +11,11 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 
 import msgspec
 
-from .keys import Key
+from .keys import MICRO, Key
 
 log = logging.getLogger("tsuji.ledger")
 
@@ -32,14 +32,18 @@ class Orders(msgspec.Struct):
     spool: str
     secret_check: bytes
 
+    def __repr__(self) -> str:
+        return f"Orders(spool={self.spool!r})"  # the URL has a password
+
 
 class Report(msgspec.Struct, omit_defaults=True):
-    """keys: all of them, where they have changed. failure: why the database cannot be used now; "" that it can.
+    """keys: all of them, where they have changed; read: when they were, in microseconds since 1970.
 
-    fatal: why it never will, with this configuration.
+    failure: why the database cannot be used now; "" that it can. fatal: why it never will, with this configuration.
     """
 
     keys: list[Key] | None = None
+    read: int = 0
     failure: str | None = None
     fatal: str | None = None
 
@@ -94,6 +98,7 @@ class Process:
         from .keystore import all_keys, version
 
         found: list[tuple[int, list[Key]]] = []
+        began = int(time() * MICRO)
 
         def look() -> None:
             if version(self._engine) != seen:
@@ -101,7 +106,7 @@ class Process:
 
         if not self._attempt("keys", look) or not found:
             return seen
-        self._tell(Report(keys=found[0][1]))
+        self._tell(Report(keys=found[0][1], read=began))
         return found[0][0]
 
     def _drain(self) -> None:
@@ -165,7 +170,7 @@ def _step_back() -> None:
 
 
 def main() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):  # meant for the worker, which ends this process
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # meant for the worker, which ends this process
         signal.signal(number, signal.SIG_IGN)
     lock, encoder = threading.Lock(), msgspec.json.Encoder()
 

@@ -99,4 +99,7 @@ def encode(record: Record) -> bytes:
 
 def decode(data: bytes) -> Record:
     """Raises msgspec.MsgspecError."""
-    return _decoder.decode(data)
+    try:
+        return _decoder.decode(data)
+    except UnicodeDecodeError as error:  # of a text; msgspec says so of JSON only
+        raise msgspec.DecodeError(f"a text is not UTF-8: {error}") from None

@@ -8,7 +8,7 @@ import msgspec
 from tsuji.core.errors import InvalidRequestError
 from tsuji.core.provider import Quirks
 
-from .dialect import Losses
+from .dialect import Dialect, Losses
 
 Fields = dict[str, msgspec.Raw]
 
@@ -52,6 +52,30 @@ def model_of(fields: Fields) -> str:
     if not model:
         raise InvalidRequestError("'model' must be a non-empty string", param="model")
     return model
+
+
+def check_spelling(fields: Fields, dialect: Dialect) -> None:
+    """Raises InvalidRequestError for a field that is one of the dialect's but for its case.
+
+    We, and JSON, take it for another field. Go's decoder, behind which providers stand, takes it for that one
+    (https://pkg.go.dev/encoding/json#Unmarshal): "Model" would be asked for, and "model" have been allowed.
+    """
+    known, folded = _SPELLED.get(dialect.name) or _spell(dialect)
+    if fields.keys() <= known:
+        return
+    for name in fields:
+        if name not in known and (meant := folded.get(name.casefold())) is not None:
+            raise InvalidRequestError(f"{name!r} is no field; write {meant!r}", param=name)
+
+
+_SPELLED: dict[str, tuple[frozenset[str], dict[str, str]]] = {}
+"""Of each dialect: its fields, and the same by how they are spelled without regard to case."""
+
+
+def _spell(dialect: Dialect) -> tuple[frozenset[str], dict[str, str]]:
+    known = dialect.fields | dialect.embedding_fields | {"model", "stream"}
+    found = _SPELLED[dialect.name] = known, {name.casefold(): name for name in known}
+    return found
 
 
 def wants_stream(fields: Fields, otherwise: bool = False) -> bool:
