@@ -58,11 +58,13 @@ def test_from_a_key_to_its_usage(tsuji: Run, environment: dict[str, str], tmp_pa
     assert re.search(r"k_\w{10}  ci \[bot\]  ann    rotated  20\d\d-\d\d-\d\d \d\d:\d\d  fast, x:\*", listed)
     assert re.search(r"other     -      revoked  never             slow", listed)
     by_user = json.loads(tsuji("usage", "--by", "user", "--json").stdout)
+    nothing = {"failed": 0, "refused": 0, "input_tokens": 0, "output_tokens": 0, "cost": 0, "unpriced": 0}
     assert by_user == [
-        {"name": "ann", "requests": 3, "failed": 0, "input_tokens": 30, "output_tokens": 15, "cost": 0, "unpriced": 3}
+        nothing | {"name": "ann", "requests": 3, "input_tokens": 30, "output_tokens": 15, "unpriced": 3},
+        nothing | {"name": "-", "requests": 1, "refused": 1},
     ]
     table = tsuji("usage", "--by", "key").stdout
-    assert re.search(r"k_\w{10} ci \[bot\]  2         0       20         10   \$0.00  2", table), table
+    assert re.search(r"k_\w{10} ci \[bot\]  2         0       0        20         10   \$0.00  2", table), table
     said = listed + table + tsuji("keys", "list", "--json").stdout
     kept = b"".join([path.read_bytes() for path in (tmp_path / "ledger").rglob("*") if path.is_file()])
     for shown in (first, new, other):
@@ -87,7 +89,7 @@ def test_a_key_as_json(tsuji: Run) -> None:
     ("arguments", "said"),
     [
         (["keys", "create", "x", "--ip", "10.0.0.1/8"], "no IP address or range"),
-        (["keys", "create", "x", "--operations", "fly"], "'fly' is not one of: chat, embeddings, models"),
+        (["keys", "create", "x", "--operations", "fly"], "'fly' is not one of: chat, embeddings, metrics, models"),
         (["keys", "create", "x", "--expires", "3 years"], "no span of time"),
         (["keys", "create", "x", "--metadata", "x"], "not NAME=VALUE"),
         (["keys", "revoke", "x"], "no key 'x'"),

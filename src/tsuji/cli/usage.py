@@ -41,10 +41,10 @@ def usage(
         console(error=True).print(f"Nothing was asked for in the last {since}.", markup=False)
         return
     rows = [
-        [row.name, *[f"{n:,}" for n in row[1:5]], _dollars(row.cost), f"{row.unpriced:,}" if row.unpriced else ""]
+        [row.name, *[f"{n:,}" for n in row[1:6]], _dollars(row.cost), f"{row.unpriced:,}" if row.unpriced else ""]
         for row in sums
     ]
-    print_table("", [by.value, "requests", "failed", "tokens in", "out", "cost", "unknown"], rows)
+    print_table("", [by.value, "requests", "failed", "refused", "tokens in", "out", "cost", "unknown"], rows)
 
 
 def _dollars(nano: int) -> str:

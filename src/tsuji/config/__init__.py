@@ -6,7 +6,7 @@ price. It refuses to open sockets, to keep a secret where a repr or an error cou
 an unknown key is an error, not a comment.
 """
 
-from .config import Config, LedgerConfig, Server
+from .config import Config, LedgerConfig, Server, Store, Telemetry
 from .home import default_home
 from .load import check_config, config_path, config_schema, load_config
 from .problem import Problem
@@ -20,6 +20,8 @@ __all__ = [
     "Server",
     "Problem",
     "Secret",
+    "Store",
+    "Telemetry",
     "check_config",
     "config_path",
     "config_schema",

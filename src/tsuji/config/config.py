@@ -29,9 +29,21 @@ class Server:
     allowed_hosts: names beside loopback's that a request may name while there are no keys.
     allowed_origins: of web pages that may call. secret: what the ledger's keys are hashed with; None: made once.
     own_key: of this process, for a question to itself; "" where it has none. Others need a key no more for it.
+    metrics: "keyed", "open" or "off". access_log: "stderr", a file's path or None.
     """
 
-    __slots__ = ("_keys", "allowed_hosts", "allowed_origins", "host", "max_body", "own_key", "port", "secret")
+    __slots__ = (
+        "_keys",
+        "access_log",
+        "allowed_hosts",
+        "allowed_origins",
+        "host",
+        "max_body",
+        "metrics",
+        "own_key",
+        "port",
+        "secret",
+    )
 
     def __init__(
         self,
@@ -42,6 +54,8 @@ class Server:
         allowed_hosts: Sequence[str] = (),
         allowed_origins: Sequence[str] = (),
         secret: str | Secret | None = None,
+        metrics: str = "keyed",
+        access_log: Path | str | None = None,
     ) -> None:
         self.host = host
         self.port = port
@@ -51,6 +65,8 @@ class Server:
         self.allowed_origins = tuple(allowed_origins)
         self.secret = None if secret is None else Secret.of(secret)
         self.own_key = ""
+        self.metrics = metrics
+        self.access_log = access_log
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -82,11 +98,33 @@ class LedgerConfig(msgspec.Struct, frozen=True):
     on_failure: str = "continue"
 
 
+class Telemetry(msgspec.Struct, frozen=True):
+    """What is sent to an OpenTelemetry collector. otlp: its URL, None: nothing. See schema.TelemetryTable."""
+
+    otlp: str | None = None
+    headers: Mapping[str, Secret] = {}
+    traces: bool = True
+    metrics: bool = True
+    sample: float = 1.0
+    propagate: bool = True
+    interval: float = 60.0
+    service_name: str = "tsuji"
+
+
+class Store(msgspec.Struct, frozen=True):
+    """What of a route's requests is stored. retention: seconds. redact: RE2's regular expressions."""
+
+    prompts: bool = False
+    answers: bool = False
+    retention: int = 30 * 86400
+    redact: tuple[str, ...] = ()
+
+
 class Config:
     """All of it. Immutable by convention; every question that the request path asks is answered from here.
 
     providers: by id; a name of the catalogue overrides it. routes: by the name that clients ask for.
-    prices: "provider:model" -> a price that stands in place of the known one.
+    prices: "provider:model" -> a price that stands in place of the known one. stores: by the route's name.
     """
 
     def __init__(
@@ -97,8 +135,12 @@ class Config:
         drop_params: bool = False,
         prices: "Mapping[str, Price] | None" = None,
         ledger: LedgerConfig | None = None,
+        telemetry: Telemetry | None = None,
+        stores: Mapping[str, Store] | None = None,
     ) -> None:
         self.server = server or Server()
+        self.telemetry = telemetry or Telemetry()
+        self.stores = dict(stores or {})
         self.ledger = ledger or LedgerConfig()
         self.providers = {catalog.canonical(id): given for id, given in (providers or {}).items()}
         self.routes = dict(routes or {})

@@ -11,7 +11,7 @@ from tsuji.core.errors import ConfigError
 from tsuji.core.timeouts import Timeouts
 from tsuji.routing import Route, Target
 
-from .config import Config, LedgerConfig, Server
+from .config import Config, LedgerConfig, Server, Store, Telemetry
 from .provider import ProviderConfig, model_ref, provider_config
 from .secret import Secret
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
 
     from .problem import Problem, Problems
-    from .schema import FileTable, LedgerTable, PriceTable, RouteTable
+    from .schema import FileTable, LedgerTable, PriceTable, RouteTable, StoreTable, TelemetryTable
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def config_path() -> Path | None:
@@ -114,13 +117,39 @@ def _build(file: "FileTable", folder: Path) -> Config:
             allowed_hosts=server.allowed_hosts,
             allowed_origins=server.allowed_origins,
             secret=Secret(server.secret, folder) if server.secret is not None else None,
+            metrics=server.metrics,
+            access_log=_log_file(server.access_log, folder),
         ),
         ledger=_ledger(file.ledger, folder),
+        telemetry=_telemetry(file.telemetry, folder),
+        stores={name: _store(table.store) for name, table in file.routes.items() if table.store is not None},
         providers=providers,
         routes={name: _route(name, table, providers) for name, table in file.routes.items()},
         drop_params=file.drop_params,
         prices=prices,
     )
+
+
+def _log_file(name: str | None, folder: Path) -> "Path | str | None":
+    return name if name in (None, "stderr") else folder / Path(str(name)).expanduser()
+
+
+def _telemetry(table: "TelemetryTable", folder: Path) -> Telemetry:
+    return Telemetry(
+        otlp=table.otlp,
+        headers={name: Secret(value, folder) for name, value in table.headers.items()},
+        traces=table.traces,
+        metrics=table.metrics,
+        sample=table.sample,
+        propagate=table.propagate,
+        interval=table.interval,
+        service_name=table.service_name,
+    )
+
+
+def _store(table: "StoreTable") -> Store:
+    seconds = int(table.retention[:-1]) * _SECONDS[table.retention[-1]]
+    return Store(table.prompts, table.answers, seconds, table.redact)
 
 
 def _ledger(table: "LedgerTable", folder: Path) -> LedgerConfig:

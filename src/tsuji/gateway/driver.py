@@ -5,7 +5,7 @@ A Driver reads what a request asks for, asks `Routing` what to do, has a Relay o
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import partial
 from time import perf_counter, time
@@ -26,7 +26,7 @@ from .destination import LOCAL, Destination
 from .endpoints import form_of
 from .faults import ours
 from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines, WholeMessages
-from .recording import CANCELLED, CUT, DONE, FAILED, TAGS, read_tags, record
+from .recording import CANCELLED, CUT, DONE, FAILED, MAX_MODEL, TAGS, read_tags, record
 from .relay import Relay
 from .request import Request
 from .translate import EmbeddingTranslation, Translation
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from .server import Connection
     from .sink import Sink
 
-_MAX_MODEL = 512
 _FRAMINGS: dict[str, type[Framing]] = {"ollama": WholeLines, "bedrock": WholeMessages}
 
 
@@ -52,10 +51,13 @@ class Driver:
     one. drop: parameters that a target lacks are dropped. dropped: which were. mark: since when it is our own time that
     passes, by perf_counter. began: when the request was complete, by it, and came: by the wall clock. tags: the
     client's, for the ledger, which has `recorded` the request once. first_token: of a stream, when it came.
+    failed_costs: of attempts that failed though they had reported usage, by their number.
     """
 
     # Defaults are the class's: an attribute that stays as it is costs nothing per request.
     dropped: Sequence[str] = ()
+    model = ""
+    failed_costs: Mapping[int, int | None] = {}
     tags: tuple[str, ...] = ()
     recorded = False
     first_token: float | None = None
@@ -82,7 +84,7 @@ class Driver:
         _check_utf8(request.body)
         self.fields: Fields = decode_fields(request.body)
         self.model = model = model_of(self.fields) if request.model is None else request.model
-        if len(model) > _MAX_MODEL or not model.isprintable():
+        if len(model) > MAX_MODEL or not model.isprintable():
             raise InvalidRequestError("'model' is no model's name: too long, or not printable", param="model")
         if endpoint.stream is None:
             self.stream = endpoint.operation == "chat" and wants_stream(self.fields, endpoint.streams)
@@ -180,7 +182,10 @@ class Driver:
     def failed(self, error: TsujiError) -> None:
         """The running try failed."""
         self.mark = perf_counter()
+        sink = self._sink
         try:
+            if sink is not None and sink.usage is not None:
+                self.failed_costs = {**self.failed_costs, len(self.routing.attempts): sink.bill()[1]}
             self.routing.failed(error, self.mark, sent=self.connection.begun)
             self._advance()
         except Exception as bug:  # we are in a callback of the transport's: who waits for an answer would wait for ever
@@ -295,12 +300,16 @@ class Driver:
             ledger.spool.write(kept)
 
     def _kept(self, status: str, http_status: int | None, error: TsujiError | None) -> bytes | None:
-        """The record; None where there is one already, or none is wanted."""
-        if self.recorded or self.gateway.ledger is None:
+        """The record for the ledger; None where there is one already, or none is wanted."""
+        ledger, observer = self.gateway.ledger, self.gateway.observer
+        if self.recorded or (ledger is None and observer is None):
             return None
         self.recorded = True
         try:
-            return encode(record(self, self._sink, status, http_status, error))
+            made = record(self, self._sink, status, http_status, error)
+            if observer is not None:
+                observer.saw(made, self.request, self.connection, self._spent)
+            return encode(made) if ledger is not None else None
         except Exception as bug:  # who waits for the answer would wait for ever
             ours(bug)
             return None

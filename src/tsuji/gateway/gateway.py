@@ -3,6 +3,7 @@
 import asyncio
 import os
 from email.utils import formatdate
+from functools import partial
 from itertools import count
 from time import time
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from tsuji.core.errors import ConfigError, RequestTooLargeError, TsujiError
 from tsuji.http.aio import AsyncPool
 from tsuji.http.url import is_loopback
 from tsuji.ledger.keys import MICRO
+from tsuji.ledger.record import encode
 from tsuji.wire import dialect
 
 from . import models, reply
@@ -19,6 +21,10 @@ from .destination import Destinations
 from .driver import Driver
 from .endpoints import PREFLIGHT, WrongMethodError, dialect_of, find
 from .faults import ours
+from .observe.observer import observer
+from .observe.scrape import Scrape
+from .observe.semantics import OPERATIONS
+from .recording import is_kept, undriven
 from .request import Request
 from .server import Connection
 
@@ -36,7 +42,8 @@ class Gateway:
     """`start`, then `stop`. Raises ConfigError where the address may not be, or cannot be, listened on.
 
     connections: that are open. date: the Date header line of this moment. draining: no new requests are wanted.
-    ledger: None where the configuration wants none. id_prefix: of its requests' ids, which end in their number.
+    ledger, observer: None where the configuration wants none. id_prefix: of its requests' ids, which end in their
+    number.
     """
 
     def __init__(self, config: "Config") -> None:
@@ -49,6 +56,7 @@ class Gateway:
         self.pool = AsyncPool(max_idle_per_origin=_MAX_IDLE)
         self.url = ""
         self.ledger = _ledger(config)
+        self.observer = observer(config)
         self._admission = Admission(config.server, self.ledger)
         self._ids = count(1)
         self.id_prefix = os.urandom(6).hex()
@@ -65,6 +73,8 @@ class Gateway:
             await self.ledger.start()
         try:
             self._check_reach()
+            if self.observer is not None:
+                self.observer.start(self)
             await self._listen()
         except BaseException:
             self._stop_sweeping()
@@ -126,6 +136,8 @@ class Gateway:
         if self._server is not None:
             await self._server.wait_closed()
         await self.pool.close()
+        if self.observer is not None:
+            await self.observer.stop(self)
         if self.ledger is not None:
             await self.ledger.stop()
 
@@ -135,6 +147,8 @@ class Gateway:
         now = loop.time()
         if self.ledger is not None:
             self.ledger.tick()
+        if self.observer is not None:
+            self.observer.tick(self)
         self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
         for connection in [c for c in self.connections if c.deadline < now or c.half_closed]:
             if connection.half_closed:
@@ -157,8 +171,7 @@ class Gateway:
 
     def admit(self, request: Request, connection: Connection) -> TsujiError | None:
         """At the request's head: its endpoint, or why it is refused."""
-        request.number = next(self._ids)
-        request.lines = b"%b%08x\r\n" % (self._id_line, request.number)
+        self._number(request)
         if b"origin" in request.headers:
             request.lines += self._admission.cors(request)
         try:
@@ -172,6 +185,14 @@ class Gateway:
         if refusal is None and request.length is not None and request.length > self.max_body:
             return self.too_large()
         return refusal
+
+    def _number(self, request: Request) -> None:
+        request.number = next(self._ids)
+        request.lines = b"%b%08x\r\n" % (self._id_line, request.number)
+
+    def id(self, request: Request) -> str:
+        """As x-tsuji-request-id says it."""
+        return f"{self.id_prefix}{request.number:08x}"
 
     def _is_preflight(self, request: Request) -> bool:
         """A browser asks whether a page may call: https://fetch.spec.whatwg.org/#cors-preflight-fetch"""
@@ -187,29 +208,54 @@ class Gateway:
 
     def answer(self, request: Request, connection: Connection) -> None:
         """The request is complete, or refused."""
+        driver: Driver | None = None
         try:
             if request.refusal is not None:
                 raise request.refusal
             operation = request.endpoint.operation if request.endpoint is not None else ""
-            if operation in ("chat", "embeddings", "count_tokens"):
+            if operation in OPERATIONS:
                 refusal = self.ledger.refusal() if self.ledger is not None else None
                 if refusal is not None:
                     raise refusal
-                Driver(self, connection, request).begin()
+                driver = Driver(self, connection, request)
+                driver.begin()
+            elif operation == "metrics" and self.observer is not None:
+                Scrape(self, self.observer, connection, request).begin()
             else:
-                head, body = models.ANSWERS[operation](self, request)
-                connection.whole(head, body)
+                self.give(request, connection, *models.ANSWERS[operation](self, request))
         except Exception as error:
-            self._refuse(request, connection, ours(error))
+            self.refuse(request, connection, ours(error), driver)
 
-    def _refuse(self, request: Request, connection: Connection, error: TsujiError) -> None:
+    def give(self, request: Request, connection: Connection, head: bytes, body: bytes) -> None:
+        """An answer that no model has a part in."""
+        if self.observer is not None:
+            self.observer.saw(undriven(self, request, None, int(head[9:12]), None), request, connection, 0.0)
+        connection.whole(head, body)
+
+    def refuse(self, request: Request, connection: Connection, error: TsujiError, driver: Driver | None = None) -> None:
+        """driver: that refused it."""
+        told = driver is not None and driver.recorded  # a bug came after the end
+        if driver is not None:
+            driver.recorded = True
+        if not request.lines:  # its head is none
+            self._number(request)
         name = request.endpoint.dialect if request.endpoint is not None else dialect_of(request.path)
-        head = reply.status_line(reply.error_status(error)) + reply.JSON + reply.error_lines(error)
+        status = reply.error_status(error)
+        head = reply.status_line(status) + reply.JSON + reply.error_lines(error)
         if isinstance(error, WrongMethodError):
             head += b"allow: %b\r\n" % error.allow
         if error.status == 401 and error.fault == "caller":
             head += b"www-authenticate: Bearer\r\n"
-        connection.whole(head, dialect(name).render_error(error))
+        if request.endpoint is not None and request.endpoint.operation in OPERATIONS:
+            head += b"x-tsuji-attempts: 0\r\nx-tsuji-cost: %b\r\n" % reply.dollars(0)
+        body, ledger = dialect(name).render_error(error), self.ledger
+        record = undriven(self, request, driver, status, error)
+        if self.observer is not None and not told:
+            self.observer.saw(record, request, connection, record.latency / MICRO)
+        if ledger is not None and not told and is_kept(request, error):
+            ledger.spool.add(encode(record), partial(connection.whole, head, body))
+        else:
+            connection.whole(head, body)
 
 
 def _ledger(config: "Config") -> "Ledger | None":
