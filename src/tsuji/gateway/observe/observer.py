@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
 from tsuji.ledger import place
 from tsuji.ledger.keys import MICRO
 
+from .accesslog import AccessLog
 from .counters import Counters
 from .snapshots import Everyone, Gauges, Snapshots, alone, encode
 
@@ -30,7 +32,9 @@ class Observer:
     """`start`, then `tick` now and then, then `stop`. Used from the event loop's thread, but for `render`."""
 
     def __init__(self, config: "Config") -> None:
+        where = config.server.access_log
         self._counters = Counters(config.routes) if config.server.metrics != "off" else None
+        self._log = AccessLog(where, partial(self._dropped, "access_log")) if where is not None else None
         self._folder = _folder(config)
         self._snapshots: Snapshots | None = None
         self._numbers = count()
@@ -51,10 +55,14 @@ class Observer:
         """A request has ended. spent: seconds that were the gateway's own."""
         if self._counters is not None:
             self._counters.add(record, int(spent * MICRO))
+        if self._log is not None:
+            self._log.add(record, request, connection, spent)
 
     def tick(self, gateway: "Gateway") -> None:
         """Twice a second."""
         self._ticks += 1
+        if self._log is not None:
+            self._log.flush()
         if self._snapshots is None or self._ticks % 2 or (self._putting is not None and not self._putting.done()):
             return
         snapshot = self._encode(gateway)
@@ -65,11 +73,17 @@ class Observer:
             self._putting = loop.run_in_executor(None, self._put, next(self._numbers), snapshot, fold)
 
     async def stop(self, gateway: "Gateway") -> None:
+        if self._log is not None:
+            await self._log.stop()
         if self._putting is not None:
             await self._putting
         if self._snapshots is not None:
             self._put(next(self._numbers), self._encode(gateway), False)
             self._snapshots.close()
+
+    def _dropped(self, output: str, times: int) -> None:
+        if self._counters is not None:
+            self._counters.event("dropped", "", output, times)
 
     # Metrics.
 
@@ -119,7 +133,8 @@ class Observer:
 
 def observer(config: "Config") -> Observer | None:
     """None where nothing is to be seen."""
-    return Observer(config) if config.server.metrics != "off" else None
+    server = config.server
+    return Observer(config) if server.metrics != "off" or server.access_log is not None else None
 
 
 def _folder(config: "Config") -> "Path | None":
