@@ -21,6 +21,7 @@ from tsuji.wire.passthrough import Fields, decode_fields, model_of, wants_stream
 
 from . import reply
 from .admit import check_model
+from .contents import Tape
 from .count import CountRelay, CountTranslation
 from .destination import LOCAL, Destination
 from .endpoints import form_of
@@ -51,7 +52,7 @@ class Driver:
     one. drop: parameters that a target lacks are dropped. dropped: which were. mark: since when it is our own time that
     passes, by perf_counter. began: when the request was complete, by it, and came: by the wall clock. tags: the
     client's, for the ledger, which has `recorded` the request once. first_token: of a stream, when it came.
-    failed_costs: of attempts that failed though they had reported usage, by their number.
+    failed_costs: of attempts that failed though they had reported usage, by their number. tape: of what is stored.
     """
 
     # Defaults are the class's: an attribute that stays as it is costs nothing per request.
@@ -60,6 +61,7 @@ class Driver:
     failed_costs: Mapping[int, int | None] = {}
     tags: tuple[str, ...] = ()
     recorded = False
+    tape: Tape | None = None
     first_token: float | None = None
     _chat: ChatRequest | None = None
     _sink: "Sink | None" = None
@@ -93,6 +95,9 @@ class Driver:
         route = self.gateway.destinations.route(model)
         if request.grant is not None:
             check_model(request.grant, route, self.gateway.config)
+        if self.gateway.keepers:
+            keeper = self.gateway.keepers.get(route.name)
+            self.tape = Tape(keeper, self.dialect, request.body) if keeper is not None else None
         if TAGS in request.headers:
             self.tags = read_tags(request.headers[TAGS])
         self.drop = self.gateway.config.drop_params if route.drop_params is None else route.drop_params
@@ -241,8 +246,10 @@ class Driver:
     def framing(self) -> Framing:
         """How the client wants its stream."""
         if self.dialect.name == "gemini":
-            return BareEvents() if b"alt=sse" in self.request.query.split(b"&") else JsonArray()
-        return _FRAMINGS.get(self.dialect.name, WholeEvents)()
+            found = BareEvents() if b"alt=sse" in self.request.query.split(b"&") else JsonArray()
+        else:
+            found = _FRAMINGS.get(self.dialect.name, WholeEvents)()
+        return found if self.tape is None else self.tape.framing(found)
 
     def lines(self, destination: Destination, cost: bytes | None) -> bytes:
         """Header lines that say what happened."""
@@ -287,6 +294,8 @@ class Driver:
 
     def _answer(self, status: str, http_status: int, error: TsujiError | None, head: bytes, body: bytes) -> None:
         """Sends a whole answer once it is recorded, with all others that are ready in this turn of the loop."""
+        if self.tape is not None:
+            self.tape.answer(body)
         ledger, kept = self.gateway.ledger, self._kept(status, http_status, error)
         if ledger is None or kept is None:
             self.connection.whole(head, body)
@@ -309,6 +318,8 @@ class Driver:
             made = record(self, self._sink, status, http_status, error)
             if observer is not None:
                 observer.saw(made, self.request, self.connection, self._spent)
+            if ledger is not None and self.tape is not None:
+                ledger.spool.write(self.tape.frame(made))
             return encode(made) if ledger is not None else None
         except Exception as bug:  # who waits for the answer would wait for ever
             ours(bug)

@@ -17,6 +17,7 @@ from tsuji.wire import dialect
 
 from . import models, reply
 from .admit import Admission
+from .contents import keepers
 from .destination import Destinations
 from .driver import Driver
 from .endpoints import PREFLIGHT, WrongMethodError, dialect_of, find
@@ -42,8 +43,8 @@ class Gateway:
     """`start`, then `stop`. Raises ConfigError where the address may not be, or cannot be, listened on.
 
     connections: that are open. date: the Date header line of this moment. draining: no new requests are wanted.
-    ledger, observer: None where the configuration wants none. id_prefix: of its requests' ids, which end in their
-    number.
+    ledger, observer: None where the configuration wants none. keepers: of prompts and answers, by route. id_prefix: of
+    its requests' ids, which end in their number.
     """
 
     def __init__(self, config: "Config") -> None:
@@ -57,6 +58,7 @@ class Gateway:
         self.url = ""
         self.ledger = _ledger(config)
         self.observer = observer(config)
+        self.keepers = keepers(config)
         self._admission = Admission(config.server, self.ledger)
         self._ids = count(1)
         self.id_prefix = os.urandom(6).hex()
