@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tsuji.engine.endpoint import Endpoint
 
     from .gateway import Gateway
+    from .observe.tracing import Trace
     from .server import Connection
     from .sink import Sink
 
@@ -52,7 +53,8 @@ class Driver:
     one. drop: parameters that a target lacks are dropped. dropped: which were. mark: since when it is our own time that
     passes, by perf_counter. began: when the request was complete, by it, and came: by the wall clock. tags: the
     client's, for the ledger, which has `recorded` the request once. first_token: of a stream, when it came.
-    failed_costs: of attempts that failed though they had reported usage, by their number. tape: of what is stored.
+    failed_costs: of attempts that failed though they had reported usage, by their number. tape: of what is
+    stored. trace: its spans' ids.
     """
 
     # Defaults are the class's: an attribute that stays as it is costs nothing per request.
@@ -62,6 +64,7 @@ class Driver:
     tags: tuple[str, ...] = ()
     recorded = False
     tape: Tape | None = None
+    trace: "Trace | None" = None
     first_token: float | None = None
     _chat: ChatRequest | None = None
     _sink: "Sink | None" = None
@@ -317,7 +320,7 @@ class Driver:
         try:
             made = record(self, self._sink, status, http_status, error)
             if observer is not None:
-                observer.saw(made, self.request, self.connection, self._spent)
+                observer.saw(made, self.request, self.connection, self._spent, self.trace)
             if ledger is not None and self.tape is not None:
                 ledger.spool.write(self.tape.frame(made))
             return encode(made) if ledger is not None else None
@@ -345,7 +348,9 @@ class Driver:
             body = self.dialect.render_error(error)
         tried = self.routing.attempts
         target = b"x-tsuji-target: %b\r\n" % reply.value(tried[-1].target.name) if tried else b""
-        counted = b"x-tsuji-attempts: %d\r\n" % len(tried)
+        now = perf_counter()
+        self._spent += now - self.mark
+        counted = b"x-tsuji-attempts: %d\r\nx-tsuji-overhead-us: %d\r\n" % (len(tried), self._spent * 1e6)
         head += reply.error_lines(error) + target + counted
         self._answer(FAILED, reply.error_status(error), error, head, body)
         self._sink = None

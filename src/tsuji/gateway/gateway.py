@@ -43,8 +43,8 @@ class Gateway:
     """`start`, then `stop`. Raises ConfigError where the address may not be, or cannot be, listened on.
 
     connections: that are open. date: the Date header line of this moment. draining: no new requests are wanted.
-    ledger, observer: None where the configuration wants none. keepers: of prompts and answers, by route. id_prefix: of
-    its requests' ids, which end in their number.
+    ledger, observer, tracer: None where the configuration wants none. keepers: of prompts and answers, by route.
+    id_prefix: of its requests' ids, which end in their number.
     """
 
     def __init__(self, config: "Config") -> None:
@@ -58,6 +58,7 @@ class Gateway:
         self.url = ""
         self.ledger = _ledger(config)
         self.observer = observer(config)
+        self.tracer = self.observer.tracer if self.observer is not None else None
         self.keepers = keepers(config)
         self._admission = Admission(config.server, self.ledger)
         self._ids = count(1)
@@ -252,6 +253,8 @@ class Gateway:
             head += b"x-tsuji-attempts: 0\r\nx-tsuji-cost: %b\r\n" % reply.dollars(0)
         body, ledger = dialect(name).render_error(error), self.ledger
         record = undriven(self, request, driver, status, error)
+        if driver is not None:
+            head += b"x-tsuji-overhead-us: %d\r\n" % record.latency
         if self.observer is not None and not told:
             self.observer.saw(record, request, connection, record.latency / MICRO)
         if ledger is not None and not told and is_kept(request, error):

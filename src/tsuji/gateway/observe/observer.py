@@ -12,6 +12,7 @@ from tsuji.ledger.keys import MICRO
 from .accesslog import AccessLog
 from .counters import Counters
 from .snapshots import Everyone, Gauges, Snapshots, alone, encode
+from .tracing import Trace, Tracer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,8 @@ class Observer:
         where = config.server.access_log
         self._counters = Counters(config.routes) if config.server.metrics != "off" else None
         self._log = AccessLog(where, partial(self._dropped, "access_log")) if where is not None else None
+        sent = config.telemetry.otlp is not None
+        self.tracer = Tracer(config, partial(self._dropped, "telemetry")) if sent else None
         self._folder = _folder(config)
         self._snapshots: Snapshots | None = None
         self._numbers = count()
@@ -44,6 +47,8 @@ class Observer:
         self._failed = False
 
     def start(self, gateway: "Gateway") -> None:
+        if self.tracer is not None:
+            self.tracer.start()
         if self._counters is None or self._folder is None:
             return
         try:
@@ -51,18 +56,29 @@ class Observer:
         except OSError as error:
             log.warning("%s: /metrics is of this worker alone, because %s", self._folder, error.strerror)
 
-    def saw(self, record: "Record", request: "Request", connection: "Connection", spent: float) -> None:
+    def saw(
+        self,
+        record: "Record",
+        request: "Request",
+        connection: "Connection",
+        spent: float,
+        trace: Trace | None = None,
+    ) -> None:
         """A request has ended. spent: seconds that were the gateway's own."""
         if self._counters is not None:
             self._counters.add(record, int(spent * MICRO))
         if self._log is not None:
             self._log.add(record, request, connection, spent)
+        if self.tracer is not None:
+            self.tracer.add(record, request, connection, spent, trace)
 
     def tick(self, gateway: "Gateway") -> None:
         """Twice a second."""
         self._ticks += 1
         if self._log is not None:
             self._log.flush()
+        if self.tracer is not None:
+            self.tracer.flush()
         if self._snapshots is None or self._ticks % 2 or (self._putting is not None and not self._putting.done()):
             return
         snapshot = self._encode(gateway)
@@ -75,6 +91,8 @@ class Observer:
     async def stop(self, gateway: "Gateway") -> None:
         if self._log is not None:
             await self._log.stop()
+        if self.tracer is not None:
+            await self.tracer.stop()
         if self._putting is not None:
             await self._putting
         if self._snapshots is not None:
@@ -134,7 +152,8 @@ class Observer:
 def observer(config: "Config") -> Observer | None:
     """None where nothing is to be seen."""
     server = config.server
-    return Observer(config) if server.metrics != "off" or server.access_log is not None else None
+    wanted = server.metrics != "off" or server.access_log is not None or config.telemetry.otlp is not None
+    return Observer(config) if wanted else None
 
 
 def _folder(config: "Config") -> "Path | None":
