@@ -17,10 +17,10 @@ from tsuji.http.message import render_headers
 from tsuji.http.url import is_loopback, split_url
 from tsuji.wire import DIALECTS, dialect
 
-from .pattern import compile_pattern
 from .problem import Path, Problems
 from .provider import merge, model_ref, needed, provider_config, setting
 from .reader import MISSING
+from .redaction import compile_redaction
 from .schema import (
     FileTable,
     LedgerTable,
@@ -97,7 +97,7 @@ def _store(store: StoreTable, ledger: bool, path: Path, problems: Problems) -> N
         problems.add((*path, "retention"), f"{store.retention!r} is no span of time; write 12h, 30d or 4w")
     for at, pattern in enumerate(store.redact):
         try:
-            compile_pattern(str(pattern))
+            compile_redaction(str(pattern))
         except ConfigError as error:
             problems.add((*path, "redact", at), error.message)
     if not ledger:

@@ -6,7 +6,7 @@ Patterns are RE2's, which takes time in proportion to the text, whatever a clien
 from typing import TYPE_CHECKING
 
 from tsuji.config import Store
-from tsuji.config.pattern import compile_pattern
+from tsuji.config.redaction import compile_redaction
 from tsuji.core.assemble import Assembler
 from tsuji.core.provider import Quirks
 from tsuji.ledger.contents import Contents, encode
@@ -32,7 +32,7 @@ class Keeper:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._patterns = [compile_pattern(pattern) for pattern in store.redact]
+        self._patterns = [compile_redaction(pattern) for pattern in store.redact]
 
     def text(self, body: bytes) -> str:
         """What is stored of a body. PostgreSQL has no place for a NUL."""

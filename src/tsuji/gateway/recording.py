@@ -1,6 +1,7 @@
 """What the ledger is told of a request, from what the driver knows when it ends."""
 
 import re
+from functools import lru_cache
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +158,7 @@ def _attempts(driver: "Driver", now: float, cost: int | None) -> list[Attempt]:
     ]
 
 
+@lru_cache(1024)
 def redact(text: str) -> str:
     """Without what looks like a key."""
     return _KEYS.sub("***", text)

@@ -76,6 +76,8 @@ class AccessLog:
         self._encode = msgspec.json.Encoder().encode
         self._writing: asyncio.Future[None] | None = None
         self._failed = False
+        self._second = 0
+        self._stamped = ""
         self._lost = 0  # in the thread, since the last flush
 
     def add(self, record: "Record", request: "Request", connection: "Connection", overhead: float) -> None:
@@ -86,7 +88,7 @@ class AccessLog:
         first = record.first_token
         line = self._encode(
             Line(
-                datetime.fromtimestamp(record.time / MICRO, UTC).isoformat(timespec="microseconds"),
+                self._stamp(record.time),
                 record.id,
                 connection.address,
                 request.method.decode("latin-1"),
@@ -115,6 +117,14 @@ class AccessLog:
         )
         self._lines.append(line + b"\n")
         self._size += len(line)
+
+    def _stamp(self, time: int) -> str:
+        """Of the same second there are many."""
+        second, micro = divmod(time, MICRO)
+        if second != self._second:
+            self._second = second
+            self._stamped = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._stamped}.{micro:06d}Z"
 
     def flush(self) -> None:
         """Hands the lines to a thread, if the one before is done."""

@@ -191,6 +191,11 @@ class Counters:
     def event(self, what: str, route: str, which: str, times: int = 1) -> None:
         _count(self._events, (what, self._route(route), which), times)
 
+    def know(self, routes: Collection[str]) -> None:
+        """The configuration has others now."""
+        self._close()
+        self._routes = routes
+
     def sums(self) -> Sums:
         """What has been counted; not a copy."""
         for found in self._open.values():
@@ -208,9 +213,7 @@ class Counters:
 
     def _open_for(self, key: tuple[object, ...], record: Record) -> _Open:
         if len(self._open) >= _REMEMBERED:  # the names come from clients
-            for found in self._open.values():
-                found.sort_in()
-            self._open.clear()
+            self._close()
         labels = Labels(
             self._route(record.route),
             self._target(record.route, record.target),
@@ -224,6 +227,11 @@ class Counters:
         calls = self._calls_to(record, record.target, error) if record.attempts else Calls("", "", "")
         made = self._open[key] = _Open(_series_of(self._series, labels), calls)
         return made
+
+    def _close(self) -> None:
+        for found in self._open.values():
+            found.sort_in()
+        self._open.clear()
 
     def _calls_to(self, record: Record, target: str | None, error: str | None) -> Calls:
         return _calls_of(self._calls, (self._target(record.route, target), record.operation, error or ""))

@@ -56,6 +56,11 @@ class Observer:
         except OSError as error:
             log.warning("%s: /metrics is of this worker alone, because %s", self._folder, error.strerror)
 
+    def know(self, config: "Config") -> None:
+        """A configuration was reloaded: its routes are labels. What is seen, and where it goes, stays until a start."""
+        if self._counters is not None:
+            self._counters.know(config.routes)
+
     def saw(
         self,
         record: "Record",

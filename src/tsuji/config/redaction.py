@@ -5,7 +5,7 @@ from typing import Any
 from tsuji.core.errors import ConfigError
 
 
-def compile_pattern(pattern: str) -> Any:
+def compile_redaction(pattern: str) -> Any:
     """Raises ConfigError for one that RE2 does not take (https://github.com/google/re2/wiki/Syntax)."""
     try:
         import re2  # pyright: ignore[reportMissingTypeStubs]
