@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, select
 
 from tests import answers
 from tests.cli.conftest import TSUJI, Run, configure
 from tests.gateway import asking
 from tests.gateway.serving import Client, request
 from tests.scripted import Scripted
+from tsuji.ledger import tables
 
 KEY = re.compile(r"tsuji-[0-9A-Za-z]{43}")
 
@@ -70,6 +72,26 @@ def test_from_a_key_to_its_usage(tsuji: Run, environment: dict[str, str], tmp_pa
     for shown in (first, new, other):
         assert shown not in said
         assert shown.encode() not in kept
+
+
+def test_what_was_stored_of_a_request(tsuji: Run, file: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    text = file.read_text()
+    file.write_text(text.replace("[routes.fast]", "[routes.fast]\nstore = { prompts = true, answers = true }"))
+    assert file.read_text() != text
+    shown = key(tsuji, "create", "one")
+    assert ask(environment, tmp_path, shown) == [200]
+    engine = create_engine(f"sqlite:///{tmp_path}/ledger/ledger.db")
+    with engine.connect() as connection:
+        (id,) = connection.execute(select(tables.contents.c.request_id)).scalars()
+    engine.dispose()
+    shown = tsuji("usage", "--contents", id).stdout
+    assert '"content": "hi"' in shown and "hello" in shown
+    stored = json.loads(tsuji("usage", "--contents", id, "--json").stdout)
+    assert json.loads(stored["request"])["model"] == "fast"
+    assert json.loads(stored["response"])["choices"][0]["message"]["content"] == "hello"
+    missing = tsuji("usage", "--contents", "nothing")
+    assert missing.returncode == 2
+    assert "nothing is stored of 'nothing'" in missing.stderr
 
 
 @pytest.mark.usefixtures("file")

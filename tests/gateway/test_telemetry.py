@@ -98,12 +98,9 @@ def test_a_request_and_its_attempts(traced: Any, collector: Collector) -> None:
     assert plain(first.attributes) == common | port | failed
     assert (first.name, first.kind, first.status.code) == ("chat x", Span.SPAN_KIND_CLIENT, Status.STATUS_CODE_ERROR)
     used = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5, "tsuji.cost": 0.00006, "tsuji.attempt": 2}
-    model = {"gen_ai.request.model": "m", "gen_ai.response.model": "gpt-4o-mini-2024-07-18"}
+    expected = common | port | used | {"gen_ai.request.model": "m"}
     found = plain(second.attributes)
-    assert found.pop("gen_ai.usage.cache_read.input_tokens", 0) == 0
-    assert {name: found[name] for name in (common | port | used)} == common | port | used
-    assert found["gen_ai.request.model"] == model["gen_ai.request.model"]
-    assert found["gen_ai.response.model"]
+    assert {name: found[name] for name in expected} == expected
     assert second.status.code == server.status.code == Status.STATUS_CODE_UNSET
     assert server.start_time_unix_nano <= first.start_time_unix_nano <= first.end_time_unix_nano
     assert first.end_time_unix_nano <= second.start_time_unix_nano <= second.end_time_unix_nano

@@ -18,8 +18,9 @@ from tests.ledger.workers import Worker, configure
 from tests.scripted import CUT, STALL, Reply
 from tsuji.config import LedgerConfig, Store, check_config
 from tsuji.gateway.contents import MAX_STORED
-from tsuji.ledger import contents, tables
-from tsuji.ledger.contents import Contents, encode, find, forget
+from tsuji.ledger import contents, contentstore, tables
+from tsuji.ledger.contents import Contents, encode
+from tsuji.ledger.contentstore import find, forget
 from tsuji.ledger.drain import drain
 from tsuji.ledger.record import encode as encode_record
 from tsuji.ledger.spool import Spool, segments
@@ -187,7 +188,7 @@ def test_damaged_contents_are_kept_aside(engine: Engine, tmp_path: Path) -> None
 
 
 def test_what_has_had_its_time_is_deleted(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "_BATCH", 3)
+    monkeypatch.setattr(contentstore, "_BATCH", 3)
     spooled(tmp_path, *[encode(Contents(f"{at:02}", 1, at, f"canary-{at:02}")) for at in range(10)])
     drain(engine, tmp_path)
     assert forget(engine, 7) == 8

@@ -60,7 +60,7 @@ def _show(request_id: str, config: Path | None, json: bool) -> None:
     from msgspec.structs import asdict
 
     from tsuji.core.errors import InvalidRequestError
-    from tsuji.ledger.contents import find
+    from tsuji.ledger.contentstore import find
     from tsuji.ledger.database import explained
 
     from .ledger import iso, open_ledger

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import contents, tables
+from . import contents, contentstore, tables
 from .database import reason, refuses
 from .record import Attempt, Record, decode
 from .spool import claim, frame, frames, segments
@@ -76,7 +76,7 @@ def _insert(engine: Engine, records: list[Record], stored: list[contents.Content
     with engine.begin() as connection:
         _add(connection, tables.usage, [_row(record) for record in records])
         _add(connection, tables.attempts, [row for record in records for row in _attempts(record)])
-        _add(connection, tables.contents, [contents.row(one) for one in stored])
+        _add(connection, tables.contents, [contentstore.row(one) for one in stored])
 
 
 def _add(connection: Connection, table: "tables.Table", rows: list[dict[str, Any]]) -> None:

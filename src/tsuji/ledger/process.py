@@ -107,7 +107,7 @@ class Process:
         return found[0][0]
 
     def _drain(self) -> None:
-        from .contents import forget
+        from .contentstore import forget
         from .drain import drain
         from .spool import sweep_unnamed
 
