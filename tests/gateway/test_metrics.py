@@ -147,11 +147,14 @@ def test_cache_and_guardrails_are_counted() -> None:
 
 
 def test_what_is_open_now(counted: Any, tmp_path: Path) -> None:
-    begun = answers.stream("openai").body
-    assert isinstance(begun, list)
-    script = Reply([*begun[:2], STALL], content_type=answers.SSE)
+    whole = answers.stream("openai")
+    assert isinstance(whole.body, list)
+    script = [whole, Reply([*whole.body[:2], STALL], content_type=answers.SSE)]
     gateway = counted(script, ledger=LedgerConfig(folder=tmp_path))
     with gateway.client() as asks:
+        asks.send(request(*asking.chat("openai", model="fast", stream=True)))
+        assert asks.read().status == 200
+        assert scrape(gateway.port)("tsuji_streams_open") == 0
         asks.send(request(*asking.chat("openai", model="fast", stream=True)))
         asks.piece()
         found = scrape(gateway.port)
