@@ -107,6 +107,7 @@ def test_how_streams_end(logged: Any, tmp_path: Path) -> None:
     cut, left = read(tmp_path / "access.log", 2)
     assert (cut["outcome"], cut["status"], cut["error"]) == ("cut", 200, "stream_interrupted")
     assert (left["outcome"], left["status"], left["error"]) == ("cancelled", None, None)
+    assert cut["client"] == left["client"] == "127.0.0.1"
 
 
 def test_what_looks_like_a_key_is_not_written(logged: Any, tmp_path: Path) -> None:

@@ -81,6 +81,8 @@ class Gateway:
             await self._listen()
         except BaseException:
             self._stop_sweeping()
+            if self.observer is not None:
+                await self.observer.stop(self)
             if self.ledger is not None:
                 await self.ledger.stop()
             raise

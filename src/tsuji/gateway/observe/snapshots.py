@@ -12,12 +12,14 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
+from time import time
 
 import msgspec
 
 from .counters import Sums, Total, total
 
 SUFFIX = ".metrics"
+_UNNAMED_SECONDS = 60.0
 _DEAD = "dead"
 """Of all dead workers together."""
 _VERSION = 1
@@ -114,7 +116,10 @@ class Snapshots:
                 os.close(self._replace(_DEAD, _encoder.encode(_Dead(_VERSION, [*left, *names], found.sums()))))
             for name in (*left, *names):
                 (self._folder / name).unlink(missing_ok=True)
-                (self._folder / f"{name}.new").unlink(missing_ok=True)
+            for unnamed in self._folder.glob("*.new"):  # of who died between making it and naming it
+                with suppress(FileNotFoundError):
+                    if unnamed.stat().st_mtime < time() - _UNNAMED_SECONDS:
+                        unnamed.unlink()
 
     def close(self) -> None:
         """The worker ends: another will add its snapshot to the dead ones'."""
