@@ -195,7 +195,7 @@ def test_what_the_client_says_of_itself(booked: Any) -> None:
     assert (row["tags"], row["trace"]) == (["search", "team=a", "b"], "4bf92f3577b34da6a3ce929d0e0e4736")
 
 
-@pytest.mark.parametrize("tags", [",".join("abcdefghij" * 4), "x" * 129, "a\x01b"])
+@pytest.mark.parametrize("tags", [",".join("abcdefghij" * 4), "x" * 129, "a\x85b"])
 def test_more_tags_than_are_kept(tags: str, booked: Any) -> None:
     gateway = booked(openai=answers.chat("openai"))
     answer = gateway.ask(*asking.chat("openai", model="openai:m"), {"x-tsuji-tags": tags})
