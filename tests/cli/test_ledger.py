@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, select
 
 from tests import answers
 from tests.cli.conftest import TSUJI, Run, configure
 from tests.gateway import asking
 from tests.gateway.serving import Client, request
 from tests.scripted import Scripted
+from tsuji.ledger import tables
 
 KEY = re.compile(r"tsuji-[0-9A-Za-z]{43}")
 
@@ -58,16 +60,38 @@ def test_from_a_key_to_its_usage(tsuji: Run, environment: dict[str, str], tmp_pa
     assert re.search(r"k_\w{10}  ci \[bot\]  ann    rotated  20\d\d-\d\d-\d\d \d\d:\d\d  fast, x:\*", listed)
     assert re.search(r"other     -      revoked  never             slow", listed)
     by_user = json.loads(tsuji("usage", "--by", "user", "--json").stdout)
+    nothing = {"failed": 0, "refused": 0, "input_tokens": 0, "output_tokens": 0, "cost": 0, "unpriced": 0}
     assert by_user == [
-        {"name": "ann", "requests": 3, "failed": 0, "input_tokens": 30, "output_tokens": 15, "cost": 0, "unpriced": 3}
+        nothing | {"name": "ann", "requests": 3, "input_tokens": 30, "output_tokens": 15, "unpriced": 3},
+        nothing | {"name": "-", "requests": 1, "refused": 1},
     ]
     table = tsuji("usage", "--by", "key").stdout
-    assert re.search(r"k_\w{10} ci \[bot\]  2         0       20         10   \$0.00  2", table), table
+    assert re.search(r"k_\w{10} ci \[bot\]  2         0       0        20         10   \$0.00  2", table), table
     said = listed + table + tsuji("keys", "list", "--json").stdout
     kept = b"".join([path.read_bytes() for path in (tmp_path / "ledger").rglob("*") if path.is_file()])
     for shown in (first, new, other):
         assert shown not in said
         assert shown.encode() not in kept
+
+
+def test_what_was_stored_of_a_request(tsuji: Run, file: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    text = file.read_text()
+    file.write_text(text.replace("[routes.fast]", "[routes.fast]\nstore = { prompts = true, answers = true }"))
+    assert file.read_text() != text
+    shown = key(tsuji, "create", "one")
+    assert ask(environment, tmp_path, shown) == [200]
+    engine = create_engine(f"sqlite:///{tmp_path}/ledger/ledger.db")
+    with engine.connect() as connection:
+        (id,) = connection.execute(select(tables.contents.c.request_id)).scalars()
+    engine.dispose()
+    shown = tsuji("usage", "--contents", id).stdout
+    assert '"content": "hi"' in shown and "hello" in shown
+    stored = json.loads(tsuji("usage", "--contents", id, "--json").stdout)
+    assert json.loads(stored["request"])["model"] == "fast"
+    assert json.loads(stored["response"])["choices"][0]["message"]["content"] == "hello"
+    missing = tsuji("usage", "--contents", "nothing")
+    assert missing.returncode == 2
+    assert "nothing is stored of 'nothing'" in missing.stderr
 
 
 @pytest.mark.usefixtures("file")
@@ -87,7 +111,7 @@ def test_a_key_as_json(tsuji: Run) -> None:
     ("arguments", "said"),
     [
         (["keys", "create", "x", "--ip", "10.0.0.1/8"], "no IP address or range"),
-        (["keys", "create", "x", "--operations", "fly"], "'fly' is not one of: chat, embeddings, models"),
+        (["keys", "create", "x", "--operations", "fly"], "'fly' is not one of: chat, embeddings, metrics, models"),
         (["keys", "create", "x", "--expires", "3 years"], "no span of time"),
         (["keys", "create", "x", "--metadata", "x"], "not NAME=VALUE"),
         (["keys", "revoke", "x"], "no key 'x'"),

@@ -155,18 +155,19 @@ def test_adding_up(engine: Engine, tmp_path: Path) -> None:
         record("3", time=day + DAY, key_id="k_2", target="b:2", **common),
         record("4", time=day + DAY, status="failed", target=None),
         record("5", time=day + DAY, status="cut", cost=2**61, **common),
+        record("6", time=day + DAY, status="refused", target=None, cost=0, attempts=[]),
         record("old", time=day - 1, cost=1),
     )
     drain(engine, tmp_path)
     assert add_up(engine, "day", day) == [
-        ("2023-11-14", 2, 0, 20, 10, 2**61 + 3, 0),
-        ("2023-11-15", 3, 2, 20, 10, 2**61, 1),
+        ("2023-11-14", 2, 0, 0, 20, 10, 2**61 + 3, 0),
+        ("2023-11-15", 4, 2, 1, 20, 10, 2**61, 1),
     ]
     assert add_up(engine, "key", day) == [
-        ("k_1", 2, 0, 20, 10, 2**61 + 3, 0),
-        ("-", 2, 2, 10, 5, 2**61, 0),
-        ("k_2", 1, 0, 10, 5, 0, 1),
+        ("k_1", 2, 0, 0, 20, 10, 2**61 + 3, 0),
+        ("-", 3, 2, 1, 10, 5, 2**61, 0),
+        ("k_2", 1, 0, 0, 10, 5, 0, 1),
     ]
     assert [row.name for row in add_up(engine, "target", day)] == ["up:m", "b:2", "-"]
     assert [row.name for row in add_up(engine, "user", day)] == ["-", "ann"]
-    assert [row.requests for row in add_up(engine, "route", 0)] == [6]
+    assert [row.requests for row in add_up(engine, "route", 0)] == [7]

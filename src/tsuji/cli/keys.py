@@ -33,7 +33,7 @@ def create(
         _List, typer.Option(help="Routes and provider:model it is for, with *; may be repeated. Default: all.")
     ] = None,
     operations: Annotated[
-        _List, typer.Option(help="What it is for: chat, embeddings, models; may be repeated. Default: all.")
+        _List, typer.Option(help="What it is for: chat, embeddings, models, metrics; may be repeated. Default: all.")
     ] = None,
     ip: Annotated[_List, typer.Option(help="Address or range that it may be used from; may be repeated.")] = None,
     expires: Annotated[

@@ -1,6 +1,7 @@
 """`tsuji usage`: what was used, and what it cost."""
 
 from enum import StrEnum
+from pathlib import Path
 from time import time
 from typing import Annotated
 
@@ -21,10 +22,17 @@ class By(StrEnum):
 def usage(
     by: Annotated[By, typer.Option(help="What to add up by.")] = By.TARGET,
     since: Annotated[str, typer.Option(help="How far back: 12h, 7d, 4w.")] = "7d",
+    contents: Annotated[
+        str | None,
+        typer.Option(metavar="REQUEST_ID", help="Show what was stored of one request instead.", show_default=False),
+    ] = None,
     config: ConfigFile = None,
     json: AsJson = False,
 ) -> None:
     """Add up the gateway's usage records: requests, tokens and cost."""
+    if contents is not None:
+        _show(contents, config, json)
+        return
     from tsuji.ledger.database import explained
     from tsuji.ledger.report import add_up
 
@@ -41,10 +49,45 @@ def usage(
         console(error=True).print(f"Nothing was asked for in the last {since}.", markup=False)
         return
     rows = [
-        [row.name, *[f"{n:,}" for n in row[1:5]], _dollars(row.cost), f"{row.unpriced:,}" if row.unpriced else ""]
+        [row.name, *[f"{n:,}" for n in row[1:6]], _dollars(row.cost), f"{row.unpriced:,}" if row.unpriced else ""]
         for row in sums
     ]
-    print_table("", [by.value, "requests", "failed", "tokens in", "out", "cost", "unknown"], rows)
+    print_table("", [by.value, "requests", "failed", "refused", "tokens in", "out", "cost", "unknown"], rows)
+
+
+def _show(request_id: str, config: Path | None, json: bool) -> None:
+    """The texts as they were stored. Raises InvalidRequestError where nothing was."""
+    from msgspec.structs import asdict
+
+    from tsuji.core.errors import InvalidRequestError
+    from tsuji.ledger.contentstore import find
+    from tsuji.ledger.database import explained
+
+    from .ledger import iso, open_ledger
+    from .terminal import console, print_json
+
+    with open_ledger(config) as (_, engine), explained():
+        found = find(engine, request_id)
+    if found is None:
+        raise InvalidRequestError(
+            f"nothing is stored of {request_id!r}: its route stores nothing, its time is over, or there was none such"
+        )
+    if json:
+        print_json(asdict(found) | {"time": iso(found.time), "expires": iso(found.expires)})
+        return
+    out = console()
+    for name, text, size in (
+        ("request", found.request, found.request_bytes),
+        ("response", found.response, found.response_bytes),
+    ):
+        out.print(f"{name}, {size:,} bytes:" if size is not None else f"{name}: not stored", style="bold", markup=False)
+        if text is not None:
+            out.print(_tame(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def _tame(text: str) -> str:
+    """What a terminal would obey is shown as a sign."""
+    return "".join([letter if letter.isprintable() or letter in "\n\t" else "\ufffd" for letter in text])
 
 
 def _dollars(nano: int) -> str:

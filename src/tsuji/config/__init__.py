@@ -7,7 +7,7 @@ an unknown key is an error, not a comment.
 """
 
 from .caching import CacheConfig, CacheRule, SemanticRule
-from .config import Config, LedgerConfig, Listen, Server, Tls
+from .config import Config, LedgerConfig, Listen, Server, Store, Telemetry, Tls
 from .home import default_home
 from .load import build_config, check_config, config_path, config_schema, load_config, read_source
 from .problem import Problem
@@ -29,6 +29,8 @@ __all__ = [
     "SemanticRule",
     "Source",
     "build_config",
+    "Store",
+    "Telemetry",
     "check_config",
     "config_path",
     "config_schema",

@@ -4,6 +4,7 @@ A route may not be called like a provider, a target may not name a route, and no
 route called "provider:model" is allowed: it takes the place of that model for those who ask for it directly.
 """
 
+import re
 from collections.abc import Collection
 from pathlib import Path as Folder
 from typing import Any
@@ -21,7 +22,16 @@ from .check_server import check_server
 from .problem import Path, Problems
 from .provider import merge, model_ref, needed, provider_config, setting
 from .reader import MISSING
-from .schema import FileTable, LedgerTable, ProviderTable, RouteTable, TargetTable
+from .redaction import compile_redaction
+from .schema import (
+    FileTable,
+    LedgerTable,
+    ProviderTable,
+    RouteTable,
+    StoreTable,
+    TargetTable,
+    TelemetryTable,
+)
 from .secret import Secret
 
 
@@ -29,6 +39,7 @@ def check(file: FileTable, folder: Folder, problems: Problems) -> None:
     """Notes what is wrong with `file`. folder: of the file, for secrets in files."""
     check_server(file.server, file.ledger.enabled, folder, problems)
     _ledger(file.ledger, folder, problems)
+    _telemetry(file.telemetry, folder, problems)
     for id, provider in file.providers.items():
         _provider(id, provider, ("providers", id), folder, problems)
         if (own := catalog.canonical(id)) != id and own in file.providers:
@@ -36,6 +47,8 @@ def check(file: FileTable, folder: Folder, problems: Problems) -> None:
     known = (*catalog.provider_ids(), *file.providers)
     for name, route in file.routes.items():
         _route(name, route, known, file.routes, problems)
+        if route.store is not None:
+            _store(route.store, file.ledger.enabled, ("routes", name, "store"), problems)
     _prices(file, problems)
     _cache(file, folder, problems)
 
@@ -47,6 +60,34 @@ def _ledger(ledger: LedgerTable, folder: Folder, problems: Problems) -> None:
     url = Secret(ledger.url, folder).reveal()
     if url is not None and not url.startswith(("postgresql://", "postgresql+psycopg://", "sqlite:///")):
         problems.add(("ledger", "url"), "must begin with postgresql+psycopg:// or sqlite:///")
+
+
+def _telemetry(telemetry: TelemetryTable, folder: Folder, problems: Problems) -> None:
+    if telemetry.otlp is None:
+        return
+    try:
+        split_url(telemetry.otlp)
+    except InvalidRequestError as error:
+        problems.add(("telemetry", "otlp"), error.message)
+    if telemetry.otlp.rstrip("/").endswith(("/v1/traces", "/v1/metrics")):
+        problems.add(("telemetry", "otlp"), "leave out '/v1/traces' and the like: they are added to it")
+    for name, value in telemetry.headers.items():
+        secret_is_there(value, ("telemetry", "headers", name), folder, problems)
+
+
+def _store(store: StoreTable, ledger: bool, path: Path, problems: Problems) -> None:
+    """ledger: there is one."""
+    if not re.fullmatch(r"\d{1,6}[smhdw]", str(store.retention)):
+        problems.add((*path, "retention"), f"{store.retention!r} is no span of time; write 12h, 30d or 4w")
+    for at, pattern in enumerate(store.redact):
+        try:
+            compile_redaction(str(pattern))
+        except ConfigError as error:
+            problems.add((*path, "redact", at), error.message)
+    if not ledger:
+        problems.add(path, "nothing is stored, because ledger.enabled is false", "note")
+    elif not (store.prompts or store.answers):
+        problems.add(path, "stores nothing: set prompts or answers to true", "note")
 
 
 def _provider(id: str, table: ProviderTable, path: Path, folder: Folder, problems: Problems) -> None:

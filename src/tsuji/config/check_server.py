@@ -27,6 +27,8 @@ def check_server(server: ServerTable, ledger: bool, folder: Folder, problems: Pr
                 ("server", "trusted_proxies", at),
                 "is no address or range, such as 10.0.0.0/8, nor 'unix'; a range has zeros behind its prefix",
             )
+    if server.access_log == "":
+        problems.add(("server", "access_log"), "is empty; write a file's path or 'stderr', or leave it out")
     if server.secret is not None:
         secret_is_there(server.secret, ("server", "secret"), folder, problems)
     for at, key in enumerate(server.keys):

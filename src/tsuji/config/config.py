@@ -64,10 +64,12 @@ class Server:
     own_key: of this process, for a question to itself; "" where it has none. Others need a key no more for it.
     workers: processes under one parent; None: one process without a parent. drain: seconds that requests have to finish
     when a worker ends; drain_delay: seconds before that in which only readiness says so.
+    metrics: "keyed", "open" or "off". access_log: "stderr", a file's path or None.
     """
 
     __slots__ = (
         "_keys",
+        "access_log",
         "allowed_hosts",
         "allowed_origins",
         "drain",
@@ -77,6 +79,7 @@ class Server:
         "max_body",
         "max_connections",
         "max_connections_per_address",
+        "metrics",
         "mode",
         "more",
         "own_key",
@@ -111,6 +114,8 @@ class Server:
         forwarded_header: str = "x-forwarded-for",
         max_connections: int | None = None,
         max_connections_per_address: int | None = None,
+        metrics: str = "keyed",
+        access_log: Path | str | None = None,
     ) -> None:
         self.host = host
         self.port = port
@@ -132,6 +137,8 @@ class Server:
         self.workers = workers
         self.drain = drain
         self.drain_delay = drain_delay
+        self.metrics = metrics
+        self.access_log = access_log
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -186,12 +193,35 @@ class LedgerConfig(msgspec.Struct, frozen=True):
     on_failure: str = "continue"
 
 
+class Telemetry(msgspec.Struct, frozen=True):
+    """What is sent to an OpenTelemetry collector. otlp: its URL, None: nothing. See schema.TelemetryTable."""
+
+    otlp: str | None = None
+    headers: Mapping[str, Secret] = {}
+    traces: bool = True
+    metrics: bool = True
+    sample: float = 1.0
+    propagate: bool = True
+    interval: float = 60.0
+    service_name: str = "tsuji"
+
+
+class Store(msgspec.Struct, frozen=True):
+    """What of a route's requests is stored. retention: seconds. redact: RE2's regular expressions."""
+
+    prompts: bool = False
+    answers: bool = False
+    retention: int = 30 * 86400
+    redact: tuple[str, ...] = ()
+
+
 class Config:
     """All of it. Immutable by convention; every question that the request path asks is answered from here.
 
     providers: by id; a name of the catalogue overrides it. routes: by the name that clients ask for.
     prices: "provider:model" -> a price that stands in place of the known one. source: what it was made of, where that
     was a file or the defaults.
+    prices: "provider:model" -> a price that stands in place of the known one. stores: by the route's name.
     """
 
     def __init__(
@@ -203,8 +233,12 @@ class Config:
         prices: "Mapping[str, Price] | None" = None,
         ledger: LedgerConfig | None = None,
         cache: CacheConfig | None = None,
+        telemetry: Telemetry | None = None,
+        stores: Mapping[str, Store] | None = None,
     ) -> None:
         self.server = server or Server()
+        self.telemetry = telemetry or Telemetry()
+        self.stores = dict(stores or {})
         self.ledger = ledger or LedgerConfig()
         self.cache = cache or CacheConfig()
         self.providers = {catalog.canonical(id): given for id, given in (providers or {}).items()}

@@ -14,7 +14,7 @@ from tsuji.core.timeouts import Timeouts
 from tsuji.routing import Route, Target
 
 from .caching import CacheConfig, CacheRule, SemanticRule
-from .config import Config, LedgerConfig, Listen, Server, Tls
+from .config import Config, LedgerConfig, Listen, Server, Store, Telemetry, Tls
 from .provider import ProviderConfig, model_ref, provider_config
 from .secret import Secret
 from .source import Source
@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
 
     from .problem import Problem, Problems
-    from .schema import FileTable, LedgerTable, ListenTable, PriceTable, RouteTable, ServerTable
+    from .schema import (
+        FileTable,
+        LedgerTable,
+        ListenTable,
+        PriceTable,
+        RouteTable,
+        ServerTable,
+        StoreTable,
+        TelemetryTable,
+    )
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def config_path() -> Path | None:
@@ -146,6 +157,8 @@ def _build(file: "FileTable", folder: Path) -> Config:
     return Config(
         server=_server(file.server, folder),
         ledger=_ledger(file.ledger, folder),
+        telemetry=_telemetry(file.telemetry, folder),
+        stores={name: _store(table.store) for name, table in file.routes.items() if table.store is not None},
         providers=providers,
         routes={name: _route(name, table, providers) for name, table in file.routes.items()},
         drop_params=file.drop_params,
@@ -181,6 +194,8 @@ def _server(table: "ServerTable", folder: Path) -> Server:
         workers=cores() if table.workers == "auto" else table.workers,
         drain=table.drain,
         drain_delay=table.drain_delay,
+        metrics=table.metrics,
+        access_log=_log_file(table.access_log, folder),
     )
 
 
@@ -200,6 +215,28 @@ def _listen(table: "ListenTable", folder: Path) -> Listen:
         else None,
         proxy_protocol=table.proxy_protocol,
     )
+
+
+def _log_file(name: str | None, folder: Path) -> "Path | str | None":
+    return name if name in (None, "stderr") else folder / Path(str(name)).expanduser()
+
+
+def _telemetry(table: "TelemetryTable", folder: Path) -> Telemetry:
+    return Telemetry(
+        otlp=table.otlp,
+        headers={name: Secret(value, folder) for name, value in table.headers.items()},
+        traces=table.traces,
+        metrics=table.metrics,
+        sample=table.sample,
+        propagate=table.propagate,
+        interval=table.interval,
+        service_name=table.service_name,
+    )
+
+
+def _store(table: "StoreTable") -> Store:
+    seconds = int(table.retention[:-1]) * _SECONDS[table.retention[-1]]
+    return Store(table.prompts, table.answers, seconds, table.redact)
 
 
 def _ledger(table: "LedgerTable", folder: Path) -> LedgerConfig:

@@ -101,6 +101,32 @@ class ServerTable(ListenTable, frozen=True):
         float,
         Meta(ge=0, description="Seconds at a stop in which `/readyz` is false and connections are still accepted."),
     ] = 0.0
+    metrics: Annotated[
+        Literal["keyed", "open", "off"],
+        Meta(description="Who may read /metrics: whoever shows a key, where keys are wanted; anyone; nobody."),
+    ] = "keyed"
+    access_log: Annotated[
+        str | None, Meta(description="`stderr` or a file: a line of JSON per request. Default: none.")
+    ] = None
+
+
+class TelemetryTable(Table, frozen=True):
+    """Traces and metrics by OpenTelemetry, sent by OTLP over HTTP."""
+
+    otlp: Annotated[
+        str | None, Meta(description="The collector, such as `http://localhost:4318`. Default: nothing is sent.")
+    ] = None
+    headers: Annotated[
+        dict[str, str], Meta(description="Sent to the collector: literals, `env:NAME` or `file:PATH`.")
+    ] = {}
+    traces: Annotated[bool, Meta(description="Whether spans are sent.")] = True
+    metrics: Annotated[bool, Meta(description="Whether metrics are sent.")] = True
+    sample: Annotated[
+        float, Meta(ge=0, le=1, description="The share of traces that is kept, where the client has not decided it.")
+    ] = 1.0
+    propagate: Annotated[bool, Meta(description="Whether providers are told the trace, by `traceparent`.")] = True
+    interval: Annotated[Seconds, Meta(description="Seconds between two exports of metrics.")] = 60.0
+    service_name: Annotated[str, Meta(min_length=1, description="The resource's `service.name`.")] = "tsuji"
 
 
 class LedgerTable(Table, frozen=True):
@@ -320,6 +346,19 @@ class CacheTable(Table, frozen=True):
     ] = None
 
 
+class StoreTable(Table, frozen=True):
+    """What of a route's requests is stored in the ledger, beside their usage."""
+
+    prompts: Annotated[bool, Meta(description="Bodies of requests, as clients send them.")] = False
+    answers: Annotated[bool, Meta(description="Bodies of answers, as clients get them.")] = False
+    retention: Annotated[
+        str, Meta(pattern=r"^\d{1,6}[smhdw]$", description="How long: `12h`, `30d`, `4w`; then they are deleted.")
+    ] = "30d"
+    redact: Annotated[
+        tuple[str, ...], Meta(description="Regular expressions (RE2's); what they match is stored as `***`.")
+    ] = ()
+
+
 class RouteTable(Table, frozen=True):
     """A model name that clients ask for, and the targets that can answer."""
 
@@ -332,6 +371,7 @@ class RouteTable(Table, frozen=True):
         bool | None, Meta(description="Leave out what a target cannot say, instead of refusing the request.")
     ] = None
     cache: RouteCacheTable | None = None
+    store: Annotated[StoreTable | None, Meta(description="Default: neither prompts nor answers are stored.")] = None
 
 
 class FileTable(Table, frozen=True):
@@ -340,6 +380,7 @@ class FileTable(Table, frozen=True):
     server: ServerTable = field(default_factory=ServerTable)
     ledger: LedgerTable = field(default_factory=LedgerTable)
     cache: CacheTable = field(default_factory=CacheTable)
+    telemetry: TelemetryTable = field(default_factory=TelemetryTable)
     providers: dict[str, ProviderTable] = {}
     routes: dict[str, RouteTable] = {}
     drop_params: Annotated[

@@ -37,7 +37,7 @@ _MORE_MODELS = ("models", "fallbacks")
 class Admission:
     """The rules of one configuration, and the keys of the ledger, if there is one."""
 
-    __slots__ = ("_always", "_hosts", "_keys", "_known_hosts", "_ledger", "_origins")
+    __slots__ = ("_always", "_hosts", "_keys", "_known_hosts", "_ledger", "_open", "_origins")
 
     def __init__(self, server: "Server", ledger: "Ledger | None") -> None:
         self._ledger = ledger
@@ -46,6 +46,7 @@ class Admission:
         self._hosts = frozenset([host.lower() for host in server.allowed_hosts])
         self._origins = frozenset([origin.lower().encode() for origin in server.allowed_origins])
         self._known_hosts: dict[bytes, bool] = {}
+        self._open = "metrics" if server.metrics == "open" else None
 
     @property
     def wants_keys(self) -> bool:
@@ -85,6 +86,8 @@ class Admission:
                 return self._refuse_grant(grant, request, connection)
         if self._is_configured(shown):
             request.configured = True
+            return None
+        if request.endpoint is not None and request.endpoint.operation == self._open:
             return None
         if ledger is not None and not ledger.known:
             return LedgerError("the ledger is down, and its keys have not been read yet; try again later")

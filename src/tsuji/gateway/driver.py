@@ -5,7 +5,7 @@ A Driver reads what a request asks for, asks `Routing` what to do, has a Relay o
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import partial
 from time import perf_counter, time
@@ -21,12 +21,13 @@ from tsuji.wire.passthrough import Fields, check_spelling, decode_fields, model_
 
 from . import reply
 from .admit import check_fields, check_model
+from .contents import Tape
 from .count import CountRelay, CountTranslation
 from .destination import LOCAL, Destination
 from .endpoints import form_of
 from .faults import ours
 from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines, WholeMessages
-from .recording import CANCELLED, CUT, DONE, FAILED, TAGS, read_tags, record
+from .recording import CANCELLED, CUT, DONE, FAILED, MAX_MODEL, TAGS, read_tags, record
 from .relay import Relay
 from .request import Request
 from .translate import EmbeddingTranslation, Translation
@@ -39,11 +40,11 @@ if TYPE_CHECKING:
 
     from .cache import Visit
     from .gateway import Gateway
+    from .observe.tracing import Trace
     from .request import Answering
     from .server import Connection
     from .sink import Sink
 
-_MAX_MODEL = 512
 _FRAMINGS: dict[str, type[Framing]] = {"ollama": WholeLines, "bedrock": WholeMessages}
 
 
@@ -55,12 +56,18 @@ class Driver:
     passes, by perf_counter. began: when the request was complete, by it, and came: by the wall clock. tags: the
     client's, for the ledger, which has `recorded` the request once. first_token: of a stream, when it came. visit: to
     the cache, on a route that has one. connection: the client's, or there what takes the answer for all who wait.
+    failed_costs: of attempts that failed though they had reported usage, by their number. tape: of what is stored.
+    trace: its spans' ids. setup: of the configuration that it began with.
     """
 
     # Defaults are the class's: an attribute that stays as it is costs nothing per request.
     dropped: Sequence[str] = ()
+    model = ""
+    failed_costs: Mapping[int, int | None] = {}
     tags: tuple[str, ...] = ()
     recorded = False
+    tape: Tape | None = None
+    trace: "Trace | None" = None
     first_token: float | None = None
     visit: "Visit | None" = None
     _chat: ChatRequest | None = None
@@ -88,7 +95,7 @@ class Driver:
         self.fields: Fields = decode_fields(request.body)
         check_spelling(self.fields, self.dialect)
         self.model = model = model_of(self.fields) if request.model is None else request.model
-        if len(model) > _MAX_MODEL or not model.isprintable():
+        if len(model) > MAX_MODEL or not model.isprintable():
             raise InvalidRequestError("'model' is no model's name: too long, or not printable", param="model")
         if endpoint.stream is None:
             self.stream = endpoint.operation == "chat" and wants_stream(self.fields, endpoint.streams)
@@ -98,6 +105,9 @@ class Driver:
         if request.grant is not None:
             check_model(request.grant, route, self.setup.config)
             check_fields(request.grant, self.fields)
+        if self.setup.keepers:
+            keeper = self.setup.keepers.get(route.name)
+            self.tape = Tape(keeper, self.dialect, request.body) if keeper is not None else None
         if TAGS in request.headers:
             self.tags = read_tags(request.headers[TAGS])
         self.drop = self.setup.config.drop_params if route.drop_params is None else route.drop_params
@@ -200,7 +210,10 @@ class Driver:
     def failed(self, error: TsujiError) -> None:
         """The running try failed."""
         self.mark = perf_counter()
+        sink = self._sink
         try:
+            if sink is not None and sink.usage is not None:
+                self.failed_costs = {**self.failed_costs, len(self.routing.attempts): sink.bill()[1]}
             self.routing.failed(error, self.mark, sent=self.connection.begun)
             self._advance()
         except Exception as bug:  # we are in a callback of the transport's: who waits for an answer would wait for ever
@@ -257,8 +270,10 @@ class Driver:
     def framing(self) -> Framing:
         """How the client wants its stream."""
         if self.dialect.name == "gemini":
-            return BareEvents() if b"alt=sse" in self.request.query.split(b"&") else JsonArray()
-        return _FRAMINGS.get(self.dialect.name, WholeEvents)()
+            found = BareEvents() if b"alt=sse" in self.request.query.split(b"&") else JsonArray()
+        else:
+            found = _FRAMINGS.get(self.dialect.name, WholeEvents)()
+        return found if self.tape is None else self.tape.framing(found)
 
     def lines(self, destination: Destination, cost: bytes | None) -> bytes:
         """Header lines that say what happened."""
@@ -313,6 +328,8 @@ class Driver:
 
     def _answer(self, status: str, http_status: int, error: TsujiError | None, head: bytes, body: bytes) -> None:
         """Sends a whole answer once it is recorded, with all others that are ready in this turn of the loop."""
+        if self.tape is not None:
+            self.tape.answer(body)
         ledger, kept = self.gateway.ledger, self._kept(status, http_status, error)
         if ledger is None or kept is None:
             self.connection.whole(head, body)
@@ -326,12 +343,18 @@ class Driver:
             ledger.spool.write(kept)
 
     def _kept(self, status: str, http_status: int | None, error: TsujiError | None) -> bytes | None:
-        """The record; None where there is one already, or none is wanted."""
-        if self.recorded or self.gateway.ledger is None:
+        """The record for the ledger; None where there is one already, or none is wanted."""
+        ledger, observer = self.gateway.ledger, self.gateway.observer
+        if self.recorded or (ledger is None and observer is None):
             return None
         self.recorded = True
         try:
-            return encode(record(self, self._sink, status, http_status, error))
+            made = record(self, self._sink, status, http_status, error)
+            if observer is not None:
+                observer.saw(made, self.request, self.connection, self._spent, self.trace)
+            if ledger is not None and self.tape is not None:
+                ledger.spool.write(self.tape.frame(made))
+            return encode(made) if ledger is not None else None
         except Exception as bug:  # who waits for the answer would wait for ever
             ours(bug)
             return None
@@ -356,7 +379,9 @@ class Driver:
             body = self.dialect.render_error(error)
         tried = self.routing.attempts
         target = b"x-tsuji-target: %b\r\n" % reply.value(tried[-1].target.name) if tried else b""
-        counted = b"x-tsuji-attempts: %d\r\n" % len(tried)
+        now = perf_counter()
+        self._spent += now - self.mark
+        counted = b"x-tsuji-attempts: %d\r\nx-tsuji-overhead-us: %d\r\n" % (len(tried), self._spent * 1e6)
         head += reply.error_lines(error) + target + counted
         self._answer(FAILED, reply.error_status(error), error, head, body)
         self._sink = None

@@ -13,7 +13,8 @@ from tsuji.core.errors import InvalidRequestError, NotFoundError, TsujiError
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """operation: "chat", "embeddings", "count_tokens", "models", "model", "show", "version", "health", "ready", "root".
+    """operation: "chat", "embeddings", "count_tokens", "models", "model", "show", "version", "health", "ready",
+    "metrics", "root".
 
     path: exact; or what stands before and after a model's name, where `suffix` is given.
     stream: what the path says of it, None where the body does. streams: what holds where the body does not say either.
@@ -64,6 +65,7 @@ TABLE = (
     Endpoint(b"POST", b"/model/", "embeddings", "bedrock", b"/invoke"),
     Endpoint(b"GET", b"/healthz", "health", "openai", open=True),
     Endpoint(b"GET", b"/readyz", "ready", "openai", open=True),
+    Endpoint(b"GET", b"/metrics", "metrics", "openai"),
     Endpoint(b"GET", b"/", "root", "openai"),
 )
 

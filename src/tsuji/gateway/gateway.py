@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from email.utils import formatdate
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
 from tsuji.core.errors import RequestTooLargeError, TsujiError
 from tsuji.http.aio import AsyncPool
 from tsuji.http.aio_lanes import Lanes
+from tsuji.ledger.keys import MICRO
+from tsuji.ledger.record import encode
 from tsuji.wire import dialect
 
 from . import models, reply
@@ -21,6 +24,10 @@ from .endpoints import PREFLIGHT, WrongMethodError, dialect_of, find
 from .faults import ours
 from .listen import Opened, listening_sockets, remove_files
 from .listener import Listener, connection_limit, listeners
+from .observe.observer import observer
+from .observe.scrape import Scrape
+from .observe.semantics import OPERATIONS
+from .recording import is_kept, undriven
 from .request import Request
 from .server import Connection
 from .setup import Setup, check_reach
@@ -45,9 +52,9 @@ class Gateway:
 
     setup: all that follows from the configuration. connections: that are open. date: the Date header line of this
     moment. draining: a connection is to carry no more than one further request. stopping: no others are wanted either.
-    lanes: to the providers. ledger, cache: None where the configuration wants none. id_prefix: of its requests' ids,
-    which end in their number.
-    proxies: None where none is trusted. max_connections: of clients at one time. url: of the first of its listeners.
+    lanes: to the providers. ledger, cache, observer, tracer: None where the configuration wants none. id_prefix: of its
+    requests' ids, which end in their number. proxies: None where none is trusted. max_connections: of clients at one
+    time. url: of the first of its listeners.
     """
 
     lanes: Lanes
@@ -67,6 +74,8 @@ class Gateway:
         self.ledger = _ledger(config)
         self.cache = _cache(config)
         self.setup = Setup(config, self.ledger)
+        self.observer = observer(config)
+        self.tracer = self.observer.tracer if self.observer is not None else None
         self._ids = count(1)
         self.id_prefix = os.urandom(6).hex()
         self._id_line = f"x-tsuji-request-id: {self.id_prefix}".encode()
@@ -94,7 +103,9 @@ class Gateway:
         try:
             check_reach(self.config, self.ledger)
             if self.cache is not None:
-                await self.cache.start()
+                self.cache.start()
+            if self.observer is not None:
+                self.observer.start(self)
             if sockets is None:
                 self._is_opener = True
                 sockets = listening_sockets(self.config.server)[0]
@@ -105,6 +116,8 @@ class Gateway:
             self._stop_sweeping()
             if self.cache is not None:
                 await self.cache.stop()
+            if self.observer is not None:
+                await self.observer.stop(self)
             if self.ledger is not None:
                 await self.ledger.stop()
             raise
@@ -124,11 +137,22 @@ class Gateway:
         self.url = self._listeners[0].url
 
     def prepare(self, config: "Config") -> Setup:
-        """What `config` makes, ready for requests: to be assigned to `setup`. From any thread. Raises ConfigError."""
+        """What `config` makes, ready to be used. From any thread. Raises ConfigError."""
         check_reach(config, self.ledger)
         setup = Setup(config, self.ledger, self.destinations.signers)
         setup.destinations.warm()
+        if self.cache is not None:
+            self.cache.know(config)
+        elif (cache := _cache(config)) is not None:
+            cache.start()
+            self.cache = cache
         return setup
+
+    def use(self, setup: Setup) -> None:
+        """From the next request on; those under way keep what they began with."""
+        self.setup = setup
+        if self.observer is not None:
+            self.observer.know(setup.config)
 
     async def leave(self, delay: float = 0.0, *, patient: bool = False) -> None:
         """After `delay` seconds, no more connections are accepted; before that, answers and readiness tell.
@@ -164,6 +188,8 @@ class Gateway:
         await self.pool.close()
         if self.cache is not None:
             await self.cache.stop()
+        if self.observer is not None:
+            await self.observer.stop(self)
         if self.ledger is not None:
             await self.ledger.stop()
 
@@ -186,6 +212,8 @@ class Gateway:
         for listener in self._listeners:
             if listener.certificates is not None:
                 listener.certificates.refresh()
+        if self.observer is not None:
+            self.observer.tick(self)
         self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
         for connection in [c for c in self.connections if c.deadline < now or c.half_closed]:
             if connection.half_closed:
@@ -224,8 +252,7 @@ class Gateway:
 
     def admit(self, request: Request, connection: Connection) -> TsujiError | None:
         """At the request's head: its endpoint, or why it is refused."""
-        request.number = next(self._ids)
-        request.lines = b"%b%08x\r\n" % (self._id_line, request.number)
+        self._number(request)
         if b"origin" in request.headers:
             request.lines += self.setup.admission.cors(request)
         try:
@@ -239,6 +266,14 @@ class Gateway:
         if refusal is None and request.length is not None and request.length > self.setup.max_body:
             return self.too_large()
         return refusal
+
+    def _number(self, request: Request) -> None:
+        request.number = next(self._ids)
+        request.lines = b"%b%08x\r\n" % (self._id_line, request.number)
+
+    def id(self, request: Request) -> str:
+        """As x-tsuji-request-id says it."""
+        return f"{self.id_prefix}{request.number:08x}"
 
     def _is_preflight(self, request: Request) -> bool:
         """A browser asks whether a page may call: https://fetch.spec.whatwg.org/#cors-preflight-fetch"""
@@ -254,29 +289,56 @@ class Gateway:
 
     def answer(self, request: Request, connection: Connection) -> None:
         """The request is complete, or refused."""
+        driver: Driver | None = None
         try:
             if request.refusal is not None:
                 raise request.refusal
             operation = request.endpoint.operation if request.endpoint is not None else ""
-            if operation in ("chat", "embeddings", "count_tokens"):
+            if operation in OPERATIONS:
                 refusal = self.ledger.refusal() if self.ledger is not None else None
                 if refusal is not None:
                     raise refusal
-                Driver(self, connection, request).begin()
+                driver = Driver(self, connection, request)
+                driver.begin()
+            elif operation == "metrics" and self.observer is not None:
+                Scrape(self, self.observer, connection, request).begin()
             else:
-                head, body = models.ANSWERS[operation](self, request)
-                connection.whole(head, body)
+                self.give(request, connection, *models.ANSWERS[operation](self, request))
         except Exception as error:
-            self._refuse(request, connection, ours(error))
+            self.refuse(request, connection, ours(error), driver)
 
-    def _refuse(self, request: Request, connection: Connection, error: TsujiError) -> None:
+    def give(self, request: Request, connection: Connection, head: bytes, body: bytes) -> None:
+        """An answer that no model has a part in."""
+        if self.observer is not None:
+            self.observer.saw(undriven(self, request, None, int(head[9:12]), None), request, connection, 0.0)
+        connection.whole(head, body)
+
+    def refuse(self, request: Request, connection: Connection, error: TsujiError, driver: Driver | None = None) -> None:
+        """driver: that refused it."""
+        told = driver is not None and driver.recorded  # a bug came after the end
+        if driver is not None:
+            driver.recorded = True
+        if not request.lines:  # its head is none
+            self._number(request)
         name = request.endpoint.dialect if request.endpoint is not None else dialect_of(request.path)
-        head = reply.status_line(reply.error_status(error)) + reply.JSON + reply.error_lines(error)
+        status = reply.error_status(error)
+        head = reply.status_line(status) + reply.JSON + reply.error_lines(error)
         if isinstance(error, WrongMethodError):
             head += b"allow: %b\r\n" % error.allow
         if error.status == 401 and error.fault == "caller":
             head += b"www-authenticate: Bearer\r\n"
-        connection.whole(head, dialect(name).render_error(error))
+        if request.endpoint is not None and request.endpoint.operation in OPERATIONS:
+            head += b"x-tsuji-attempts: 0\r\nx-tsuji-cost: %b\r\n" % reply.dollars(0)
+        body, ledger = dialect(name).render_error(error), self.ledger
+        record = undriven(self, request, driver, status, error)
+        if driver is not None:
+            head += b"x-tsuji-overhead-us: %d\r\n" % record.latency
+        if self.observer is not None and not told:
+            self.observer.saw(record, request, connection, record.latency / MICRO)
+        if ledger is not None and not told and is_kept(request, error):
+            ledger.spool.add(encode(record), partial(connection.whole, head, body))
+        else:
+            connection.whole(head, body)
 
 
 def _ledger(config: "Config") -> "Ledger | None":

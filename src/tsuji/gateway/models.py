@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tsuji.core.errors import InvalidRequestError, ModelNotFoundError, TsujiError
+from tsuji.core.errors import InvalidRequestError, ModelNotFoundError, NotFoundError, TsujiError
 from tsuji.core.response import ModelInfo
 from tsuji.wire import dialect
 from tsuji.wire.passthrough import decode_fields, model_of
@@ -127,6 +127,10 @@ def _root(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
     return reply.OK + reply.JSON, msgspec.json.encode({"name": "tsuji", "endpoints": paths})
 
 
+def _metrics(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
+    raise NotFoundError("this gateway has no metrics; set server.metrics")
+
+
 def _preflight(gateway: "Gateway", request: Request) -> tuple[bytes, bytes]:
     return reply.OK, b""
 
@@ -142,6 +146,7 @@ ANSWERS: dict[str, Callable[["Gateway", Request], tuple[bytes, bytes]]] = {
     "version": _version,
     "health": _health,
     "ready": _ready,
+    "metrics": _metrics,
     "root": _root,
     "preflight": _preflight,
 }

@@ -1,25 +1,41 @@
 """What the ledger is told of a request, from what the driver knows when it ends."""
 
 import re
-from time import perf_counter
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from time import perf_counter, time
+from typing import TYPE_CHECKING, Any
 
-from tsuji.core.errors import InvalidRequestError, TsujiError
+from tsuji.core.errors import (
+    AuthenticationError,
+    InvalidRequestError,
+    LedgerError,
+    PermissionDeniedError,
+    TsujiError,
+)
 from tsuji.core.usage import Usage
 from tsuji.ledger.keys import MICRO
 from tsuji.ledger.record import CONFIGURED, Attempt, Record
 
+from .endpoints import dialect_of
+from .observe.semantics import OPERATIONS
+
 if TYPE_CHECKING:
     from .driver import Driver
+    from .gateway import Gateway
+    from .request import Request
     from .sink import Sink
 
-DONE, FAILED, CUT, CANCELLED = "done", "failed", "cut", "cancelled"
+DONE, FAILED, CUT, CANCELLED, REFUSED = "done", "failed", "cut", "cancelled", "refused"
 TAGS = b"x-tsuji-tags"
 _MAX_TAGS = 32
 _MAX_TAG = 128
 _MAX_TIER = 32
 """Letters of a service tier, which may be the client's own word."""
 _NOTHING = Usage()
+MAX_MODEL = 512
+_BLANK: dict[str, Any] = dict.fromkeys(Record.__struct_fields__)
+_KEYS = re.compile(r"\b(?:tsuji-|sk-|AIza)[0-9A-Za-z_-]{16,}")
+"""What looks like a key, of ours or of a provider's: clients write them where they do not belong, too."""
 _TRACE = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 
 
@@ -30,13 +46,15 @@ def record(
     request, now, began, first = driver.request, perf_counter(), driver.began, driver.first_token
     usage, price, cost, upstream, tier = _NOTHING, None, None, None, None
     if sink is not None:
-        usage, upstream, tier = sink.usage or _NOTHING, sink.destination.upstream, sink.tier
-        price, cost = sink.billed or sink.bill()
-    key_id, user_id, team_id, tags = _whose(driver)
+        upstream = sink.destination.upstream
+        if status != FAILED:  # what failed is not billed; its attempt says what it cost
+            usage, tier = sink.usage or _NOTHING, sink.tier
+            price, cost = sink.billed or sink.bill()
+    key_id, user_id, team_id, tags = _whose(request, driver.tags)
     parent = request.headers.get(b"traceparent")
-    attempts = _attempts(driver, now)
+    attempts = _attempts(driver, now, cost)
     made = Record(  # in the order of its fields: by their names it takes three times as long
-        f"{driver.gateway.id_prefix}{request.number:08x}",
+        driver.gateway.id(request),
         int(driver.came * MICRO),
         key_id,
         user_id,
@@ -73,27 +91,80 @@ def record(
     return made
 
 
-def _whose(driver: "Driver") -> tuple[str | None, str | None, str | None, tuple[str, ...]]:
-    """Key, user, team and tags."""
-    grant = driver.request.grant
+def undriven(
+    gateway: "Gateway", request: "Request", driver: "Driver | None", http_status: int, error: TsujiError | None
+) -> Record:
+    """Of a request that no target was tried for. driver: that refused it, where it came so far."""
+    endpoint = request.endpoint
+    operation = endpoint.operation if endpoint is not None else "unknown"
+    key_id, user_id, team_id, tags = _whose(request, driver.tags if driver is not None else ())
+    parent = request.headers.get(b"traceparent")
+    model = (driver.model if driver is not None else "") or request.model or ""
+    told: dict[str, Any] = {
+        "id": gateway.id(request),
+        "time": int(time() * MICRO),
+        "key_id": key_id,
+        "user_id": user_id,
+        "team_id": team_id,
+        "route": redact(model) if len(model) <= MAX_MODEL and model.isprintable() else "",
+        "dialect": endpoint.dialect if endpoint is not None else dialect_of(request.path),
+        "operation": operation,
+        "stream": endpoint is not None and bool(endpoint.stream),
+        "status": REFUSED if error is not None else DONE,
+        "http_status": http_status,
+        "error": error.kind if error is not None else None,
+        "latency": int((perf_counter() - driver.began) * MICRO) if driver is not None else 0,
+        "cost": 0 if operation in OPERATIONS else None,
+        "tags": tags,
+        "trace": trace(parent) if parent is not None else None,
+        "attempts": [],
+        "guarded": (),
+        "charges": (),
+    }
+    return Record(**_BLANK | told)
+
+
+def is_kept(request: "Request", error: TsujiError) -> bool:
+    """A refused request leaves a record: who asked had a key, or needed none, and asked a model something."""
+    if request.endpoint is None or request.endpoint.operation not in OPERATIONS:
+        return False
+    if isinstance(error, AuthenticationError | LedgerError):
+        return False
+    return request.grant is not None or not isinstance(error, PermissionDeniedError)
+
+
+def _whose(request: "Request", told: tuple[str, ...]) -> tuple[str | None, str | None, str | None, tuple[str, ...]]:
+    """Key, user, team and tags. told: the client's tags."""
+    grant = request.grant
     if grant is None:
-        return CONFIGURED if driver.request.configured else None, None, None, driver.tags
+        return CONFIGURED if request.configured else None, None, None, told
     key = grant.key
-    return key.id, key.user_id, key.team_id, (*key.tags, *driver.tags)
+    return key.id, key.user_id, key.team_id, (*key.tags, *told)
 
 
-def _attempts(driver: "Driver", now: float) -> list[Attempt]:
-    """With the wall clock's times: the driver's clock is another, and both were read when the request began."""
-    offset = driver.came - driver.began
+def _attempts(driver: "Driver", now: float, cost: int | None) -> list[Attempt]:
+    """With the wall clock's times: the driver's clock is another, and both were read when the request began.
+
+    cost: of the last one, where the request is billed for it.
+    """
+    offset, failed = driver.came - driver.began, driver.failed_costs
+    tried = driver.routing.attempts
     return [
         Attempt(
             attempt.target.name,
             int((attempt.started + offset) * MICRO),
             int(((attempt.ended or now) + offset) * MICRO),
             attempt.error.kind if attempt.error is not None else None,
+            cost if attempt is tried[-1] and cost is not None else failed.get(attempt.number),
         )
-        for attempt in driver.routing.attempts
+        for attempt in tried
     ]
+
+
+@lru_cache(1024)
+def redact(text: str) -> str:
+    """Without what looks like a key."""
+    return _KEYS.sub("***", text)
 
 
 def read_tags(value: bytes) -> tuple[str, ...]:

@@ -104,6 +104,8 @@ class Relay(Sink):
             piece = framing.feed(data)
             if not piece:
                 return
+            if self.driver.trace is not None:
+                self.driver.trace.hear(self.held())
             self._held.clear()
             self._begin(framing)
         else:
@@ -137,6 +139,8 @@ class Relay(Sink):
         if head is None or not is_object(head, body):
             raise self.not_an_answer(head)
         self.judge(body)
+        if driver.trace is not None:
+            driver.trace.hear(body)
         self.done()
         own = reply.status_line(head.status) + reply.JSON + reply.passed(head)
         driver.whole(self, own, body)

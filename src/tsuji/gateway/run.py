@@ -131,7 +131,7 @@ class Lone:
         except Exception as bug:
             log.error("the configuration stays as it was, because of an error of ours", exc_info=bug)
         else:
-            gateway.setup = setup
+            gateway.use(setup)
             watch.follow(setup.config.files())
             tell_kept(kept)
             log.warning("the configuration is reloaded")

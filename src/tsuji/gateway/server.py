@@ -370,8 +370,8 @@ class Connection:
 
     @property
     def begun(self) -> bool:
-        """The head of the answer has been sent."""
-        return self._begun
+        """The head of an answer has been sent, and its end has not."""
+        return self._begun and self._turn is not None
 
     @property
     def address(self) -> str:

@@ -9,6 +9,7 @@ from tsuji.core.errors import ConfigError
 from tsuji.ledger.keys import MICRO
 
 from .admit import Admission
+from .contents import keepers
 from .destination import Destinations
 
 if TYPE_CHECKING:
@@ -18,23 +19,33 @@ if TYPE_CHECKING:
 
 SOCKETS = ("host", "port", "socket", "mode", "tls", "proxy_protocol", "more", "workers")
 """Settings of the server that are the listening sockets', and so the parent's: only a restart changes them."""
-_PROCESS = ("trusted_proxies", "forwarded_header", "max_connections", "max_connections_per_address", "secret")
+_PROCESS = (
+    "trusted_proxies",
+    "forwarded_header",
+    "max_connections",
+    "max_connections_per_address",
+    "secret",
+    "metrics",
+    "access_log",
+)
 """Those that another process takes up, as it does those of the ledger."""
 
 
 class Setup:
     """Never changed: a reload makes another, and a request keeps the one that it began with.
 
-    signers: of the one before, whose credentials stay good. Raises ConfigError for keys that are not there.
+    keepers: of prompts and answers, by route. signers: of the one before, whose credentials stay good. Raises
+    ConfigError for keys that are not there.
     """
 
-    __slots__ = ("admission", "config", "destinations", "max_body")
+    __slots__ = ("admission", "config", "destinations", "keepers", "max_body")
 
     def __init__(self, config: "Config", ledger: "Ledger | None", signers: Signers | None = None) -> None:
         self.config = config
         self.max_body = config.server.max_body
         self.destinations = Destinations(config, signers)
         self.admission = Admission(config.server, ledger)
+        self.keepers = keepers(config)
 
 
 def check_reach(config: "Config", ledger: "Ledger | None") -> None:
@@ -56,6 +67,9 @@ def settle(config: "Config", running: "Config") -> list[str]:
     ledger = config.ledger
     changed += [f"ledger.{name}" for name in ledger.__struct_fields__ if _differ(ledger, running.ledger, name)]
     config.ledger = running.ledger
+    if config.telemetry != running.telemetry:
+        changed.append("telemetry")
+        config.telemetry = running.telemetry
     return changed
 
 

@@ -84,6 +84,9 @@ class Sink(ABC):
     def send(self, timeouts: "Timeouts") -> None:
         upstream = self.destination.upstream
         headers = self.headers
+        tracer = self.driver.gateway.tracer
+        if tracer is not None:
+            headers += tracer.attempt(self.driver, upstream.origin)
         if upstream.signer is not None:
             host = upstream.origin.host_header
             headers += upstream.signer.sign(b"POST", host, self.path, headers, self.body, time())

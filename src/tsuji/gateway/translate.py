@@ -111,7 +111,12 @@ class Translation(Sink):
         if not answer.model:
             answer = msgspec.structs.replace(answer, model=self.destination.model)
         self.tier = answer.service_tier
+        self._told(answer.model)
         return self.driver.dialect.render_response(answer), answer.usage
+
+    def _told(self, model: str) -> None:
+        if self.driver.trace is not None:
+            self.driver.trace.model = model or None
 
     # A stream.
 
@@ -126,6 +131,7 @@ class Translation(Sink):
                 self.tier = event.service_tier or self.tier
             elif type(event) is ev.Started:
                 self.tier = event.service_tier
+                self._told(event.model)
                 if event.created is None or not event.model:
                     created = int(time()) if event.created is None else event.created
                     model = event.model or self.destination.model

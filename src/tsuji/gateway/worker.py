@@ -99,7 +99,8 @@ class Worker:
                 case "prepare" if command.source is not None:
                     await self._prepare(command.source)
                 case "commit" if self._prepared is not None:
-                    self._gateway.setup, self._prepared = self._prepared, None
+                    self._gateway.use(self._prepared)
+                    self._prepared = None
                 case "retire":
                     self._patient = True
                     self._over.set()

@@ -73,6 +73,7 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
                 raise
             sleep(0.02)
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")  # prompts whose time is over are gone from the file as well
 
 
 def _begin_sqlite(connection: Connection) -> None:

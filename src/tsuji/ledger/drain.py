@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import tables
+from . import contents, contentstore, tables
 from .database import reason, refuses
 from .record import Attempt, Record, decode
 from .spool import claim, frame, frames, segments
@@ -52,7 +52,11 @@ def drain(engine: Engine, folder: Path) -> int:
 def _store(engine: Engine, encoded: list[bytes]) -> list[tuple[bytes, str]]:
     """All at once; where the database refuses that, one by one. Which it refuses, and why."""
     try:
-        _insert(engine, [decode(record) for record in encoded])
+        _insert(
+            engine,
+            [decode(frame) for frame in encoded if not frame.startswith(contents.MARK)],
+            [contents.decode(frame) for frame in encoded if frame.startswith(contents.MARK)],
+        )
     except (SQLAlchemyError, msgspec.MsgspecError, OverflowError) as error:
         if isinstance(error, SQLAlchemyError) and not refuses(error):
             raise
@@ -68,10 +72,11 @@ def _keep(segment: Path, refused: list[tuple[bytes, str]]) -> None:
     log.error("%d usage records cannot be stored, and are kept in %s: %s", len(refused), kept, refused[0][1])
 
 
-def _insert(engine: Engine, records: list[Record]) -> None:
+def _insert(engine: Engine, records: list[Record], stored: list[contents.Contents]) -> None:
     with engine.begin() as connection:
         _add(connection, tables.usage, [_row(record) for record in records])
         _add(connection, tables.attempts, [row for record in records for row in _attempts(record)])
+        _add(connection, tables.contents, [contentstore.row(one) for one in stored])
 
 
 def _add(connection: Connection, table: "tables.Table", rows: list[dict[str, Any]]) -> None:

@@ -23,6 +23,8 @@ POLL_SECONDS = 0.25
 """Between two looks at the keys' version: a change is to be everywhere within a second, on a busy machine too."""
 DRAIN_SECONDS = 0.5
 _RETRY_SECONDS = 1.0
+_FORGET_SECONDS = 5.0
+"""Between two looks for prompts and answers whose time is over."""
 
 
 class Orders(msgspec.Struct):
@@ -110,6 +112,7 @@ class Process:
         return found[0][0]
 
     def _drain(self) -> None:
+        from .contentstore import forget
         from .drain import drain
         from .spool import sweep_unnamed
 
@@ -118,12 +121,16 @@ class Process:
             if self._over.is_set():
                 return
         sweep_unnamed(self._spool)
+        swept = 0.0
         while True:
             ending = self._over.is_set()
             began = monotonic()
             done = self._attempt("drain", lambda: drain(self._engine, self._spool))
             if ending:
                 return
+            if done and began - swept >= _FORGET_SECONDS:
+                swept = began
+                self._attempt("contents", lambda: forget(self._engine, int(time() * MICRO)))
             self._over.wait(max(DRAIN_SECONDS - monotonic() + began, 0.05) if done else _RETRY_SECONDS)
 
     def _attempt(self, what: str, work: Callable[[], object]) -> bool:

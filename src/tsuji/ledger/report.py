@@ -16,13 +16,15 @@ NONE = "-"
 class Sum(NamedTuple):
     """name: of the key, user and so on; of a key its id and name; of a day its date, UTC.
 
-    failed: requests that did not end well. cost: nano-dollars, of those whose cost is known; unpriced: how many of the
-    others there are, without those that failed and counts of tokens.
+    failed: requests that did not end well. refused: for which no target was tried; they are none of the failed.
+    cost: nano-dollars, of those whose cost is known; unpriced: how many of the others there are, without those that
+    failed and counts of tokens.
     """
 
     name: str
     requests: int
     failed: int
+    refused: int
     input_tokens: int
     output_tokens: int
     cost: int
@@ -35,14 +37,15 @@ def add_up(engine: Engine, by: str, since: int) -> list[Sum]:
     named = {"key": usage.key_id, "user": usage.user_id, "team": usage.team_id, "day": usage.time // _DAY}
     column: Any = named[by] if by in named else usage[by]
     label: Any = func.max(keys.c.name) if by == "key" else cast(literal(None), String)
-    ended_well = usage.status == "done"
+    well, refused = usage.status.in_(("done", "refused")), usage.status == "refused"
     unpriced = usage.cost.is_(None) & (usage.status != "failed") & (usage.operation != "count_tokens")
     query = (
         select(
             column,
             label,
             func.count(),
-            func.sum(case((ended_well, 0), else_=1)),
+            func.sum(case((well, 0), else_=1)),
+            func.sum(case((refused, 1), else_=0)),
             func.coalesce(func.sum(usage.input_tokens), 0),
             func.coalesce(func.sum(usage.output_tokens), 0),
             func.coalesce(func.sum(usage.cost), 0),

@@ -1,7 +1,8 @@
 """The tables as SQLAlchemy Core. `migrations` makes them; a test holds the two together.
 
 ledger: one row. keys_version rises with every change of a key; secret_check is of the secret that the keys are hashed
-with. keys: see keys.Key. usage, attempts: see record.Record; the columns are named alike.
+with. keys: see keys.Key. usage, attempts: see record.Record; the columns are named alike. contents: see
+contents.Contents.
 """
 
 from sqlalchemy import (
@@ -15,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
 )
 
 metadata = MetaData()
@@ -93,4 +95,17 @@ attempts = Table(
     Column("ended", BigInteger, nullable=False),
     Column("error", String),
     Column("cost", BigInteger),
+)
+
+contents = Table(
+    "contents",
+    metadata,
+    Column("request_id", String, primary_key=True),
+    Column("time", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("request", Text),
+    Column("response", Text),
+    Column("request_bytes", BigInteger),
+    Column("response_bytes", BigInteger),
+    Index("contents_expires", "expires"),
 )

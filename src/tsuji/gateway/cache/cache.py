@@ -35,7 +35,6 @@ class ResponseCache:
 
     def __init__(self, config: "Config") -> None:
         self._config = config
-        self._rules = config.cache.routes
         self._stores: dict[str, Store] = {}
         self._down: set[str] = set()
         self._meanings: Meanings | None = None
@@ -43,15 +42,24 @@ class ResponseCache:
         self.flights: dict[Form, Flight] = {}
         self.secret = b""
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Raises ConfigError for a store that cannot be: what is only down is no error."""
         config = self._config
         if config.ledger.enabled or config.server.secret is not None:
             secret = server_secret(config.server.secret, place.folder(config.ledger))
             self.secret = hmac.digest(secret, b"response cache", "sha256")
-        for name in {rule.store for rule in self._rules.values()}:
+        self.know(config)
+
+    def know(self, config: "Config") -> None:
+        """A configuration was reloaded. What its routes keep answers in is opened; what is open stays as it is.
+
+        Raises ConfigError for a store that cannot be.
+        """
+        self._config = config
+        rules = config.cache.routes.values()
+        for name in {rule.store for rule in rules} - self._stores.keys():
             self._stores[name] = self._open(name)
-        if any(rule.semantic is not None for rule in self._rules.values()):
+        if self._meanings is None and any(rule.semantic is not None for rule in rules):
             from .semantic import Meanings
 
             self._meanings = Meanings(config, self.secret)
@@ -88,7 +96,7 @@ class ResponseCache:
 
     def visit(self, driver: "Driver") -> bool:
         """Takes the request over, if its route has a cache. Raises InvalidRequestError for a wish that it has not."""
-        rule = self._rules.get(driver.routing.route.name)
+        rule = driver.setup.config.cache.routes.get(driver.routing.route.name)
         if rule is None or driver.operation not in _OPERATIONS:
             return False
         driver.visit = Visit(self, driver, rule)
