@@ -7,6 +7,7 @@ an unknown key is an error, not a comment.
 """
 
 from .config import Config, LedgerConfig, Server
+from .guardrail import Guardrail
 from .home import default_home
 from .load import check_config, config_path, config_schema, load_config
 from .problem import Problem
@@ -15,6 +16,7 @@ from .secret import Secret
 
 __all__ = [
     "Config",
+    "Guardrail",
     "LedgerConfig",
     "ProviderConfig",
     "Server",

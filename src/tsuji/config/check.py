@@ -16,6 +16,7 @@ from tsuji.http.message import render_headers
 from tsuji.http.url import is_loopback, split_url
 from tsuji.wire import DIALECTS, dialect
 
+from .check_guardrails import check_guardrails
 from .problem import Path, Problems
 from .provider import merge, model_ref, needed, provider_config, setting
 from .reader import MISSING
@@ -35,6 +36,10 @@ def check(file: FileTable, folder: Folder, problems: Problems) -> None:
     for name, route in file.routes.items():
         _route(name, route, known, file.routes, problems)
     _prices(file, problems)
+    check_guardrails(file, known, problems)
+    for name, guard in file.guardrails.items():
+        if guard.token is not None:
+            _secret_is_there(guard.token, ("guardrails", name, "token"), folder, problems)
 
 
 def _server(server: ServerTable, ledger: bool, folder: Folder, problems: Problems) -> None:

@@ -13,6 +13,7 @@ from tsuji.core.provider import Provider
 from tsuji.core.timeouts import Timeouts
 from tsuji.routing import Route, Target
 
+from .guardrail import Guardrail
 from .provider import ProviderConfig, merge, model_ref, relocated
 from .secret import Secret
 
@@ -86,7 +87,7 @@ class Config:
     """All of it. Immutable by convention; every question that the request path asks is answered from here.
 
     providers: by id; a name of the catalogue overrides it. routes: by the name that clients ask for.
-    prices: "provider:model" -> a price that stands in place of the known one.
+    prices: "provider:model" -> a price that stands in place of the known one. guardrails: by name.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Config:
         drop_params: bool = False,
         prices: "Mapping[str, Price] | None" = None,
         ledger: LedgerConfig | None = None,
+        guardrails: Mapping[str, Guardrail] | None = None,
     ) -> None:
         self.server = server or Server()
         self.ledger = ledger or LedgerConfig()
@@ -104,6 +106,7 @@ class Config:
         self.routes = dict(routes or {})
         self.drop_params = drop_params
         self.prices = dict(prices or {})
+        self.guardrails = dict(guardrails or {})
         self._merged: dict[str, Provider] = {}
         self._direct: dict[str, Route] = {}
 

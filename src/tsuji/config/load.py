@@ -12,6 +12,7 @@ from tsuji.core.timeouts import Timeouts
 from tsuji.routing import Route, Target
 
 from .config import Config, LedgerConfig, Server
+from .guardrail import guardrail
 from .provider import ProviderConfig, model_ref, provider_config
 from .secret import Secret
 
@@ -120,6 +121,7 @@ def _build(file: "FileTable", folder: Path) -> Config:
         routes={name: _route(name, table, providers) for name, table in file.routes.items()},
         drop_params=file.drop_params,
         prices=prices,
+        guardrails={name: guardrail(name, table, folder) for name, table in file.guardrails.items()},
     )
 
 
@@ -150,7 +152,14 @@ def _route(name: str, table: "RouteTable", providers: dict[str, ProviderConfig])
                 timeouts=timeouts if timeouts != whole else None,
             )
         )
-    return Route(name, tuple(targets), strategy=table.strategy, timeouts=whole, drop_params=table.drop_params)
+    return Route(
+        name,
+        tuple(targets),
+        strategy=table.strategy,
+        timeouts=whole,
+        drop_params=table.drop_params,
+        guardrails=table.guardrails,
+    )
 
 
 def _price(table: "PriceTable") -> "Price":

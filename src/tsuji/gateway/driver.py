@@ -5,14 +5,14 @@ A Driver reads what a request asks for, asks `Routing` what to do, has a Relay o
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from copy import copy
 from functools import partial
 from time import perf_counter, time
 from typing import TYPE_CHECKING, assert_never
 
 from tsuji.core.errors import InternalError, InvalidRequestError, TsujiError
-from tsuji.core.request import ChatRequest
+from tsuji.core.request import ChatRequest, EmbeddingRequest
 from tsuji.ledger.record import encode
 from tsuji.routing import Fail, Routing, Try
 from tsuji.wire import Dialect, dialect
@@ -23,7 +23,7 @@ from . import reply
 from .admit import check_model
 from .count import CountRelay, CountTranslation
 from .destination import LOCAL, Destination
-from .endpoints import form_of
+from .endpoints import GUARDED, JUDGING, form_of
 from .faults import ours
 from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines, WholeMessages
 from .recording import CANCELLED, CUT, DONE, FAILED, TAGS, read_tags, record
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tsuji.engine.endpoint import Endpoint
 
     from .gateway import Gateway
+    from .guard.guard import Guard
     from .server import Connection
     from .sink import Sink
 
@@ -51,7 +52,8 @@ class Driver:
     dialect: the client's. fields: the body, one level deep. model: as the client wrote it. stream: the client wants
     one. drop: parameters that a target lacks are dropped. dropped: which were. mark: since when it is our own time that
     passes, by perf_counter. began: when the request was complete, by it, and came: by the wall clock. tags: the
-    client's, for the ledger, which has `recorded` the request once. first_token: of a stream, when it came.
+    client's, for the ledger, which has `recorded` the request once. first_token: of a stream, when it came. guard: the
+    guardrails in force.
     """
 
     # Defaults are the class's: an attribute that stays as it is costs nothing per request.
@@ -59,7 +61,9 @@ class Driver:
     tags: tuple[str, ...] = ()
     recorded = False
     first_token: float | None = None
+    guard: "Guard | None" = None
     _chat: ChatRequest | None = None
+    _embedding: EmbeddingRequest | None = None
     _sink: "Sink | None" = None
     _task: "asyncio.Task[None] | None" = None
     _spent = 0.0
@@ -96,7 +100,27 @@ class Driver:
         self.drop = self.gateway.config.drop_params if route.drop_params is None else route.drop_params
         self.routing = Routing(route, self.mark)
         request.job = self
-        self._advance()
+        guards = self.gateway.guards
+        if guards is not None and endpoint.operation in GUARDED and endpoint is not JUDGING:
+            self.guard = guards.over(route, self)
+        if self.guard is None:
+            self._advance()
+        else:
+            self.wait(self._admit(self.guard))
+
+    async def _admit(self, guard: "Guard") -> None:
+        """Guardrails may have to ask others; nothing of the request goes anywhere before they have let it pass."""
+        try:
+            await guard.admit()
+        except Exception as error:
+            self._fail(ours(error))
+        else:
+            self._advance()
+
+    @property
+    def id(self) -> str:
+        """Of the request, as x-tsuji-request-id says it."""
+        return f"{self.gateway.id_prefix}{self.request.number:08x}"
 
     # Trying targets.
 
@@ -159,6 +183,8 @@ class Driver:
 
     def _send(self, destination: Destination, timeouts: "Timeouts") -> None:
         same = destination.upstream.dialect is self.dialect and not self._foreign(destination)
+        if self.guard is not None and not self.guard.passes:
+            same = False
         local = destination.endpoint is not None
         self.dropped = ()
         sink: Sink
@@ -202,6 +228,10 @@ class Driver:
         if self.stream:
             self.first_token = self.mark
 
+    def wait(self, work: "Coroutine[None, None, None]") -> None:
+        """Does it in a task, which ends when the client leaves."""
+        self._task = asyncio.get_running_loop().create_task(work)
+
     # Job: what the connection tells.
 
     def cancel(self) -> None:
@@ -233,6 +263,22 @@ class Driver:
             self._chat = self.dialect.parse_request(self.request.body, model, self.stream if model else None)
         return self._chat
 
+    def embedding(self) -> EmbeddingRequest:
+        """The same for a request for vectors. Raises InvalidRequestError where the dialect has none."""
+        if self._embedding is None:
+            parse = self.dialect.parse_embedding_request
+            if parse is None:
+                raise InvalidRequestError(f"the {self.dialect.name} dialect has no embeddings")
+            self._embedding = parse(self.request.body, self.request.model)
+        return self._embedding
+
+    def rewrite(self, asked: ChatRequest | EmbeddingRequest) -> None:
+        """The request as it goes on."""
+        if isinstance(asked, ChatRequest):
+            self._chat = asked
+        else:
+            self._embedding = asked
+
     def framing(self) -> Framing:
         """How the client wants its stream."""
         if self.dialect.name == "gemini":
@@ -253,6 +299,8 @@ class Driver:
             out += b"x-tsuji-cost: %b\r\n" % cost
         if self.dropped:
             out += b"x-tsuji-dropped: %b\r\n" % reply.value(", ".join(self.dropped))
+        if self.guard is not None:
+            out += self.guard.line()
         return out
 
     def whole(self, sink: "Sink", head: bytes, body: bytes) -> None:
@@ -326,7 +374,8 @@ class Driver:
         tried = self.routing.attempts
         target = b"x-tsuji-target: %b\r\n" % reply.value(tried[-1].target.name) if tried else b""
         counted = b"x-tsuji-attempts: %d\r\n" % len(tried)
-        head += reply.error_lines(error) + target + counted
+        guarded = self.guard.line() if self.guard is not None else b""
+        head += reply.error_lines(error) + target + counted + guarded
         self._answer(FAILED, reply.error_status(error), error, head, body)
         self._sink = None
 

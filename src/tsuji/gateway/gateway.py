@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tsuji.config import Config
     from tsuji.ledger.link import Ledger
 
+    from .guard.guards import Guards
+
 SWEEP_SECONDS = 0.5
 DRAIN_SECONDS = 30.0
 _BACKLOG = 2048
@@ -36,7 +38,7 @@ class Gateway:
     """`start`, then `stop`. Raises ConfigError where the address may not be, or cannot be, listened on.
 
     connections: that are open. date: the Date header line of this moment. draining: no new requests are wanted.
-    ledger: None where the configuration wants none. id_prefix: of its requests' ids, which end in their number.
+    ledger, guards: None where the configuration wants none. id_prefix: of its requests' ids, which end in their number.
     """
 
     def __init__(self, config: "Config") -> None:
@@ -49,6 +51,7 @@ class Gateway:
         self.pool = AsyncPool(max_idle_per_origin=_MAX_IDLE)
         self.url = ""
         self.ledger = _ledger(config)
+        self.guards = _guards(self) if config.guardrails else None
         self._admission = Admission(config.server, self.ledger)
         self._ids = count(1)
         self.id_prefix = os.urandom(6).hex()
@@ -155,9 +158,12 @@ class Gateway:
 
     # Requests.
 
+    def next_number(self) -> int:
+        return next(self._ids)
+
     def admit(self, request: Request, connection: Connection) -> TsujiError | None:
         """At the request's head: its endpoint, or why it is refused."""
-        request.number = next(self._ids)
+        request.number = self.next_number()
         request.lines = b"%b%08x\r\n" % (self._id_line, request.number)
         if b"origin" in request.headers:
             request.lines += self._admission.cors(request)
@@ -210,6 +216,12 @@ class Gateway:
         if error.status == 401 and error.fault == "caller":
             head += b"www-authenticate: Bearer\r\n"
         connection.whole(head, dialect(name).render_error(error))
+
+
+def _guards(gateway: Gateway) -> "Guards":
+    from .guard.guards import Guards
+
+    return Guards(gateway)
 
 
 def _ledger(config: "Config") -> "Ledger | None":

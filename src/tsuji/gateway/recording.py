@@ -35,8 +35,8 @@ def record(
     key_id, user_id, team_id, tags = _whose(driver)
     parent = request.headers.get(b"traceparent")
     attempts = _attempts(driver, now)
-    return Record(  # in the order of its fields: by their names it takes three times as long
-        f"{driver.gateway.id_prefix}{request.number:08x}",
+    made = Record(  # in the order of its fields: by their names it takes three times as long
+        driver.id,
         int(driver.came * MICRO),
         key_id,
         user_id,
@@ -68,6 +68,9 @@ def record(
         trace(parent) if parent is not None else None,
         attempts,
     )
+    if driver.guard is not None:
+        made.guarded = tuple(driver.guard.acted)
+    return made
 
 
 def _whose(driver: "Driver") -> tuple[str | None, str | None, str | None, tuple[str, ...]]:
