@@ -1,6 +1,7 @@
 """The kinds of guardrails that look at texts here, without asking anyone."""
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -37,7 +38,9 @@ def check(given: Guardrail) -> Check:
         raise ConfigError(f"a pattern of the guardrail {given.name!r} {error}", param="guardrails") from None
 
 
+@lru_cache(maxsize=64)
 def _rules(given: Guardrail) -> Rules:
+    """Kept: a configuration that is read again has the same patterns as a rule, and they take a while to make."""
     if given.kind == "pii":
         from . import pii
 
