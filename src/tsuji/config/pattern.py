@@ -29,6 +29,7 @@ _REFUSED = {
     "ATOMIC_GROUP": "has an atomic group",
     "POSSESSIVE_REPEAT": "has a possessive repeat",
 }
+_FEW = 4
 _FLAGS = ((re.IGNORECASE, "i"), (re.MULTILINE, "m"), (re.DOTALL, "s"))
 
 
@@ -38,7 +39,7 @@ class PatternError(ValueError):
 
 class Pattern:
     """text: the pattern for RE2, its groups kept. body: the same without groups. beginning: matches, to the end of a
-    text, what a match may begin with, nothing and a whole match among it.
+    text, all that a match may begin with, nothing and a whole match among it, and perhaps more.
 
     Raises PatternError for what is no pattern, what RE2 has not, and what matches nothing but emptiness.
     """
@@ -59,7 +60,7 @@ class Pattern:
         opening = f"(?{on}:" if on else "(?:"
         self.text = f"{opening}{_whole(items, groups=True)})"
         self.body = f"{opening}{_whole(items)})"
-        self.beginning = f"{opening}{_beginning(items)})"
+        self.beginning = f"{opening}{_beginning(_uncounted(items))})"
 
     def __repr__(self) -> str:
         return f"Pattern({self.text!r})"
@@ -147,6 +148,22 @@ def _beginning_of(kind: str, value: Any) -> str:
         return ""
     before = "*" if most is _parser.MAXREPEAT else f"{{0,{most - 1}}}"
     return f"(?:{_whole(items)}){before}{_beginning(items)}"
+
+
+def _uncounted(items: list[_Node]) -> list[_Node]:
+    """Without upper and large lower limits of repeats: more fits then, and RE2 has a hundredth of the states."""
+    out: list[_Node] = []
+    for kind, value in items:
+        if kind in ("MAX_REPEAT", "MIN_REPEAT"):
+            least, most, inner = value
+            few = most is not _parser.MAXREPEAT and most <= _FEW
+            value = (least if few else min(least, 1), most if few else _parser.MAXREPEAT, _uncounted(_items(inner)))
+        elif kind == "BRANCH":
+            value = value[0], [_uncounted(_items(branch)) for branch in value[1]]
+        elif kind == "SUBPATTERN":
+            value = (*value[:3], _uncounted(_items(value[3])))
+        out.append((kind, value))
+    return out
 
 
 def _opening(on: int, off: int) -> str:

@@ -125,7 +125,7 @@ def test_what_begins_nothing_is_not_held_back(kind: str) -> None:
     rules = RULES[kind]
     assert rules is not None
     scan = Scan(rules)
-    said = "次のとおりです。" * 3 + "It was fine, "
+    said = "次のとおりです。" * 3 + "It was fine,"
     assert scan.feed(said) == said
 
 
