@@ -11,7 +11,7 @@ from functools import partial
 from time import perf_counter, time
 from typing import TYPE_CHECKING, assert_never
 
-from tsuji.core.errors import InternalError, InvalidRequestError, TsujiError
+from tsuji.core.errors import GuardrailError, InternalError, InvalidRequestError, TsujiError
 from tsuji.core.request import ChatRequest, EmbeddingRequest
 from tsuji.ledger.record import encode
 from tsuji.routing import Fail, Routing, Try
@@ -207,7 +207,8 @@ class Driver:
         """The running try failed."""
         self.mark = perf_counter()
         try:
-            self.routing.failed(error, self.mark, sent=self.connection.begun)
+            over = self.connection.begun or isinstance(error, GuardrailError)  # another target would fare no better
+            self.routing.failed(error, self.mark, sent=over)
             self._advance()
         except Exception as bug:  # we are in a callback of the transport's: who waits for an answer would wait for ever
             ours(bug)

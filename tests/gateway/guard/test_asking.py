@@ -208,6 +208,20 @@ def test_a_webhook_that_gives_no_verdict(hooked: Hooked, broken: str, on_error: 
     assert len(up.requests) == (on == "output")
 
 
+def test_a_guardrail_that_fails_is_not_held_against_a_target(scripted: Any, serve: Any) -> None:
+    """Another target's answer would not be judged either, and would cost again."""
+    one, two, hook = scripted(answers.chat("openai")), scripted(answers.chat("openai")), scripted(Reply(b"", 500))
+    made = config(
+        {"one": ("openai", one.url), "two": ("openai", two.url)},
+        {"both": ("one:m", "two:m")},
+        guardrails=guardrails("webhook", on="output", url=hook.url),
+    )
+    answer = serve(made).ask(*asking.chat("openai", model="both"))
+    assert answer.status == 503
+    assert not two.requests
+    assert asking.error("openai", answer.body)[1].startswith("the guardrail 'g' has no answer")
+
+
 def test_a_webhook_that_is_not_there(hooked: Hooked, scripted: Any) -> None:
     serving, up, other = hooked("openai", "webhook", answers.chat("openai"), on="input")
     other.close()

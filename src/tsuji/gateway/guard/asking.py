@@ -94,7 +94,7 @@ class Webhook:
         return verdict
 
     def _failed(self, why: str) -> GuardrailError:
-        return GuardrailError(f"the guardrail {self.config.name!r} has no answer from its webhook: {why}")
+        return GuardrailError(f"the guardrail {self.config.name!r} has no answer from its webhook: {why}", provider="")
 
 
 class Judge:
@@ -130,7 +130,9 @@ class Judge:
         return Verdict("block" if word in _YES else "allow")
 
     def _failed(self, why: str) -> GuardrailError:
-        return GuardrailError(f"the guardrail {self.config.name!r} has no answer from {self.config.model}: {why}")
+        return GuardrailError(
+            f"the guardrail {self.config.name!r} has no answer from {self.config.model}: {why}", provider=""
+        )
 
 
 class _Reader:

@@ -124,6 +124,7 @@ class Guard:
             raise ContentFilterError(
                 f"the guardrail {name!r} does not let {what} pass{kinds}; "
                 + ("take that out, and ask again" if stage == "input" else "ask for something else"),
+                provider="",  # it is no provider's doing
             )
 
     def _note(self, done: str) -> None:
