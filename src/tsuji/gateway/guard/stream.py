@@ -147,7 +147,8 @@ class Filter:
         """A citation quotes: it goes where something in it would be redacted."""
         if type(late) is not ev.CitationAdded:
             return True
-        return all(texts.unsaid(late.citation, self._changer(check, choice)) for check in self._checks)
+        said = [(check, texts.unsaid(late.citation, self._changer(check, choice))) for check in self._checks]
+        return all(unsaid for check, unsaid in said if check.action == "redact")
 
     def _arguments(self, opened: _Open, choice: int) -> str:
         arguments = "".join(opened.arguments)

@@ -51,8 +51,8 @@ def in_part(part: Part, change: Change, raw: bool = False) -> Part:
     match part:
         case Text():
             text = change(part.text)
-            cited = [unsaid(citation, change) for citation in part.citations]
-            return part if text == part.text and all(cited) else msgspec.structs.replace(part, text=text, citations=())
+            kept = tuple([citation for citation in part.citations if unsaid(citation, change)])
+            return _changed(part, text=text, citations=kept if text == part.text else ())
         case Thinking():
             text = change(part.text) if part.text else part.text
             return part if text == part.text else Thinking(text, summary=part.summary)
