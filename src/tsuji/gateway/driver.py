@@ -111,11 +111,15 @@ class Driver:
     async def _admit(self, guard: "Guard") -> None:
         """Guardrails may have to ask others; nothing of the request goes anywhere before they have let it pass."""
         try:
-            await guard.admit()
-        except Exception as error:
-            self._fail(ours(error))
-        else:
-            self._advance()
+            try:
+                await guard.admit()
+            except Exception as error:
+                self._fail(ours(error))
+            else:
+                self._advance()
+        except Exception as bug:  # who waits for an answer would wait for ever
+            ours(bug)
+            self.connection.abort()
 
     @property
     def id(self) -> str:

@@ -123,11 +123,10 @@ class Translation(Sink):
             self.usage = answer.usage  # what is not let pass is paid for as well
             answer = await guard.answer(answer, len(body))
             whole = self.driver.dialect.render_response(answer)
-        except Exception as error:
-            self.fail(ours(error))
-        else:
             self.done()
             self.driver.whole(self, reply.OK + reply.JSON, whole)
+        except Exception as error:
+            self.fail(ours(error))
 
     def _answer(self, body: bytes) -> "ChatResponse":
         upstream = self.destination.upstream
