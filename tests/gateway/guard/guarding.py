@@ -2,7 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from tsuji.config import Guardrail
+
+for name in ("re2", "stdnum", "phonenumbers", "detect_secrets"):
+    pytest.importorskip(name, reason=f"{name} is not installed; pip install 'tsuji[guardrails]'")
 
 SAMPLES = {
     "regex": ("the codeword is ORCHID-7731 today", "ORCHID-7731", "[REDACTED:g]"),
