@@ -8,6 +8,7 @@ an unknown key is an error, not a comment.
 
 from .caching import CacheConfig, CacheRule, SemanticRule
 from .config import Config, LedgerConfig, Listen, Server, Store, Telemetry, Tls
+from .guardrail import Guardrail
 from .home import default_home
 from .load import build_config, check_config, config_path, config_schema, load_config, read_source
 from .problem import Problem
@@ -19,6 +20,7 @@ __all__ = [
     "CacheConfig",
     "CacheRule",
     "Config",
+    "Guardrail",
     "LedgerConfig",
     "Listen",
     "ProviderConfig",

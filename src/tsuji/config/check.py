@@ -17,6 +17,7 @@ from tsuji.http.message import render_headers
 from tsuji.http.url import split_url
 from tsuji.wire import DIALECTS, dialect
 
+from .check_guardrails import check_guardrails
 from .check_secret import secret_is_there
 from .check_server import check_server
 from .problem import Path, Problems
@@ -51,6 +52,10 @@ def check(file: FileTable, folder: Folder, problems: Problems) -> None:
             _store(route.store, file.ledger.enabled, ("routes", name, "store"), problems)
     _prices(file, problems)
     _cache(file, folder, problems)
+    check_guardrails(file, known, problems)
+    for name, guard in file.guardrails.items():
+        if guard.token is not None:
+            secret_is_there(guard.token, ("guardrails", name, "token"), folder, problems)
 
 
 def _ledger(ledger: LedgerTable, folder: Folder, problems: Problems) -> None:

@@ -15,6 +15,7 @@ from tsuji.http.url import is_loopback
 from tsuji.routing import Route, Target
 
 from .caching import CacheConfig
+from .guardrail import Guardrail
 from .provider import ProviderConfig, merge, model_ref, relocated
 from .secret import Secret
 from .source import Source
@@ -220,8 +221,7 @@ class Config:
 
     providers: by id; a name of the catalogue overrides it. routes: by the name that clients ask for.
     prices: "provider:model" -> a price that stands in place of the known one. source: what it was made of, where that
-    was a file or the defaults.
-    prices: "provider:model" -> a price that stands in place of the known one. stores: by the route's name.
+    was a file or the defaults. stores: by the route's name. guardrails: by name.
     """
 
     def __init__(
@@ -235,6 +235,7 @@ class Config:
         cache: CacheConfig | None = None,
         telemetry: Telemetry | None = None,
         stores: Mapping[str, Store] | None = None,
+        guardrails: Mapping[str, Guardrail] | None = None,
     ) -> None:
         self.server = server or Server()
         self.telemetry = telemetry or Telemetry()
@@ -246,6 +247,7 @@ class Config:
         self.drop_params = drop_params
         self.prices = dict(prices or {})
         self.source: Source | None = None
+        self.guardrails = dict(guardrails or {})
         self._merged: dict[str, Provider] = {}
         self._direct: dict[str, Route] = {}
 

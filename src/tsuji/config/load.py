@@ -15,6 +15,7 @@ from tsuji.routing import Route, Target
 
 from .caching import CacheConfig, CacheRule, SemanticRule
 from .config import Config, LedgerConfig, Listen, Server, Store, Telemetry, Tls
+from .guardrail import guardrail
 from .provider import ProviderConfig, model_ref, provider_config
 from .secret import Secret
 from .source import Source
@@ -164,6 +165,7 @@ def _build(file: "FileTable", folder: Path) -> Config:
         drop_params=file.drop_params,
         prices=prices,
         cache=_cache(file, folder),
+        guardrails={name: guardrail(name, table, folder) for name, table in file.guardrails.items()},
     )
 
 
@@ -277,7 +279,7 @@ def _generation(file: "FileTable", route: "RouteTable") -> bytes:
         for id, table in sorted(file.providers.items())
         if id in names or catalog.canonical(id) in names
     ]
-    return sha256(msgspec.json.encode([route, said])).digest()[:8]
+    return sha256(msgspec.json.encode([route, said, file.guardrails])).digest()[:8]
 
 
 def _route(name: str, table: "RouteTable", providers: dict[str, ProviderConfig]) -> Route:
@@ -298,7 +300,14 @@ def _route(name: str, table: "RouteTable", providers: dict[str, ProviderConfig])
                 timeouts=timeouts if timeouts != whole else None,
             )
         )
-    return Route(name, tuple(targets), strategy=table.strategy, timeouts=whole, drop_params=table.drop_params)
+    return Route(
+        name,
+        tuple(targets),
+        strategy=table.strategy,
+        timeouts=whole,
+        drop_params=table.drop_params,
+        guardrails=table.guardrails,
+    )
 
 
 def _price(table: "PriceTable") -> "Price":

@@ -8,6 +8,7 @@ from msgspec.structs import asdict
 Seconds = Annotated[float, Meta(gt=0, description="Seconds.")]
 Dollars = Annotated[float, Meta(ge=0, description="US dollars, per million tokens where not said otherwise.")]
 Count = Annotated[int, Meta(ge=1)]
+Texts = Annotated[tuple[str, ...], Meta(min_length=1)]
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
@@ -359,6 +360,66 @@ class StoreTable(Table, frozen=True):
     ] = ()
 
 
+class GuardrailTable(Table, frozen=True):
+    """What requests and answers are checked for. It is in force on the routes that name it; see docs/guardrails.md."""
+
+    kind: Annotated[
+        Literal["regex", "words", "length", "secrets", "pii", "webhook", "model"], Meta(description="What it checks.")
+    ]
+    on: Annotated[Literal["input", "output", "both"], Meta(description="Requests, answers, or both.")] = "both"
+    action: Annotated[
+        Literal["block", "redact", "log"],
+        Meta(description="`redact` puts a mark in the place of what was found; `log` only notes it."),
+    ] = "block"
+    everywhere: Annotated[
+        bool, Meta(description="In force on every route, and for models that are asked for without one.")
+    ] = False
+    patterns: Annotated[Texts | None, Meta(description="Of `regex`: without lookaround and backreferences.")] = None
+    window: Annotated[
+        Annotated[int, Meta(ge=16, le=65536)] | None,
+        Meta(description="Of `regex`: bytes that a match has at most. Default 1000."),
+    ] = None
+    deny: Annotated[Texts | None, Meta(description="Of `words`: words and phrases, in any case.")] = None
+    allow: Annotated[
+        tuple[str, ...] | None, Meta(description="Of `words`: phrases in which a denied word is no matter.")
+    ] = None
+    max: Annotated[Count | None, Meta(description="Of `length`: characters, of all texts together.")] = None
+    entities: Annotated[
+        Annotated[
+            tuple[Literal["email", "phone", "card", "iban", "my_number", "postal_code", "ssn"], ...],
+            Meta(min_length=1),
+        ]
+        | None,
+        Meta(description="Of `pii`: what is looked for. Default: all."),
+    ] = None
+    regions: Annotated[
+        tuple[str, ...] | None,
+        Meta(description="Of `pii`: countries whose telephone numbers are told without a +. Default JP and US."),
+    ] = None
+    url: Annotated[str | None, Meta(description="Of `webhook`: what is asked, by POST.")] = None
+    token: Annotated[
+        str | None, Meta(description="Of `webhook`: sent as a bearer token: a literal, `env:NAME` or `file:PATH`.")
+    ] = None
+    model: Annotated[str | None, Meta(description="Of `model`: that judges; a route, or `provider:model`.")] = None
+    prompt: Annotated[str | None, Meta(description="Of `model`: a question that `yes` answers where it is to act.")] = (
+        None
+    )
+    timeout: Annotated[Seconds | None, Meta(description="Of `webhook` (default 5 s) and `model` (default 30 s).")] = (
+        None
+    )
+    on_error: Annotated[
+        Literal["block", "allow"] | None,
+        Meta(description="Of `webhook` and `model`: what holds where no answer comes. Default `block`."),
+    ] = None
+    every: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(
+            description="Of `webhook` and `model`: a stream is checked at so many characters each, and held back until "
+            "then; 0: at its end. Default 500.",
+        ),
+    ] = None
+
+
 class RouteTable(Table, frozen=True):
     """A model name that clients ask for, and the targets that can answer."""
 
@@ -372,6 +433,7 @@ class RouteTable(Table, frozen=True):
     ] = None
     cache: RouteCacheTable | None = None
     store: Annotated[StoreTable | None, Meta(description="Default: neither prompts nor answers are stored.")] = None
+    guardrails: Annotated[tuple[str, ...], Meta(description="Names of [guardrails] that are in force on it.")] = ()
 
 
 class FileTable(Table, frozen=True):
@@ -383,6 +445,7 @@ class FileTable(Table, frozen=True):
     telemetry: TelemetryTable = field(default_factory=TelemetryTable)
     providers: dict[str, ProviderTable] = {}
     routes: dict[str, RouteTable] = {}
+    guardrails: dict[str, GuardrailTable] = {}
     drop_params: Annotated[
         bool, Meta(description="Leave out what a target cannot say, instead of refusing the request.")
     ] = False

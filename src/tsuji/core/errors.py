@@ -83,9 +83,17 @@ class ContextLengthExceededError(InvalidRequestError):
 
 
 class ContentFilterError(InvalidRequestError):
-    """The provider refused the prompt or the answer on policy grounds."""
+    """The provider, or a guardrail of the gateway, refused the prompt or the answer on policy grounds."""
 
     kind = "content_filter"
+
+
+class GuardrailError(TsujiError):
+    """A guardrail that asks others could not: nothing passes that it has not let pass."""
+
+    kind = "guardrail_unavailable"
+    default_status = 503
+    default_retryable = True
 
 
 class RequestTooLargeError(InvalidRequestError):

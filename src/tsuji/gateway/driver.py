@@ -5,14 +5,14 @@ A Driver reads what a request asks for, asks `Routing` what to do, has a Relay o
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from copy import copy
 from functools import partial
 from time import perf_counter, time
 from typing import TYPE_CHECKING, assert_never
 
-from tsuji.core.errors import InternalError, InvalidRequestError, TsujiError
-from tsuji.core.request import ChatRequest
+from tsuji.core.errors import GuardrailError, InternalError, InvalidRequestError, TsujiError
+from tsuji.core.request import ChatRequest, EmbeddingRequest
 from tsuji.ledger.record import encode
 from tsuji.routing import Fail, Routing, Try
 from tsuji.wire import Dialect, dialect
@@ -24,7 +24,7 @@ from .admit import check_fields, check_model
 from .contents import Tape
 from .count import CountRelay, CountTranslation
 from .destination import LOCAL, Destination
-from .endpoints import form_of
+from .endpoints import GUARDED, JUDGING, form_of
 from .faults import ours
 from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines, WholeMessages
 from .recording import CANCELLED, CUT, DONE, FAILED, MAX_MODEL, TAGS, read_tags, record
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from .cache import Visit
     from .gateway import Gateway
+    from .guard.guard import Guard
     from .observe.tracing import Trace
     from .request import Answering
     from .server import Connection
@@ -57,7 +58,7 @@ class Driver:
     client's, for the ledger, which has `recorded` the request once. first_token: of a stream, when it came. visit: to
     the cache, on a route that has one. connection: the client's, or there what takes the answer for all who wait.
     failed_costs: of attempts that failed though they had reported usage, by their number. tape: of what is stored.
-    trace: its spans' ids. setup: of the configuration that it began with.
+    trace: its spans' ids. setup: of the configuration that it began with. guard: the guardrails in force.
     """
 
     # Defaults are the class's: an attribute that stays as it is costs nothing per request.
@@ -70,7 +71,9 @@ class Driver:
     trace: "Trace | None" = None
     first_token: float | None = None
     visit: "Visit | None" = None
+    guard: "Guard | None" = None
     _chat: ChatRequest | None = None
+    _embedding: EmbeddingRequest | None = None
     _sink: "Sink | None" = None
     _task: "asyncio.Task[None] | None" = None
     _spent = 0.0
@@ -113,7 +116,13 @@ class Driver:
         self.drop = self.setup.config.drop_params if route.drop_params is None else route.drop_params
         self.routing = Routing(route, self.mark)
         request.job = self
-        self.ask()
+        guards = self.setup.guards
+        if guards is not None and endpoint.operation in GUARDED and endpoint is not JUDGING:
+            self.guard = guards.over(route, self)
+        if self.guard is None:
+            self.ask()
+        else:
+            self.wait(self._admit(self.guard))
 
     def ask(self) -> None:
         """Asks the cache, where the route has one, else a target. What may refuse or change a request comes before."""
@@ -123,6 +132,24 @@ class Driver:
                 self._advance()
         except TsujiError as error:  # what the client asks of the cache, and there is not
             self._fail(error)
+
+    async def _admit(self, guard: "Guard") -> None:
+        """Guardrails may have to ask others; nothing of the request goes anywhere before they have let it pass."""
+        try:
+            try:
+                await guard.admit()
+            except Exception as error:
+                self.gateway.refuse(self.request, self.connection, ours(error), self)
+            else:
+                self.ask()
+        except Exception as bug:  # who waits for an answer would wait for ever
+            ours(bug)
+            self.connection.abort()
+
+    @property
+    def id(self) -> str:
+        """Of the request, as x-tsuji-request-id says it."""
+        return self.gateway.id(self.request)
 
     # Trying targets.
 
@@ -189,6 +216,8 @@ class Driver:
 
     def _send(self, destination: Destination, timeouts: "Timeouts") -> None:
         same = destination.upstream.dialect is self.dialect and not self._foreign(destination)
+        if self.guard is not None and not self.guard.passes:
+            same = False
         local = destination.endpoint is not None
         self.dropped = ()
         sink: Sink
@@ -214,7 +243,8 @@ class Driver:
         try:
             if sink is not None and sink.usage is not None:
                 self.failed_costs = {**self.failed_costs, len(self.routing.attempts): sink.bill()[1]}
-            self.routing.failed(error, self.mark, sent=self.connection.begun)
+            over = self.connection.begun or isinstance(error, GuardrailError)  # another target would fare no better
+            self.routing.failed(error, self.mark, sent=over)
             self._advance()
         except Exception as bug:  # we are in a callback of the transport's: who waits for an answer would wait for ever
             ours(bug)
@@ -235,6 +265,10 @@ class Driver:
         self.mark = perf_counter()
         if self.stream:
             self.first_token = self.mark
+
+    def wait(self, work: "Coroutine[None, None, None]") -> None:
+        """Does it in a task, which ends when the client leaves."""
+        self._task = asyncio.get_running_loop().create_task(work)
 
     # Job: what the connection tells.
 
@@ -267,6 +301,22 @@ class Driver:
             self._chat = self.dialect.parse_request(self.request.body, model, self.stream if model else None)
         return self._chat
 
+    def embedding(self) -> EmbeddingRequest:
+        """The same for a request for vectors. Raises InvalidRequestError where the dialect has none."""
+        if self._embedding is None:
+            parse = self.dialect.parse_embedding_request
+            if parse is None:
+                raise InvalidRequestError(f"the {self.dialect.name} dialect has no embeddings")
+            self._embedding = parse(self.request.body, self.request.model)
+        return self._embedding
+
+    def rewrite(self, asked: ChatRequest | EmbeddingRequest) -> None:
+        """The request as it goes on."""
+        if isinstance(asked, ChatRequest):
+            self._chat = asked
+        else:
+            self._embedding = asked
+
     def framing(self) -> Framing:
         """How the client wants its stream."""
         if self.dialect.name == "gemini":
@@ -291,6 +341,8 @@ class Driver:
             out += self.visit.lines()
         if self.dropped:
             out += b"x-tsuji-dropped: %b\r\n" % reply.value(", ".join(self.dropped))
+        if self.guard is not None:
+            out += self.guard.line()
         return out
 
     def whole(self, sink: "Sink", head: bytes, body: bytes) -> None:
@@ -382,7 +434,8 @@ class Driver:
         now = perf_counter()
         self._spent += now - self.mark
         counted = b"x-tsuji-attempts: %d\r\nx-tsuji-overhead-us: %d\r\n" % (len(tried), self._spent * 1e6)
-        head += reply.error_lines(error) + target + counted
+        guarded = self.guard.line() if self.guard is not None else b""
+        head += reply.error_lines(error) + target + counted + guarded
         self._answer(FAILED, reply.error_status(error), error, head, body)
         self._sink = None
 

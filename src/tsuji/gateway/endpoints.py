@@ -71,6 +71,11 @@ TABLE = (
 
 PREFLIGHT = Endpoint(b"OPTIONS", b"", "preflight", "openai", open=True)
 
+GUARDED = frozenset(["chat", "embeddings"])
+"""Operations that guardrails look at."""
+JUDGING = Endpoint(b"POST", b"", "chat", "openai", stream=False)
+"""Where a guardrail's own question goes: what is asked there is not guarded."""
+
 _EXACT = {(e.method, e.path): e for e in TABLE if e.suffix is None}
 _NAMED = tuple([e for e in TABLE if e.suffix is not None])
 

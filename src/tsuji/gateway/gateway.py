@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from .cache import ResponseCache
     from .destination import Destinations
+    from .request import Answering
 
 SWEEP_SECONDS = 0.5
 DRAIN_SECONDS = 30.0
@@ -73,7 +74,7 @@ class Gateway:
         self._per_address: Counter[str] = Counter()
         self.ledger = _ledger(config)
         self.cache = _cache(config)
-        self.setup = Setup(config, self.ledger)
+        self.setup = Setup(config, self)
         self.observer = observer(config)
         self.tracer = self.observer.tracer if self.observer is not None else None
         self._ids = count(1)
@@ -139,7 +140,7 @@ class Gateway:
     def prepare(self, config: "Config") -> Setup:
         """What `config` makes, ready to be used. From any thread. Raises ConfigError."""
         check_reach(config, self.ledger)
-        setup = Setup(config, self.ledger, self.destinations.signers)
+        setup = Setup(config, self, self.destinations.signers)
         setup.destinations.warm()
         if self.cache is not None:
             self.cache.know(config)
@@ -250,6 +251,9 @@ class Gateway:
 
     # Requests.
 
+    def next_number(self) -> int:
+        return next(self._ids)
+
     def admit(self, request: Request, connection: Connection) -> TsujiError | None:
         """At the request's head: its endpoint, or why it is refused."""
         self._number(request)
@@ -268,7 +272,7 @@ class Gateway:
         return refusal
 
     def _number(self, request: Request) -> None:
-        request.number = next(self._ids)
+        request.number = self.next_number()
         request.lines = b"%b%08x\r\n" % (self._id_line, request.number)
 
     def id(self, request: Request) -> str:
@@ -313,7 +317,9 @@ class Gateway:
             self.observer.saw(undriven(self, request, None, int(head[9:12]), None), request, connection, 0.0)
         connection.whole(head, body)
 
-    def refuse(self, request: Request, connection: Connection, error: TsujiError, driver: Driver | None = None) -> None:
+    def refuse(
+        self, request: Request, connection: "Answering", error: TsujiError, driver: Driver | None = None
+    ) -> None:
         """driver: that refused it."""
         told = driver is not None and driver.recorded  # a bug came after the end
         if driver is not None:
@@ -333,6 +339,7 @@ class Gateway:
         record = undriven(self, request, driver, status, error)
         if driver is not None:
             head += b"x-tsuji-overhead-us: %d\r\n" % record.latency
+            head += driver.guard.line() if driver.guard is not None else b""
         if self.observer is not None and not told:
             self.observer.saw(record, request, connection, record.latency / MICRO)
         if ledger is not None and not told and is_kept(request, error):

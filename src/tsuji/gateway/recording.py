@@ -54,7 +54,7 @@ def record(
     parent = request.headers.get(b"traceparent")
     attempts = _attempts(driver, now, cost)
     made = Record(  # in the order of its fields: by their names it takes three times as long
-        driver.gateway.id(request),
+        driver.id,
         int(driver.came * MICRO),
         key_id,
         user_id,
@@ -88,6 +88,8 @@ def record(
     )
     if driver.visit is not None:
         driver.visit.note(made)
+    if driver.guard is not None:
+        made.guarded = tuple(driver.guard.acted)
     return made
 
 
@@ -118,7 +120,7 @@ def undriven(
         "tags": tags,
         "trace": trace(parent) if parent is not None else None,
         "attempts": [],
-        "guarded": (),
+        "guarded": tuple(driver.guard.acted) if driver is not None and driver.guard is not None else (),
         "charges": (),
     }
     return Record(**_BLANK | told)

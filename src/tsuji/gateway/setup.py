@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tsuji.config import Config
     from tsuji.ledger.link import Ledger
 
+    from .gateway import Gateway
+    from .guard.guards import Guards
 
 SOCKETS = ("host", "port", "socket", "mode", "tls", "proxy_protocol", "more", "workers")
 """Settings of the server that are the listening sockets', and so the parent's: only a restart changes them."""
@@ -34,18 +36,25 @@ _PROCESS = (
 class Setup:
     """Never changed: a reload makes another, and a request keeps the one that it began with.
 
-    keepers: of prompts and answers, by route. signers: of the one before, whose credentials stay good. Raises
+    keepers: of prompts and answers, by route. guards: None where there are none. signers: of the one before, whose credentials stay good. Raises
     ConfigError for keys that are not there.
     """
 
-    __slots__ = ("admission", "config", "destinations", "keepers", "max_body")
+    __slots__ = ("admission", "config", "destinations", "guards", "keepers", "max_body")
 
-    def __init__(self, config: "Config", ledger: "Ledger | None", signers: Signers | None = None) -> None:
+    def __init__(self, config: "Config", gateway: "Gateway", signers: Signers | None = None) -> None:
         self.config = config
         self.max_body = config.server.max_body
         self.destinations = Destinations(config, signers)
-        self.admission = Admission(config.server, ledger)
+        self.admission = Admission(config.server, gateway.ledger)
         self.keepers = keepers(config)
+        self.guards = _guards(config, gateway) if config.guardrails else None
+
+
+def _guards(config: "Config", gateway: "Gateway") -> "Guards":
+    from .guard.guards import Guards
+
+    return Guards(config, gateway)
 
 
 def check_reach(config: "Config", ledger: "Ledger | None") -> None:

@@ -15,13 +15,18 @@ from tsuji.core.usage import Usage
 from tsuji.http.message import render_headers
 
 from . import reply
+from .faults import ours
 from .framing import Framing
 from .sink import Sink, is_json, is_object, is_stream
 
 if TYPE_CHECKING:
+    from tsuji.core.response import ChatResponse
     from tsuji.engine.adapt import CallEvents, Unadapt
     from tsuji.http.message import ResponseHead
     from tsuji.wire.dialect import Call, StreamParser, StreamRenderer
+
+    from .guard.guard import Guard
+    from .guard.review import Stream
 
 _PREAMBLE = (ev.Started, ev.UsageReported, ev.ExtAdded, ev.PartStarted)
 """Events that say nothing yet: a provider that then fails has not begun to answer."""
@@ -36,6 +41,7 @@ class Translation(Sink):
     _unadapt_events: "CallEvents | None" = None
     _early: tuple[ev.Event, ...] = ()
     _passing = False
+    _guarded: "Stream | None" = None
 
     def prepare(self) -> None:
         self.call(self.render(self._as_asked()), "chat")
@@ -71,6 +77,8 @@ class Translation(Sink):
             self._renderer = self.driver.dialect.stream_renderer(self.driver.chat())
             self._framing = self.driver.framing()
             self._unadapt_events = self._unadapt.events() if self._unadapt is not None else None
+            if self.driver.guard is not None and self.driver.guard.answers:
+                self._guarded = self.driver.guard.stream(self._pass, self.fail)
         else:
             self._head = head
             if self.driver.stream and not is_json(head):
@@ -85,7 +93,7 @@ class Translation(Sink):
     def answer_end(self) -> None:
         if self._parser is not None:
             self._events(self._parser.close())
-            if not self._done:
+            if not self._done and not (self._guarded is not None and self._guarded.waiting):
                 raise self.interrupted()
             return
         self.driver.answered()
@@ -96,12 +104,31 @@ class Translation(Sink):
         whole = self.held()
         if not is_object(self._head, whole):
             raise self.not_an_answer(self._head)
+        guard = self.driver.guard
+        if guard is not None and guard.answers:
+            self.driver.wait(self._answer_guarded(guard, whole))
+            return
         body, self.usage = self.translate(whole)
         self.done()
         self.driver.whole(self, reply.OK + reply.JSON, body)
 
     def translate(self, body: bytes) -> tuple[bytes, Usage | None]:
         """A whole answer for the client, and what it used."""
+        answer = self._answer(body)
+        return self.driver.dialect.render_response(answer), answer.usage
+
+    async def _answer_guarded(self, guard: "Guard", body: bytes) -> None:
+        try:
+            answer = self._answer(body)
+            self.usage = answer.usage  # what is not let pass is paid for as well
+            answer = await guard.answer(answer, len(body))
+            whole = self.driver.dialect.render_response(answer)
+            self.done()
+            self.driver.whole(self, reply.OK + reply.JSON, whole)
+        except Exception as error:
+            self.fail(ours(error))
+
+    def _answer(self, body: bytes) -> "ChatResponse":
         upstream = self.destination.upstream
         answer = upstream.dialect.parse_response(body, upstream.provider.quirks)
         if self._unadapt is not None:
@@ -112,7 +139,7 @@ class Translation(Sink):
             answer = msgspec.structs.replace(answer, model=self.destination.model)
         self.tier = answer.service_tier
         self._told(answer.model)
-        return self.driver.dialect.render_response(answer), answer.usage
+        return answer
 
     def _told(self, model: str) -> None:
         if self.driver.trace is not None:
@@ -136,6 +163,15 @@ class Translation(Sink):
                     created = int(time()) if event.created is None else event.created
                     model = event.model or self.destination.model
                     events[at] = msgspec.structs.replace(event, created=created, model=model)
+        if self._guarded is not None:
+            self._guarded.feed(events)
+        else:
+            self._pass(events)
+
+    def _pass(self, events: list[ev.Event]) -> None:
+        """Events that may reach the client."""
+        if not events or self._done:
+            return
         if not self._passing:
             events = [*self._early, *events]
             self._early = tuple(events)
@@ -178,6 +214,11 @@ class Translation(Sink):
         driver.connection.send(mark + framing.close())
         driver.connection.finish()
 
+    def cancel(self) -> None:
+        if self._guarded is not None:
+            self._guarded.cancel()
+        super().cancel()
+
     def failure(self, error: TsujiError) -> bytes:
         renderer, framing = self._renderer, self._framing
         if renderer is None or framing is None:
@@ -196,7 +237,7 @@ class EmbeddingTranslation(Translation):
             raise InvalidRequestError(
                 f"{upstream.provider.name} has no embeddings in the {upstream.dialect.name} dialect"
             )
-        asked = parse(driver.request.body, driver.request.model)
+        asked = driver.embedding()
         self._asked: EmbeddingRequest = asked
         asked = msgspec.structs.replace(asked, model=destination.model)
         self.call(render(asked, upstream.provider.quirks, driver.losses(upstream.dialect.name)), "embeddings")

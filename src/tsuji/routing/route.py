@@ -18,10 +18,13 @@ class Target(Noun, frozen=True):
 
 
 class Route(Noun, frozen=True):
-    """strategy "priority": targets in the order given. drop_params: None takes the caller's or the config's word."""
+    """strategy "priority": targets in the order given. drop_params: None takes the caller's or the config's word.
+    guardrails: by name.
+    """
 
     name: str
     targets: tuple[Target, ...]
     strategy: str = "priority"
     timeouts: Timeouts = Timeouts()
     drop_params: bool | None = None
+    guardrails: tuple[str, ...] = ()

@@ -158,6 +158,8 @@ class Visit:
             if entry.cost is not None:
                 lines += b"x-tsuji-saved: %b\r\n" % reply.dollars(entry.cost)
         dropped = entry.dropped if entry is not None else self._leaders().dropped
+        if driver.guard is not None:
+            lines += driver.guard.line()
         if dropped:
             lines += b"x-tsuji-dropped: %b\r\n" % reply.value(", ".join(dropped))
         return lines

@@ -9,8 +9,7 @@ from tsuji.gateway.faults import ours
 
 if TYPE_CHECKING:
     from tsuji.gateway.gateway import Gateway
-    from tsuji.gateway.request import Request
-    from tsuji.gateway.server import Connection
+    from tsuji.gateway.request import Answering, Request
 
     from .observer import Observer
 
@@ -21,7 +20,7 @@ _SWITCH_SECONDS = 0.0005
 class Scrape:
     """A Job: `begin`, then it answers."""
 
-    def __init__(self, gateway: "Gateway", observer: "Observer", connection: "Connection", request: "Request") -> None:
+    def __init__(self, gateway: "Gateway", observer: "Observer", connection: "Answering", request: "Request") -> None:
         self._gateway = gateway
         self._observer = observer
         self._connection = connection

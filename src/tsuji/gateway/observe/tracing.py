@@ -26,8 +26,7 @@ from .semantics import OPERATIONS
 if TYPE_CHECKING:
     from tsuji.config import Config, Telemetry
     from tsuji.gateway.driver import Driver
-    from tsuji.gateway.request import Request
-    from tsuji.gateway.server import Connection
+    from tsuji.gateway.request import Answering, Request
     from tsuji.http.url import Origin
 
 _MAX_HELD = 8 * 1024 * 1024
@@ -119,7 +118,7 @@ class Tracer:
         return lines + b"tracestate: %b\r\n" % trace.state if trace.state else lines
 
     def add(
-        self, record: Record, request: "Request", connection: "Connection", spent: float, trace: Trace | None
+        self, record: Record, request: "Request", connection: "Answering", spent: float, trace: Trace | None
     ) -> None:
         endpoint = request.endpoint
         if endpoint is None or record.operation not in OPERATIONS:
