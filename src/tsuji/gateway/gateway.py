@@ -311,7 +311,7 @@ class Gateway:
         except Exception as error:
             self.refuse(request, connection, ours(error), driver)
 
-    def give(self, request: Request, connection: Connection, head: bytes, body: bytes) -> None:
+    def give(self, request: Request, connection: "Answering", head: bytes, body: bytes) -> None:
         """An answer that no model has a part in."""
         if self.observer is not None:
             self.observer.saw(undriven(self, request, None, int(head[9:12]), None), request, connection, 0.0)

@@ -36,8 +36,8 @@ _PROCESS = (
 class Setup:
     """Never changed: a reload makes another, and a request keeps the one that it began with.
 
-    keepers: of prompts and answers, by route. guards: None where there are none. signers: of the one before, whose credentials stay good. Raises
-    ConfigError for keys that are not there.
+    keepers: of prompts and answers, by route. guards: None where there are none. signers: of the one before, whose
+    credentials stay good. Raises ConfigError for keys that are not there.
     """
 
     __slots__ = ("admission", "config", "destinations", "guards", "keepers", "max_body")
