@@ -4,16 +4,19 @@ All but `version` and `all_keys` raise LedgerError where the database cannot be 
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, RowMapping, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
 
 from tsuji.core.errors import ConfigError, NotFoundError
 
 from . import tables
 from .database import explained
 from .keys import Key, new_id
+from .limits import Limit, check
+from .limitstore import mention, put_all
 
 log = logging.getLogger("tsuji.ledger")
 
@@ -24,11 +27,15 @@ def version(engine: Engine) -> int:
 
 
 def all_keys(engine: Engine) -> tuple[int, list[Key]]:
-    """Their version, and they, oldest first."""
+    """Their version, and they, oldest first. A key without a team has its user's."""
     with engine.connect() as connection:
         # The version first: a change in between is read as well, and seen as a change once more.
         seen = connection.execute(select(tables.ledger.c.keys_version)).scalar_one()
-        rows = connection.execute(select(tables.keys).order_by(tables.keys.c.created, tables.keys.c.id))
+        keys, users = tables.keys, tables.users
+        team = func.coalesce(keys.c.team_id, users.c.team_id).label("team_id")
+        query = select(*[column for column in keys.c if column.name != "team_id"], team)
+        query = query.select_from(keys.outerjoin(users, users.c.id == keys.c.user_id))
+        rows = connection.execute(query.order_by(keys.c.created, keys.c.id))
         return seen, [key for row in rows.mappings() if (key := _readable(row)) is not None]
 
 
@@ -45,10 +52,15 @@ def find(engine: Engine, name: str) -> Key:
     return found[0]
 
 
-def create(engine: Engine, key: Key) -> None:
+def create(engine: Engine, key: Key, limits: Sequence[Limit] = ()) -> None:
+    """With limits of its own. Raises InvalidRequestError for one of them that means nothing."""
+    limits = [check(limit) for limit in limits]
     with explained(), engine.begin() as connection:
         _changing(connection)
+        mention(connection, key.user_id, key.team_id, key.created)
         connection.execute(insert(tables.keys), _row(key))
+        if limits:
+            put_all(connection, limits)
 
 
 def revoke(engine: Engine, id: str, now: int) -> None:
