@@ -19,8 +19,9 @@ from sqlalchemy import Engine, delete, select
 
 from tests.ledger.test_limits import limit
 from tsuji.ledger import leases, limitstore, tables
+from tsuji.ledger.asks import Ask
 from tsuji.ledger.keys import MICRO
-from tsuji.ledger.leases import EXPIRY, Ask, grant
+from tsuji.ledger.leases import EXPIRY, grant
 from tsuji.ledger.limits import PARTS, Limit, window
 from tsuji.ledger.record import Charge
 

@@ -15,10 +15,10 @@ and did not book comes back.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
 
 from . import tables
+from .asks import Ask, Granted
 from .keys import MICRO
 from .limits import PARTS, comes_back, is_rolling, part
 from .record import Charge
@@ -31,42 +31,6 @@ _CAP = 2**62
 _BALANCE = tables.balances.c
 _LEASE = tables.leases.c
 _ON = ("limit_id", "subject", "window")
-
-
-class Ask(msgspec.Struct, array_like=True):
-    """What a worker says of one of its leases.
-
-    lease: its id, which the worker makes. granted, returned: all that the worker has ever heard of, and given back.
-    need: what waits for it, together. least: the least of that which is of use by itself. lump: more that would be
-    welcome. fresh: the worker has never heard of its lease. closed: nothing more will be taken of it.
-    """
-
-    lease: str
-    limit: str
-    subject: str
-    window: int
-    granted: int = 0
-    returned: int = 0
-    need: int = 0
-    least: int = 0
-    lump: int = 0
-    fresh: bool = False
-    closed: bool = False
-
-
-class Granted(msgspec.Struct, array_like=True):
-    """The answer. granted: in all, ever. left: for anyone, after this. others: held by other workers, where there was
-    less than was needed; else 0. resets: when something that was spent comes back, in microseconds since 1970; None:
-    never, or that is not why. lost: there is no such lease, any more; or no such limit.
-    """
-
-    lease: str
-    granted: int
-    left: int = 0
-    short: bool = False
-    others: int = 0
-    resets: int | None = None
-    lost: bool = False
 
 
 class _Window(NamedTuple):
@@ -96,7 +60,7 @@ def ask(engine: Engine, run: str, asks: Sequence[Ask]) -> list[Granted]:
         limits = _lock(connection, {wish.limit for wish in asks})
         live = select(tables.runs.c.id).where(tables.runs.c.id == run).with_for_update()
         if connection.execute(live).first() is None:
-            limits = {}
+            return [_lost(wish) for wish in asks]
         return [
             _ask(connection, run, wish, limits[wish.limit]) if wish.limit in limits else _lost(wish) for wish in asks
         ]
@@ -176,7 +140,11 @@ def _ask(connection: Connection, run: str, wish: Ask, limit: Row[Any]) -> Grante
         row = {"id": wish.lease, "run": run, "limit_id": wish.limit, "subject": wish.subject, "window": wish.window}
         connection.execute(insert(tables.leases), {**row, "granted": 0, "returned": 0, "held": 0, "closed": False})
     granted, returned, held = (0, 0, 0) if lease is None else (lease.granted, lease.returned, lease.held)
-    back = min(max(wish.returned - returned, 0), held)
+    back = max(wish.returned - returned, 0)
+    if wish.closed:
+        back += granted - wish.granted  # what it has not heard of it will not take
+        granted = wish.granted
+    back = min(back, held)
     need = max(wish.need - (granted - wish.granted), 0)
     at = _Window(wish.limit, wish.subject, wish.window, _since(limit.period, wish.window))
     left = limit.amount - _used(connection, at) + back

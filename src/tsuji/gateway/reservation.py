@@ -1,0 +1,233 @@
+"""What one request has taken of its limits: an upper bound before it goes out, what it used when it is over."""
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tsuji.core.errors import PermissionDeniedError, TsujiError
+from tsuji.ledger.keys import MICRO
+from tsuji.ledger.limits import MOST
+from tsuji.ledger.record import Charge, Record
+
+from .account import CONCURRENT, USD, Account
+from .ceiling import is_known, size_of, tier_of
+from .faults import ours
+from .recording import CANCELLED, CUT, DONE
+from .refusal import lines, tells
+from .spending import Amounts, Held, Spending, Wait
+
+if TYPE_CHECKING:
+    from .destination import Destination
+    from .driver import Driver
+    from .sink import Sink
+
+log = logging.getLogger("tsuji.gateway")
+ESTIMATED = "estimate"
+"""Stands for a price's source where the use that it was applied to was not told but estimated."""
+
+
+class Reservation:
+    """amounts: the most that the request can take, by unit. began: a target may be tried.
+
+    charges: of attempts that are over.
+    """
+
+    __slots__ = (
+        "_attempt",
+        "_held",
+        "_ready",
+        "_spending",
+        "_wait",
+        "accounts",
+        "amounts",
+        "began",
+        "charges",
+        "driver",
+    )
+
+    def __init__(self, spending: Spending, driver: "Driver", accounts: tuple[Account, ...]) -> None:
+        self.driver = driver
+        self.accounts = accounts
+        self.began = False
+        self.charges: list[Charge] = []
+        self._spending = spending
+        self._held: list[Held] = []
+        self._attempt: list[Held] = []
+        self._ready: Destination | None = None
+        self._wait: Wait | None = None
+        self.amounts = self._bound()
+
+    def _bound(self) -> Amounts:
+        """Raises PermissionDeniedError where no price is known and a limit in dollars does not allow that."""
+        driver = self.driver
+        fields, route = driver.fields, driver.routing.route
+        tier = tier_of(fields) if "service_tier" in fields else None
+        ceiling = self._spending.ceilings.of(route, tier, driver.mark)
+        size = size_of(driver.dialect.name, driver.operation, fields, len(driver.request.body))
+        usd = ceiling.usd(size) if driver.operation != "count_tokens" else 0
+        if usd is None and not _allows_unpriced(self.accounts):
+            raise _unpriced(", ".join(ceiling.unpriced))
+        return min(usd or 0, MOST), 1, min(ceiling.tokens(size), MOST), 1
+
+    # Before it goes out.
+
+    def begin(self) -> bool:
+        """Whether it may go out now; else it does later. Raises TsujiError where it is refused at once."""
+        now = int(self.driver.came * MICRO)
+        if not self._spending.take(self.accounts, self.amounts, self._held, now):
+            wait = self._wait = Wait(self.accounts, self.amounts, self._held, self._go, self._refuse)
+            try:
+                self._spending.wait(wait, now)
+            except TsujiError:
+                self._wait = None
+                self._tell(now)
+                raise
+            return False
+        self.began = True
+        self._tell(now)
+        return True
+
+    def _tell(self, now: int) -> None:
+        """Header lines of its answer."""
+        driver = self.driver
+        driver.request.lines += lines(self.accounts, driver.dialect.name.partition(".")[0], now)
+        driver.own_limits = tells(self.accounts)
+        for account in self.accounts:
+            self._warn(account)
+
+    def _warn(self, account: Account) -> None:
+        """Of a soft limit that is passed, once in its window."""
+        limit, lease = account.limit, account.lease
+        if limit.soft is None or account.told == lease.start:
+            return
+        if limit.amount - max(account.left + lease.free, 0) >= limit.soft:
+            account.told = lease.start
+            log.warning("soft limit %s passed: %s %s, %s", limit.id, limit.kind, account.subject, limit.unit)
+
+    def _go(self) -> None:
+        self.began, self._wait = True, None
+        self._tell(int(self.driver.came * MICRO))
+        self.driver.go()
+
+    def _refuse(self, error: TsujiError) -> None:
+        self._wait = None
+        self._tell(int(self.driver.came * MICRO))
+        self.driver.refuse(error)
+
+    def leave(self) -> bool:
+        """The client has left; whether nothing had been asked for yet."""
+        if self._wait is not None:
+            self._spending.leave(self._wait)
+            self._wait = None
+        return not self.began
+
+    # An attempt.
+
+    def admits(self, destination: "Destination", then: Callable[[], None]) -> bool:
+        """Whether a target may be asked now; else `then` is called when it may, or the driver is told that it failed.
+
+        Raises TsujiError where that is known at once.
+        """
+        if self._ready is destination:
+            self._ready = None
+            return True
+        self._over()
+        driver = self.driver
+        if not _allows_unpriced(self.accounts):
+            check_price(driver, destination)
+        if not self._spending.on_providers:
+            return True
+        accounts, now = self._spending.providers(destination.target.provider), int(driver.came * MICRO)
+        if not _allows_unpriced(accounts):
+            check_price(driver, destination)
+        if self._spending.take(accounts, self.amounts, self._attempt, now):
+            return True
+
+        def again() -> None:
+            self._wait, self._ready = None, destination
+            then()
+
+        self._wait = Wait(accounts, self.amounts, self._attempt, again, self._fail)
+        self._spending.wait(self._wait, now)
+        return False
+
+    def _fail(self, error: TsujiError) -> None:
+        self._wait = None
+        self.driver.failed(error)
+
+    def _over(self) -> None:
+        """The attempt before failed: it counts as a request, and used nothing."""
+        if self._attempt:
+            self._settle(self._attempt, (0, 1, 0, 0))
+            self._attempt = []
+
+    # When it is over.
+
+    def settle(self, record: Record, sink: "Sink | None") -> None:
+        """Puts the charges on the record, and gives back what it did not use."""
+        if sink is not None and _is_untold(record):
+            self._estimate(record, sink)
+        tokens = (record.input_tokens or 0) + (record.output_tokens or 0)
+        used = (record.cost or 0, 1 if record.attempts else 0, tokens, 0)
+        if record.status not in (DONE, CUT, CANCELLED) or record.operation == "count_tokens":
+            used = (0, used[1], 0, 0)
+        self._settle(self._held, used)
+        self._settle(self._attempt, used)
+        self._held, self._attempt = [], []
+        record.charges = tuple(self.charges)
+
+    def drop(self) -> None:
+        """Gives all back: there will be no record of it."""
+        for held in (self._held, self._attempt):
+            self._settle(held, (0, 0, 0, 0))
+        self._held, self._attempt = [], []
+
+    def _settle(self, held: list[Held], used: Amounts) -> None:
+        for account, lease, window, amount in held:
+            spent = min(max(used[account.unit], 0), MOST)
+            if spent and account.unit != CONCURRENT:
+                name = lease.id if lease is not None else ""
+                self.charges.append(Charge(account.limit.id, window, name, spent, account.subject))
+            if lease is not None and amount != spent:
+                try:
+                    self._spending.give(account, lease, amount - spent)
+                except Exception as bug:  # another request's trouble is not this one's
+                    ours(bug)
+
+    def _estimate(self, record: Record, sink: "Sink") -> None:
+        """What it used was not told: it is billed what was sent and received."""
+        if sink.heard is None:
+            return
+        sink.usage = usage = sink.heard.usage(len(sink.body), sink.usage)
+        price, record.cost = sink.bill()
+        record.input_tokens, record.output_tokens = usage.input_tokens, usage.output_tokens
+        if price is not None:
+            record.price_source = ESTIMATED
+
+
+def check_price(driver: "Driver", destination: "Destination") -> None:
+    """Raises PermissionDeniedError for a target without a known price; another one may have one."""
+    if driver.operation != "count_tokens":
+        price = driver.gateway.destinations.price(destination, driver.mark)
+        if price is None or not is_known(price):
+            raise _unpriced(destination.target.name)
+
+
+def _unpriced(name: str) -> TsujiError:
+    return PermissionDeniedError(
+        f"the price of {name} is not known, and a limit in dollars or this route refuses what has none; give the "
+        "target a price in the configuration, or set the limit with --unpriced allow",
+        fault="gateway",
+    )
+
+
+def _allows_unpriced(accounts: tuple[Account, ...]) -> bool:
+    return all(account.unit != USD or account.limit.unpriced == "allow" for account in accounts)
+
+
+def _is_untold(record: Record) -> bool:
+    """The provider answered, or was about to, and did not say what that used."""
+    if record.operation == "count_tokens" or not record.attempts or record.status not in (DONE, CUT, CANCELLED):
+        return False
+    missing = record.input_tokens is None or (record.operation == "chat" and record.output_tokens is None)
+    return missing or record.status != DONE
