@@ -7,7 +7,7 @@ import typer
 
 from tsuji.core.errors import ConfigError, InvalidRequestError, MissingApiKeyError, TsujiError
 
-from . import chat, config, keys, models, providers, serve, usage, version
+from . import budgets, chat, config, keys, models, providers, serve, usage, version
 
 app = typer.Typer(
     name="tsuji",
@@ -23,6 +23,7 @@ app.command("models")(models.models)
 app.command("version")(version.version)
 app.command("usage")(usage.usage)
 app.add_typer(keys.app, name="keys")
+app.add_typer(budgets.app, name="budgets")
 app.add_typer(config.app, name="config")
 
 
