@@ -41,13 +41,31 @@ class Lease:
         return True
 
 
+class Stack:
+    """The accounts that a request is subject to.
+
+    told: by unit, those of limits on requests and tokens, which answers tell of. soft: those with a soft limit.
+    pays: in dollars, and not without a price.
+    """
+
+    __slots__ = ("accounts", "pays", "soft", "told")
+
+    def __init__(self, accounts: "tuple[Account, ...]") -> None:
+        self.accounts = accounts
+        told = [(unit, tuple([one for one in accounts if one.unit == unit])) for unit in (REQUESTS, TOKENS)]
+        self.told = tuple([(unit, found) for unit, found in told if found])
+        self.soft = tuple([one for one in accounts if one.limit.soft is not None])
+        self.pays = any(one.unit == USD and one.limit.unpriced == "refuse" for one in accounts)
+
+
 class Account:
     """unit: a place in UNITS. waiting: requests that came short of it, the first first. asked: an answer is on its way.
 
     each: what a request has needed at most. low: below it more is asked for ahead of need. lump: how much more. calmed:
     until when no more than the need is asked for. left, short, others, resets: as the ledger said last. used: when
     something was taken, in microseconds since 1970. since: for how long it has been short, in seconds of the loop's
-    clock. told: the window of which it was said that the soft limit is passed.
+    clock. reset: a header line, and the second that it is of. told: the window of which it was said that the soft limit
+    is passed.
     """
 
     __slots__ = (
@@ -60,6 +78,7 @@ class Account:
         "low",
         "lump",
         "others",
+        "reset",
         "resets",
         "short",
         "since",
@@ -85,9 +104,15 @@ class Account:
         self.used = 0
         self.since = 0.0
         self.told = -1
+        self.reset: tuple[int, bytes] = 0, b""
 
     def __repr__(self) -> str:
         return f"Account({self.limit.id!r}, {self.subject!r})"
+
+    @property
+    def remaining(self) -> int:
+        """As far as is known here: what is in hand, and what was left for all when the ledger was asked last."""
+        return max(self.left + self.lease.free, 0)
 
     def open(self, id: str, now: int) -> None:
         """A lease of the window that it is now."""
@@ -102,7 +127,7 @@ class Account:
             return False
         return need > self.lease.free + self.left
 
-    def ask(self, now: int, *, closed: bool = False) -> Ask:
+    def ask(self, now: int) -> Ask:
         """What is wanted now. One answer later there is more of it, or it is known that there is not."""
         lease, need, least = self.lease, 0, 0
         if self.waiting:
@@ -110,12 +135,14 @@ class Account:
             self.each = max(self.each, *needs)
             need = max(sum(needs) - lease.free, 0)
             least = max(min(needs) - lease.free, 1)
+        elif lease.free < 0:  # somebody has used more than was reckoned with
+            need = least = -lease.free
         elif lease.free < self.low:
             # Often in want of more: twice as much, so that there is one question in a while, however fast it goes.
             self.lump = min(self.lump * 2, self.each * _MOST_LUMP)
         self.lump = max(self.lump, self.each * _LUMPS)
-        self.asked = not closed
-        lump = 0 if closed or now < self.calmed else self.lump
+        self.asked = True
+        lump = 0 if now < self.calmed else self.lump
         return Ask(
             lease.id,
             self.limit.id,
@@ -127,7 +154,6 @@ class Account:
             min(least, need),
             lump,
             lease.fresh,
-            closed,
         )
 
     def hear(self, granted: Granted, clock: float) -> None:

@@ -30,6 +30,7 @@ _NESTED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 _CHOICES = ("n", "candidateCount", "candidate_count")
 _NOTHING: Fields = {}
+_DIGITS = 9
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -68,6 +69,10 @@ class Ceiling:
     def tokens(self, size: Size) -> int:
         return (size.input if self.window is None else min(size.input, self.window)) + size.output
 
+    def usd_per_token(self) -> int:
+        """Of an answer that is longer than was reckoned with, in nano-dollars."""
+        return max([-(-rate // _MILLION) for steps, _ in self.steps for _, _, rate in steps], default=0)
+
     def usd(self, size: Size) -> int | None:
         """Nano-dollars, rounded up; None where no target's price is known."""
         if not self.steps:
@@ -104,15 +109,23 @@ def size_of(dialect: str, operation: str, fields: Fields, length: int) -> Size:
     """dialect: that of `fields`. length: of the body, in bytes."""
     if operation != "chat":
         return Size(0 if operation == "count_tokens" else length, 0)
-    name = dialect.partition(".")[0]
-    names, inner = _OUTPUT.get(name, ()), fields
-    if name in _NESTED:
-        outer, names = _NESTED[name]
-        inner = _inside(fields, outer)
-    asked = [count for one in names if (count := _count(inner.get(one))) is not None]
-    output = max(asked) if asked else DEFAULT_OUTPUT
-    choices = [count for one in _CHOICES if one in inner and (count := _count(inner[one])) is not None]
-    return Size(length, output * max([1, *choices]))
+    names, inner = _OUTPUT.get(dialect), fields
+    if names is None:
+        name = dialect.partition(".")[0]
+        names = _OUTPUT.get(name)
+        if names is None:
+            outer, names = _NESTED[name]
+            inner = _inside(fields, outer)
+    output = -1
+    for name in names:
+        if name in inner:
+            output = max(output, _count(inner[name]))
+    if output < 0:
+        output = DEFAULT_OUTPUT
+    for name in _CHOICES:
+        if name in inner:
+            output *= max(_count(inner[name]), 1)
+    return Size(length, output)
 
 
 def is_known(price: Price) -> bool:
@@ -140,10 +153,10 @@ def _inside(fields: Fields, names: tuple[str, ...]) -> Fields:
     return _NOTHING
 
 
-def _count(raw: msgspec.Raw | None) -> int | None:
-    """A positive whole number; None for all else, which the provider will refuse or not look at."""
-    digits = b"" if raw is None else bytes(raw)
-    return int(digits) if digits.isdigit() and len(digits) <= 9 else None
+def _count(raw: msgspec.Raw) -> int:
+    """A whole number; -1 for all else, which the provider will refuse or not look at."""
+    digits = bytes(raw)
+    return int(digits) if digits.isdigit() and len(digits) <= _DIGITS else -1
 
 
 def _worst(rates: Rates) -> tuple[int, int]:

@@ -26,7 +26,6 @@ from .destination import LOCAL, Destination
 from .endpoints import form_of
 from .faults import ours
 from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines, WholeMessages
-from .heard import Heard
 from .recording import CANCELLED, CUT, DONE, FAILED, TAGS, read_tags, record
 from .relay import Relay
 from .request import Request
@@ -103,9 +102,9 @@ class Driver:
         request.job = self
         spending = self.gateway.spending
         if spending is not None and spending.active:
-            accounts = spending.accounts(request.grant, route)
-            if accounts or spending.on_providers:
-                self.reservation = Reservation(spending, self, accounts)
+            stack = spending.stack(request.grant, route)
+            if stack.accounts or spending.on_providers:
+                self.reservation = Reservation(spending, self, stack)
                 if not self.reservation.begin():
                     return
         self._advance()
@@ -214,7 +213,7 @@ class Driver:
             sink = Translation(self, destination)
         self._sink = sink
         if reservation is not None:
-            sink.heard = Heard()
+            sink.heard = reservation.listen()
         sink.prepare()
         now = perf_counter()
         self._spent += now - self.mark

@@ -6,6 +6,7 @@ https://help.openai.com/en/articles/4936856-what-are-tokens-and-how-to-count-the
 """
 
 import re
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -20,11 +21,16 @@ _TEXTS = re.compile(
 
 
 class Heard:
-    """Pieces are counted when there are many, or when it is asked: most streams tell their usage before."""
+    """Pieces are counted when there are many, or when it is asked: most streams tell their usage before.
 
-    __slots__ = ("_bytes", "_pieces", "_size")
+    allowed: tokens that have been reckoned with. more: told how many there are beyond them, as they come.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_allowed", "_bytes", "_more", "_pieces", "_size")
+
+    def __init__(self, allowed: int, more: Callable[[int], None]) -> None:
+        self._allowed = allowed
+        self._more = more
         self._pieces: list[bytes] = []
         self._size = 0
         self._bytes = 0
@@ -33,7 +39,10 @@ class Heard:
         self._pieces.append(data)
         self._size += len(data)
         if self._size > _FOLD:
-            self._fold()
+            said = self.tokens()
+            if said > self._allowed:
+                self._more(said - self._allowed)
+                self._allowed = said
 
     def tokens(self) -> int:
         self._fold()

@@ -17,9 +17,23 @@ from . import reply
 from .account import CONCURRENT, REQUESTS, TOKENS, USD
 
 if TYPE_CHECKING:
-    from .account import Account
+    from .account import Account, Stack
 
 _TOLD = {REQUESTS: "requests", TOKENS: "tokens"}
+_OPENAI = {
+    unit: (
+        f"x-ratelimit-limit-{name}: %d\r\nx-ratelimit-remaining-{name}: %d\r\n".encode(),
+        f"x-ratelimit-reset-{name}: %b\r\n".encode(),
+    )
+    for unit, name in _TOLD.items()
+}
+_ANTHROPIC = {
+    unit: (
+        f"anthropic-ratelimit-{name}-limit: %d\r\nanthropic-ratelimit-{name}-remaining: %d\r\n".encode(),
+        f"anthropic-ratelimit-{name}-reset: %b\r\n".encode(),
+    )
+    for unit, name in _TOLD.items()
+}
 
 
 def refusal(account: "Account", amounts: Sequence[int], now: int) -> TsujiError:
@@ -31,7 +45,7 @@ def refusal(account: "Account", amounts: Sequence[int], now: int) -> TsujiError:
         message = f"{whose} may have {limit.amount} requests at one time, and has; try again when one has ended"
         return RateLimitError(message, fault=fault, retry_after=1.0, code=limit.id)
     allowed = f"{shown(limit.amount, account.unit)}{_per(limit.period)}"
-    left = shown(max(account.left + account.lease.free, 0), account.unit)
+    left = shown(account.remaining, account.unit)
     when = resets(account) if need <= limit.amount else None
     wait = (when - now) / MICRO if when is not None and when > now else None
     asked = f"this request may take {shown(need, account.unit)}"
@@ -54,35 +68,31 @@ def resets(account: "Account") -> int | None:
     return comes_back(account.limit.period, account.lease.start)
 
 
-def lines(accounts: Sequence["Account"], dialect: str, now: int) -> bytes:
+def lines(stack: "Stack", dialect: str, now: int) -> bytes:
     """Header lines of an answer: of the limits on requests and tokens that are nearest, and soft limits passed."""
     out = b""
-    nearest: dict[int, tuple[int, Account]] = {}
-    for account in accounts:
+    for unit, accounts in stack.told:
+        account = accounts[0]
+        if len(accounts) > 1:
+            account = min(accounts, key=lambda one: one.remaining)
+        out += _rate(account, unit, dialect, now)
+    for account in stack.soft:
         limit = account.limit
-        remaining = max(account.left + account.lease.free, 0)
-        if account.unit in _TOLD and (account.unit not in nearest or remaining < nearest[account.unit][0]):
-            nearest[account.unit] = remaining, account
-        if limit.soft is not None and limit.amount - remaining >= limit.soft:
+        if limit.soft is not None and limit.amount - account.remaining >= limit.soft:
             out += b"x-tsuji-budget: soft; limit=%b\r\n" % reply.value(limit.id)
-    for unit, (remaining, account) in nearest.items():
-        out += _rate(_TOLD[unit], account.limit.amount, remaining, resets(account), dialect, now)
     return out
 
 
-def tells(accounts: Sequence["Account"]) -> bool:
-    """The answer says how near limits on requests or tokens are, so that it does not say the same of a provider's."""
-    return any(account.unit in _TOLD for account in accounts)
-
-
-def _rate(what: str, limit: int, remaining: int, when: int | None, dialect: str, now: int) -> bytes:
-    name = what.encode()
-    if dialect == "anthropic":
-        start = b"anthropic-ratelimit-%b-" % name
-        reset = b"%breset: %b\r\n" % (start, iso(when).encode()) if when is not None else b""
-        return b"%blimit: %d\r\n%bremaining: %d\r\n" % (start, limit, start, remaining) + reset
-    reset = b"x-ratelimit-reset-%b: %b\r\n" % (name, _span(when - now)) if when is not None else b""
-    return b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\n" % (name, limit, name, remaining) + reset
+def _rate(account: "Account", unit: int, dialect: str, now: int) -> bytes:
+    form = _ANTHROPIC if dialect == "anthropic" else _OPENAI
+    second = now // MICRO
+    if account.reset[0] != second or form is _ANTHROPIC:
+        when = resets(account)
+        line = b""
+        if when is not None:
+            line = form[unit][1] % (iso(when).encode() if form is _ANTHROPIC else _span(when - second * MICRO))
+        account.reset = second if form is _OPENAI else 0, line
+    return form[unit][0] % (account.limit.amount, account.remaining) + account.reset[1]
 
 
 def _span(micro: int) -> bytes:

@@ -9,11 +9,12 @@ from tsuji.ledger.keys import MICRO
 from tsuji.ledger.limits import MOST
 from tsuji.ledger.record import Charge, Record
 
-from .account import CONCURRENT, USD, Account
+from .account import Account, Stack
 from .ceiling import is_known, size_of, tier_of
 from .faults import ours
-from .recording import CANCELLED, CUT, DONE
-from .refusal import lines, tells
+from .heard import Heard
+from .recording import CANCELLED, CUT, DONE, FAILED
+from .refusal import lines
 from .spending import Amounts, Held, Spending, Wait
 
 if TYPE_CHECKING:
@@ -34,20 +35,22 @@ class Reservation:
 
     __slots__ = (
         "_attempt",
+        "_ceiling",
         "_held",
         "_ready",
+        "_size",
         "_spending",
         "_wait",
-        "accounts",
         "amounts",
         "began",
         "charges",
         "driver",
+        "stack",
     )
 
-    def __init__(self, spending: Spending, driver: "Driver", accounts: tuple[Account, ...]) -> None:
+    def __init__(self, spending: Spending, driver: "Driver", stack: Stack) -> None:
         self.driver = driver
-        self.accounts = accounts
+        self.stack = stack
         self.began = False
         self.charges: list[Charge] = []
         self._spending = spending
@@ -64,8 +67,9 @@ class Reservation:
         tier = tier_of(fields) if "service_tier" in fields else None
         ceiling = self._spending.ceilings.of(route, tier, driver.mark)
         size = size_of(driver.dialect.name, driver.operation, fields, len(driver.request.body))
+        self._ceiling, self._size = ceiling, size
         usd = ceiling.usd(size) if driver.operation != "count_tokens" else 0
-        if usd is None and not _allows_unpriced(self.accounts):
+        if usd is None and self.stack.pays:
             raise _unpriced(", ".join(ceiling.unpriced))
         return min(usd or 0, MOST), 1, min(ceiling.tokens(size), MOST), 1
 
@@ -74,8 +78,8 @@ class Reservation:
     def begin(self) -> bool:
         """Whether it may go out now; else it does later. Raises TsujiError where it is refused at once."""
         now = int(self.driver.came * MICRO)
-        if not self._spending.take(self.accounts, self.amounts, self._held, now):
-            wait = self._wait = Wait(self.accounts, self.amounts, self._held, self._go, self._refuse)
+        if not self._spending.take(self.stack.accounts, self.amounts, self._held, now):
+            wait = self._wait = Wait(self.stack.accounts, self.amounts, self._held, self._go, self._refuse)
             try:
                 self._spending.wait(wait, now)
             except TsujiError:
@@ -89,18 +93,19 @@ class Reservation:
 
     def _tell(self, now: int) -> None:
         """Header lines of its answer."""
-        driver = self.driver
-        driver.request.lines += lines(self.accounts, driver.dialect.name.partition(".")[0], now)
-        driver.own_limits = tells(self.accounts)
-        for account in self.accounts:
-            self._warn(account)
+        driver, stack = self.driver, self.stack
+        if stack.told or stack.soft:
+            driver.request.lines += lines(stack, driver.dialect.name, now)
+            driver.own_limits = bool(stack.told)
+            for account in stack.soft:
+                self._warn(account)
 
     def _warn(self, account: Account) -> None:
         """Of a soft limit that is passed, once in its window."""
         limit, lease = account.limit, account.lease
         if limit.soft is None or account.told == lease.start:
             return
-        if limit.amount - max(account.left + lease.free, 0) >= limit.soft:
+        if limit.amount - account.remaining >= limit.soft:
             account.told = lease.start
             log.warning("soft limit %s passed: %s %s, %s", limit.id, limit.kind, account.subject, limit.unit)
 
@@ -133,23 +138,38 @@ class Reservation:
             return True
         self._over()
         driver = self.driver
-        if not _allows_unpriced(self.accounts):
+        if self.stack.pays:
             check_price(driver, destination)
         if not self._spending.on_providers:
             return True
-        accounts, now = self._spending.providers(destination.target.provider), int(driver.came * MICRO)
-        if not _allows_unpriced(accounts):
+        stack, now = self._spending.provider(destination.target.provider), int(driver.came * MICRO)
+        if stack.pays:
             check_price(driver, destination)
-        if self._spending.take(accounts, self.amounts, self._attempt, now):
+        if self._spending.take(stack.accounts, self.amounts, self._attempt, now):
             return True
 
         def again() -> None:
             self._wait, self._ready = None, destination
             then()
 
-        self._wait = Wait(accounts, self.amounts, self._attempt, again, self._fail)
+        self._wait = Wait(stack.accounts, self.amounts, self._attempt, again, self._fail)
         self._spending.wait(self._wait, now)
         return False
+
+    def listen(self) -> Heard:
+        """To an attempt's answer."""
+        return Heard(self._size.output, self._grow)
+
+    def _grow(self, tokens: int) -> None:
+        """A stream goes on beyond what was taken for it: it takes as it goes, before anybody else does."""
+        more = tokens * self._ceiling.usd_per_token(), 0, tokens, 0
+        for held in (self._held, self._attempt):
+            for at, (account, lease, window, amount) in enumerate(held):
+                if lease is not None and more[account.unit]:
+                    lease.free -= more[account.unit]
+                    held[at] = account, lease, window, amount + more[account.unit]
+                    if lease is account.lease and lease.free < 0:
+                        self._spending.wish(account)
 
     def _fail(self, error: TsujiError) -> None:
         self._wait = None
@@ -168,12 +188,16 @@ class Reservation:
         if sink is not None and _is_untold(record):
             self._estimate(record, sink)
         tokens = (record.input_tokens or 0) + (record.output_tokens or 0)
-        used = (record.cost or 0, 1 if record.attempts else 0, tokens, 0)
-        if record.status not in (DONE, CUT, CANCELLED) or record.operation == "count_tokens":
-            used = (0, used[1], 0, 0)
+        tried = 1 if record.attempts else 0
+        if record.status == FAILED or record.operation == "count_tokens":
+            used = 0, tried, 0, 0
+        else:
+            used = min(max(record.cost or 0, 0), MOST), tried, min(max(tokens, 0), MOST), 0
         self._settle(self._held, used)
-        self._settle(self._attempt, used)
-        self._held, self._attempt = [], []
+        if self._attempt:
+            self._settle(self._attempt, used)
+            self._attempt = []
+        self._held = []
         record.charges = tuple(self.charges)
 
     def drop(self) -> None:
@@ -184,13 +208,16 @@ class Reservation:
 
     def _settle(self, held: list[Held], used: Amounts) -> None:
         for account, lease, window, amount in held:
-            spent = min(max(used[account.unit], 0), MOST)
-            if spent and account.unit != CONCURRENT:
+            spent = used[account.unit]
+            if spent:
                 name = lease.id if lease is not None else ""
                 self.charges.append(Charge(account.limit.id, window, name, spent, account.subject))
-            if lease is not None and amount != spent:
+            if lease is None or amount == spent:
+                continue
+            lease.free += amount - spent
+            if lease is not account.lease or account.waiting:
                 try:
-                    self._spending.give(account, lease, amount - spent)
+                    self._spending.freed(account, lease)
                 except Exception as bug:  # another request's trouble is not this one's
                     ours(bug)
 
@@ -219,10 +246,6 @@ def _unpriced(name: str) -> TsujiError:
         "target a price in the configuration, or set the limit with --unpriced allow",
         fault="gateway",
     )
-
-
-def _allows_unpriced(accounts: tuple[Account, ...]) -> bool:
-    return all(account.unit != USD or account.limit.unpriced == "allow" for account in accounts)
 
 
 def _is_untold(record: Record) -> bool:

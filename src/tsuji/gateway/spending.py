@@ -16,7 +16,7 @@ from tsuji.ledger.asks import Ask
 from tsuji.ledger.keys import MICRO
 from tsuji.ledger.limits import EACH, Limit, window
 
-from .account import Account, Lease
+from .account import Account, Lease, Stack
 from .ceiling import Ceilings
 from .refusal import refusal
 
@@ -80,8 +80,8 @@ class Spending:
         self._until = 0
         self._by: dict[tuple[str, str], list[Limit]] = {}
         self._accounts: dict[tuple[str, str], Account] = {}
-        self._resolved: dict[tuple[Grant | None, str], tuple[Account, ...]] = {}
-        self._of_providers: dict[str, tuple[Account, ...]] = {}
+        self._resolved: dict[tuple[Grant | None, str], Stack] = {}
+        self._of_providers: dict[str, Stack] = {}
         self._leases: dict[str, Account] = {}
         self._wishes: dict[Account, None] = {}
         self._back: list[Ask] = []
@@ -92,7 +92,7 @@ class Spending:
 
     # What a request is subject to.
 
-    def accounts(self, grant: "Grant | None", route: "Route") -> tuple[Account, ...]:
+    def stack(self, grant: "Grant | None", route: "Route") -> Stack:
         """Of all but providers, which are known at each attempt."""
         key = grant, route.name
         found = self._resolved.get(key)
@@ -109,13 +109,13 @@ class Spending:
             found = self._resolved[key] = self._on(subjects)
         return found
 
-    def providers(self, provider: str) -> tuple[Account, ...]:
+    def provider(self, provider: str) -> Stack:
         found = self._of_providers.get(provider)
         if found is None:
             found = self._of_providers[provider] = self._on([("provider", provider)])
         return found
 
-    def _on(self, subjects: Sequence[tuple[str, str]]) -> tuple[Account, ...]:
+    def _on(self, subjects: Sequence[tuple[str, str]]) -> Stack:
         found: list[Account] = []
         for kind, subject in subjects:
             for limit in (*self._by.get((kind, subject), ()), *self._by.get((kind, EACH), ())):
@@ -123,7 +123,7 @@ class Spending:
                 if account is None:
                     account = self._accounts[limit.id, subject] = Account(limit, subject)
                 found.append(account)
-        return tuple(found)
+        return Stack(tuple(found))
 
     # Taking.
 
@@ -141,7 +141,7 @@ class Spending:
             account.used = now
             held.append((account, lease, lease.start, amount))
             if lease.free < account.low and not account.asked:
-                self._wish(account)
+                self.wish(account)
         return True
 
     def wait(self, wait: Wait, now: int) -> None:
@@ -168,16 +168,14 @@ class Spending:
         self._waits.pop(wait, None)
         self._leave(wait)
 
-    def give(self, account: Account, lease: Lease, amount: int) -> None:
-        """Back to the lease that it was taken of; negative where a request used more than it took."""
-        lease.free += amount
-        if lease is not account.lease:
-            if lease.give_back():
-                self._back.append(self._closing(account, lease))
-                account.short = False
-                self._soon()
-        elif account.waiting and amount > 0:
+    def freed(self, account: Account, lease: Lease) -> None:
+        """A request used less than it took, and somebody waits, or the lease is of before."""
+        if lease is account.lease:
             self._pump(account)
+        elif lease.give_back():
+            self._back.append(self._closing(account, lease))
+            account.short = False
+            self._soon()
 
     # The ledger's process.
 
@@ -203,11 +201,11 @@ class Spending:
             if account is not None:
                 account.calm(now)
                 if account.lease.give_back() or account.waiting:
-                    self._wish(account)
+                    self.wish(account)
 
     def again(self) -> None:
         for account in self._leases.values():
-            self._wish(account)
+            self.wish(account)
 
     def tick(self) -> None:
         """Now and then: what is not used goes back, and windows that are over are closed."""
@@ -223,7 +221,7 @@ class Spending:
             elif account.idle(now):
                 account.calm(now)
                 account.lease.give_back()
-                self._wish(account)
+                self.wish(account)
 
     def _set(self, limits: Sequence[Limit]) -> None:
         """Leases on limits that stay are kept; what is free in them is looked at anew, by the amounts of now."""
@@ -241,7 +239,7 @@ class Spending:
             elif now[id] != before.get(id):
                 account.limit, account.short = now[id], False
                 if account.lease.give_back():
-                    self._wish(account)
+                    self.wish(account)
             self._pump(account)
         self.active = bool(limits)
         self.on_providers = any(limit.kind == "provider" for limit in limits)
@@ -270,7 +268,7 @@ class Spending:
                     account.waiting[wait] = None
                     wait.on.append(account)
                 if not account.asked and not account.short:  # who is short asks again at the next step
-                    self._wish(account)
+                    self.wish(account)
 
     def _leave(self, wait: Wait) -> None:
         for account in wait.on:
@@ -294,7 +292,7 @@ class Spending:
                 wait.told = True
                 wait.deadline = max(account.since + SHORT_SECONDS, clock + _LATE_SECONDS)
         if account.waiting and not account.asked and not account.short:
-            self._wish(account)
+            self.wish(account)
 
     def _settle(self, wait: Wait, now: int) -> bool:
         """Whether it waits no more."""
@@ -324,7 +322,7 @@ class Spending:
                 self._give_up(wait, now)
         for account in {account: None for wait in self._waits for account in wait.on}:
             if not account.asked:
-                self._wish(account)
+                self.wish(account)
 
     def _give_up(self, wait: Wait, now: int) -> None:
         short = [account for account in wait.accounts if account.lease.free < wait.amounts[account.unit]]
@@ -371,7 +369,8 @@ class Spending:
             closed=True,
         )
 
-    def _wish(self, account: Account) -> None:
+    def wish(self, account: Account) -> None:
+        """Asks for what it wants, with all others of this turn of the loop."""
         account.asked = True
         self._wishes[account] = None
         self._soon()
