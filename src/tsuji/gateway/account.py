@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 USD, REQUESTS, TOKENS, CONCURRENT = range(len(UNITS))
 _PLENTY = 8
 _LUMPS = 16
+_AHEAD = 4
 _MOST_LUMP = 2**20
 """In multiples of what one request takes."""
 _SOON = 1_000_000
@@ -140,7 +141,7 @@ class Account:
         elif lease.free < self.low:
             # Often in want of more: twice as much, so that there is one question in a while, however fast it goes.
             self.lump = min(self.lump * 2, self.each * _MOST_LUMP)
-        self.lump = max(self.lump, self.each * _LUMPS)
+        self.lump = max(self.lump, self.each * _LUMPS, need * _AHEAD)
         self.asked = True
         lump = 0 if now < self.calmed else self.lump
         return Ask(

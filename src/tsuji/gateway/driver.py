@@ -182,7 +182,7 @@ class Driver:
         except Exception as error:
             self.failed(ours(copy(error) if isinstance(error, TsujiError) else error))
 
-    def _resend(self, destination: Destination, timeouts: "Timeouts") -> None:
+    def resend(self, destination: Destination, timeouts: "Timeouts") -> None:
         """The provider's limits let it through, after a wait."""
         self.mark = perf_counter()
         try:
@@ -194,9 +194,7 @@ class Driver:
         reservation = self.reservation
         if self.routing.route.refuse_unpriced:
             check_price(self, destination)
-        if reservation is not None and not reservation.admits(
-            destination, partial(self._resend, destination, timeouts)
-        ):
+        if reservation is not None and not reservation.admits(destination, timeouts):
             return
         same = destination.upstream.dialect is self.dialect and not self._foreign(destination)
         local = destination.endpoint is not None
@@ -212,7 +210,7 @@ class Driver:
         else:
             sink = Translation(self, destination)
         self._sink = sink
-        if reservation is not None:
+        if reservation is not None and self.stream:
             sink.heard = reservation.listen()
         sink.prepare()
         now = perf_counter()

@@ -1,7 +1,6 @@
 """What one request has taken of its limits: an upper bound before it goes out, what it used when it is over."""
 
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tsuji.core.errors import PermissionDeniedError, TsujiError
@@ -18,6 +17,8 @@ from .refusal import lines
 from .spending import Amounts, Held, Spending, Wait
 
 if TYPE_CHECKING:
+    from tsuji.core.timeouts import Timeouts
+
     from .destination import Destination
     from .driver import Driver
     from .sink import Sink
@@ -128,8 +129,8 @@ class Reservation:
 
     # An attempt.
 
-    def admits(self, destination: "Destination", then: Callable[[], None]) -> bool:
-        """Whether a target may be asked now; else `then` is called when it may, or the driver is told that it failed.
+    def admits(self, destination: "Destination", timeouts: "Timeouts") -> bool:
+        """Whether a target may be asked now; else the driver is told when it may, or that it failed.
 
         Raises TsujiError where that is known at once.
         """
@@ -138,7 +139,7 @@ class Reservation:
             return True
         self._over()
         driver = self.driver
-        if self.stack.pays:
+        if self._ceiling.unpriced and self.stack.pays:
             check_price(driver, destination)
         if not self._spending.on_providers:
             return True
@@ -150,7 +151,7 @@ class Reservation:
 
         def again() -> None:
             self._wait, self._ready = None, destination
-            then()
+            driver.resend(destination, timeouts)
 
         self._wait = Wait(stack.accounts, self.amounts, self._attempt, again, self._fail)
         self._spending.wait(self._wait, now)
@@ -223,9 +224,11 @@ class Reservation:
 
     def _estimate(self, record: Record, sink: "Sink") -> None:
         """What it used was not told: it is billed what was sent and received."""
-        if sink.heard is None:
-            return
-        sink.usage = usage = sink.heard.usage(len(sink.body), sink.usage)
+        heard = sink.heard
+        if heard is None:
+            heard = self.listen()
+            heard.add(sink.held())
+        sink.usage = usage = heard.usage(len(sink.body), sink.usage)
         price, record.cost = sink.bill()
         record.input_tokens, record.output_tokens = usage.input_tokens, usage.output_tokens
         if price is not None:

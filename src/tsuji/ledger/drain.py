@@ -19,8 +19,8 @@ from .spool import claim, frame, frames, segments
 
 log = logging.getLogger("tsuji.ledger")
 
-BATCH = 1000
-"""Records in one transaction."""
+BATCH = 250
+"""Records in one transaction. SQLite has one writer at a time, and leases wait for this one."""
 REJECTED = ".rejected"
 _ATTEMPT = Attempt.__struct_fields__
 
