@@ -156,6 +156,6 @@ def test_limits_from_setting_to_removing(tsuji: Run, environment: dict[str, str]
     assert [found["requests"][name] for name in ("spent", "held", "left", "soft", "period")] == [2, 0, 0, 1, "60s"]
     assert re.search(r"key k_\w{10} +2 requests per 60s, soft from 1 +2 +0 +0", tsuji("budgets", "list").stdout)
     assert tsuji("budgets", "remove", found["requests"]["id"]).returncode == 0
-    assert tsuji("budgets", "remove", found["requests"]["id"]).returncode == 1
+    assert tsuji("budgets", "remove", found["requests"]["id"]).returncode == 2
     for wrong in (["--budget", "x"], ["--budget", "5/fortnight"], ["--rpm", "1", "--tpm", "1"], [], ["--key", "no"]):
         assert tsuji("budgets", "set", *wrong).returncode != 0
