@@ -55,7 +55,7 @@ def _run(database: str, name: str, url: str, folder: Path, requests: int, tokens
             budget = town.budget(100 * CENT)
             ports = [worker.port for worker in town.workers]
             found = ask_at_once(ports * (requests // len(ports)))
-            books = town.books(budget)
+            books = town.books(budget, found.statuses[200])
     finally:
         provider.close()
     _print(database, name, found, books.spent, books.cost, books.held)
@@ -79,7 +79,7 @@ def _killed(database: str, url: str, folder: Path) -> bool:
             town.workers[0].kill(all=True)
             asking.join()
             town.start()
-            books = town.books(budget)
+            books = town.books(budget, found[0].statuses[200])
     finally:
         provider.close()
     _print(database, "kill -9 amid it", found[0], books.spent, books.cost, books.held)

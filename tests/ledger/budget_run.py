@@ -135,16 +135,17 @@ class Town:
         time.sleep(1.0)  # what is promised
         return one
 
-    def books(self, of: Limit, *, settled: bool = True) -> Books:
-        """settled: once nothing is held any more, and all requests are booked."""
+    def books(self, of: Limit, requests: int) -> Books:
+        """Once nothing is held any more, and so many requests are booked, or a minute later."""
         until = time.monotonic() + 60
         while True:
             with self.engine.connect() as connection:
                 cost = select(func.coalesce(func.sum(tables.usage.c.cost), 0), func.count())
-                total, requests = connection.execute(cost).one()
+                total, count = connection.execute(cost).one()
             (standing,) = [s for s in limitstore.standings(self.engine, 1) if s.limit.id == of.id]
-            found = Books(standing.spent, standing.held, int(total), int(requests))
-            if not settled or (found.held == 0 and found.spent == found.cost) or time.monotonic() > until:
+            found = Books(standing.spent, standing.held, int(total), int(count))
+            settled = found.held == 0 and found.spent == found.cost and found.requests >= requests
+            if settled or time.monotonic() > until:
                 return found
             time.sleep(0.2)
 

@@ -134,8 +134,11 @@ def test_others_are_told_that_somebody_wants_what_they_hold(engine: Engine) -> N
     leases.ask(engine, "rich", [wish(one, "a", need=950, least=1, fresh=True)])
     assert leases.wanted(engine, "rich") == []
     (found,) = leases.ask(engine, "poor", [wish(one, "b", need=100, least=100, fresh=True)])
-    assert (found.granted, found.short, found.others) == (0, True, 950)
+    assert (found.granted, found.short, found.others, found.spare) == (0, True, 950, 950)
     assert leases.wanted(engine, "rich") == ["a"]
+    leases.ask(engine, "rich", [wish(one, "a", granted=950)])  # all of it is taken
+    (found,) = leases.ask(engine, "poor", [wish(one, "b", need=100, least=100, fresh=True)])
+    assert (found.granted, found.short, found.others, found.spare) == (0, True, 950, 0)
     leases.ask(engine, "rich", [wish(one, "a", granted=950, returned=900)])
     (found,) = leases.ask(engine, "poor", [wish(one, "b", need=100, least=100, fresh=True)])
     assert (found.granted, found.left, found.short) == (100, 850, False)

@@ -63,8 +63,8 @@ class Account:
     """unit: a place in UNITS. waiting: requests that came short of it, the first first. asked: an answer is on its way.
 
     each: what a request has needed at most. low: below it more is asked for ahead of need. lump: how much more. calmed:
-    until when no more than the need is asked for. left, short, others, resets: as the ledger said last. used: when
-    something was taken, in microseconds since 1970. since: for how long it has been short, in seconds of the loop's
+    until when no more than the need is asked for. left, short, others, spare, resets: as the ledger said last. used:
+    when something was taken, in microseconds since 1970. since: from when it has been short, in seconds of the loop's
     clock. reset: a header line, and the second that it is of. told: the window of which it was said that the soft limit
     is passed.
     """
@@ -83,6 +83,7 @@ class Account:
         "resets",
         "short",
         "since",
+        "spare",
         "subject",
         "told",
         "unit",
@@ -100,7 +101,7 @@ class Account:
         self.each = self.low = self.lump = self.calmed = 0
         self.left = limit.amount
         self.short = False
-        self.others = 0
+        self.others = self.spare = 0
         self.resets: int | None = None
         self.used = 0
         self.since = 0.0
@@ -155,6 +156,7 @@ class Account:
             min(least, need),
             lump,
             lease.fresh,
+            spare=lease.free > 0,
         )
 
     def hear(self, granted: Granted, clock: float) -> None:
@@ -165,6 +167,7 @@ class Account:
         if granted.short and not self.short:
             self.since = clock
         self.left, self.short, self.others = granted.left, granted.short, granted.others
+        self.spare = granted.spare
         self.resets = granted.resets
         self.low = lease.free // 2
 

@@ -32,11 +32,13 @@ Amounts = tuple[int, int, int, int]
 """By the places of UNITS."""
 Held = tuple[Account, Lease | None, int, int]
 """What is taken: of which lease, None where there was none to be had; in which window; how much."""
-ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 20.0
 """That the ledger's process has to answer, before a request goes on without it, or is refused, by ledger.on_failure."""
 SHORT_SECONDS = 1.0
-"""That others have to give back, from when something came short; and a request that finds it short already:"""
+"""That others have to use less than they took, from when something came short; and who finds it short already:"""
 _LATE_SECONDS = 0.4
+SPARE_SECONDS = 3.0
+"""That those have to give back, or to say that they have none, who may have some in hand."""
 _STEP_SECONDS = 0.05
 _REMEMBERED = 4096
 _UNUSED = 60 * MICRO
@@ -44,9 +46,11 @@ _UNUSED = 60 * MICRO
 
 
 class Wait:
-    """A request that came short. on: of these accounts. told: the ledger has answered, and it was not enough."""
+    """A request that came short. on: of these accounts. deadline: in seconds of the loop's clock; last: the same, while
+    others may have some in hand. told: the ledger has answered, and it was not enough.
+    """
 
-    __slots__ = ("accounts", "amounts", "deadline", "held", "on", "otherwise", "then", "told")
+    __slots__ = ("accounts", "amounts", "deadline", "held", "last", "on", "otherwise", "then", "told")
 
     def __init__(
         self,
@@ -62,7 +66,7 @@ class Wait:
         self.then = then
         self.otherwise = otherwise
         self.on: list[Account] = []
-        self.deadline = 0.0
+        self.deadline = self.last = 0.0
         self.told = False
 
 
@@ -157,6 +161,7 @@ class Spending:
             self._leave(wait)
             raise refusal(out, wait.amounts, now)
         wait.deadline = loop.time() + ANSWER_SECONDS
+        wait.last = loop.time() + SPARE_SECONDS
         self._waits[wait] = None
         if self._timer is None:
             self._timer = loop.call_later(_STEP_SECONDS, self._step)
@@ -198,8 +203,8 @@ class Spending:
             account = self._leases.get(lease)
             if account is not None:
                 account.calm(now)
-                if account.lease.give_back() or account.waiting:
-                    self.wish(account)
+                account.lease.give_back()
+                self.wish(account)  # to say that there is none, too
 
     def again(self) -> None:
         for account in self._leases.values():
@@ -319,9 +324,10 @@ class Spending:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(_STEP_SECONDS, self._step) if self._waits else None
         now, clock = _now(), loop.time()
-        late = [wait for wait in self._waits if wait.deadline <= clock]
+        down = self._goes_on and bool(self._ledger.failure)
+        late = [wait for wait in self._waits if down or wait.deadline <= clock]
         for wait in late:
-            if not self._settle(wait, now):
+            if not self._settle(wait, now) and not (clock < wait.last and any(one.spare for one in wait.on)):
                 self.leave(wait)
                 self._give_up(wait, now)
         for account in {account: None for wait in self._waits for account in wait.on}:
@@ -330,7 +336,8 @@ class Spending:
 
     def _give_up(self, wait: Wait, now: int) -> None:
         short = [account for account in wait.accounts if account.lease.free < wait.amounts[account.unit]]
-        if wait.told and short:
+        down = self._goes_on and bool(self._ledger.failure)
+        if wait.told and short and not down:
             wait.otherwise(refusal(short[0], wait.amounts, now))
             return
         for account in wait.accounts:

@@ -15,7 +15,7 @@ and did not book comes back.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, case, delete, func, insert, select, update
 
 from . import tables
 from .asks import Ask, Granted
@@ -138,7 +138,9 @@ def _ask(connection: Connection, run: str, wish: Ask, limit: Row[Any]) -> Grante
         if not wish.fresh:
             return _lost(wish)
         row = {"id": wish.lease, "run": run, "limit_id": wish.limit, "subject": wish.subject, "window": wish.window}
-        connection.execute(insert(tables.leases), {**row, "granted": 0, "returned": 0, "held": 0, "closed": False})
+        connection.execute(
+            insert(tables.leases), {**row, "granted": 0, "returned": 0, "held": 0, "closed": False, "spare": False}
+        )
     granted, returned, held = (0, 0, 0) if lease is None else (lease.granted, lease.returned, lease.held)
     back = max(wish.returned - returned, 0)
     if wish.closed:
@@ -152,10 +154,12 @@ def _ask(connection: Connection, run: str, wish: Ask, limit: Row[Any]) -> Grante
     more = 0 if wish.closed else grant(need, least, wish.lump, left)
     if wish.closed and held == back:
         connection.execute(delete(tables.leases).where(_LEASE.id == wish.lease))
-    elif more or back or wish.closed:
+    else:
         values = {"granted": granted + more, "returned": max(returned, wish.returned), "held": held + more - back}
         connection.execute(
-            update(tables.leases).where(_LEASE.id == wish.lease).values(**values, closed=wish.closed or _LEASE.closed)
+            update(tables.leases)
+            .where(_LEASE.id == wish.lease)
+            .values(**values, closed=wish.closed or _LEASE.closed, spare=wish.spare or more > 0)
         )
     if more or back:
         _move(connection, (wish.limit, wish.subject, wish.window), 0, more - back)
@@ -169,8 +173,10 @@ def _ask(connection: Connection, run: str, wish: Ask, limit: Row[Any]) -> Grante
 
 def _come_short(connection: Connection, run: str, at: _Window, limit: Row[Any], least: int, answer: Granted) -> None:
     answer.short = True
-    held = select(func.coalesce(func.sum(_LEASE.held), 0)).where(*_within(tables.leases, at), _LEASE.run != run)
-    answer.others = int(connection.execute(held).scalar_one())
+    spare = case((_LEASE.spare & ~_LEASE.closed, _LEASE.held), else_=0)
+    held = select(func.coalesce(func.sum(_LEASE.held), 0), func.coalesce(func.sum(spare), 0))
+    others, may_come = connection.execute(held.where(*_within(tables.leases, at), _LEASE.run != run)).one()
+    answer.others, answer.spare = int(others), int(may_come)
     if answer.others:
         _want(connection, at, wants=True)
     if limit.amount >= least:

@@ -96,4 +96,4 @@ class Lender:
 
 def _differ(before: Granted, now: Granted) -> bool:
     """What is worth telling again of an ask that stands."""
-    return before.granted != now.granted or now.lost or not (now.short and now.others)
+    return before.granted != now.granted or before.spare != now.spare or now.lost or not (now.short and now.others)

@@ -161,6 +161,7 @@ leases = Table(
     Column("returned", BigInteger, nullable=False),
     Column("held", BigInteger, nullable=False),
     Column("closed", Boolean, nullable=False),
+    Column("spare", Boolean, nullable=False),
     Index("leases_run", "run"),
     Index("leases_balance", "limit_id", "subject", "window"),
 )

@@ -65,6 +65,7 @@ def _leasing() -> None:
         sa.Column("returned", sa.BigInteger, nullable=False),
         sa.Column("held", sa.BigInteger, nullable=False),
         sa.Column("closed", sa.Boolean, nullable=False),
+        sa.Column("spare", sa.Boolean, nullable=False),
     )
     op.create_index("leases_run", "leases", ["run"])
     op.create_index("leases_balance", "leases", ["limit_id", "subject", "window"])
