@@ -7,7 +7,7 @@ GATEWAYS := .venv-gateways
 
 COMPILED := .compiled
 
-.PHONY: setup run test check format docs bench bench-gateway compiled fuzz lock clean
+.PHONY: setup run test check format docs bench bench-gateway budget-run compiled fuzz lock clean
 
 setup: $(VENV)/.ready
 
@@ -75,6 +75,11 @@ bench-gateway: setup
 	@sh tests/install-servers.sh
 	@sh benchmarks/gateways/install.sh $(PYTHON) $(GATEWAYS)
 	@$(BIN)/python -m benchmarks.gateways $(if $(QUICK),--quick) $(if $(STREAMS),--streams $(STREAMS))
+
+# 10,000 requests at once over four gateways that share a budget for 100, on SQLite and PostgreSQL.
+budget-run: setup
+	@sh tests/install-servers.sh
+	@$(BIN)/python -m benchmarks.budget $(if $(REQUESTS),--requests $(REQUESTS))
 
 # Writes the locks anew: exact versions and hashes of everything, from whichever index this machine uses.
 COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -7,7 +7,7 @@ import typer
 
 from tsuji.core.errors import TsujiError
 
-from . import chat, config, keys, models, providers, serve, usage, version
+from . import budgets, chat, config, keys, models, providers, serve, usage, version
 from .parent import exit_code
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("models")(models.models)
 app.command("version")(version.version)
 app.command("usage")(usage.usage)
 app.add_typer(keys.app, name="keys")
+app.add_typer(budgets.app, name="budgets")
 app.add_typer(config.app, name="config")
 
 

@@ -307,6 +307,7 @@ def _route(name: str, table: "RouteTable", providers: dict[str, ProviderConfig])
         timeouts=whole,
         drop_params=table.drop_params,
         guardrails=table.guardrails,
+        refuse_unpriced=table.refuse_unpriced,
     )
 
 

@@ -434,6 +434,9 @@ class RouteTable(Table, frozen=True):
     cache: RouteCacheTable | None = None
     store: Annotated[StoreTable | None, Meta(description="Default: neither prompts nor answers are stored.")] = None
     guardrails: Annotated[tuple[str, ...], Meta(description="Names of [guardrails] that are in force on it.")] = ()
+    refuse_unpriced: Annotated[
+        bool, Meta(description="Gateway: skip targets whose price is not known; refuse where none is left.")
+    ] = False
 
 
 class FileTable(Table, frozen=True):

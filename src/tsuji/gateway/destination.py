@@ -16,6 +16,7 @@ from tsuji.routing import Route, Target
 from tsuji.wire import DIALECTS, dialect
 
 from . import reply
+from .ceiling import Ceilings
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -96,6 +97,7 @@ class Destinations:
     def __init__(self, config: "Config", signers: Signers | None = None) -> None:
         self._config = config
         self.signers = signers or Signers()
+        self.ceilings = Ceilings(config)
         self._routes: dict[str, Route] = {}
         self._found: dict[int, Destination] = {}  # by the target's id, which is cheaper than its hash
         self._local: dict[tuple[Target, str], tuple[Endpoint, Destination]] = {}

@@ -30,6 +30,7 @@ from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines, Wh
 from .recording import CANCELLED, CUT, DONE, FAILED, MAX_MODEL, TAGS, read_tags, record
 from .relay import Relay
 from .request import Request
+from .reservation import Reservation, check_price
 from .translate import EmbeddingTranslation, Translation
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Driver:
     the cache, on a route that has one. connection: the client's, or there what takes the answer for all who wait.
     failed_costs: of attempts that failed though they had reported usage, by their number. tape: of what is stored.
     trace: its spans' ids. setup: of the configuration that it began with. guard: the guardrails in force.
+    reservation: on limits, where there are any. own_limits: the answer says how near they are.
     """
 
     # Defaults are the class's: an attribute that stays as it is costs nothing per request.
@@ -72,6 +74,8 @@ class Driver:
     first_token: float | None = None
     visit: "Visit | None" = None
     guard: "Guard | None" = None
+    reservation: Reservation | None = None
+    own_limits = False
     _chat: ChatRequest | None = None
     _embedding: EmbeddingRequest | None = None
     _sink: "Sink | None" = None
@@ -116,13 +120,50 @@ class Driver:
         self.drop = self.setup.config.drop_params if route.drop_params is None else route.drop_params
         self.routing = Routing(route, self.mark)
         request.job = self
-        guards = self.setup.guards
-        if guards is not None and endpoint.operation in GUARDED and endpoint is not JUDGING:
-            self.guard = guards.over(route, self)
+        spending = self.gateway.spending
+        if spending is not None and spending.active:
+            stack = spending.stack(request.grant, route, self.setup.config)
+            if stack.accounts or spending.on_providers:
+                self.reservation = Reservation(spending, self, stack)
+                if not self.reservation.begin():
+                    return
+        self._check()
+
+    def admitted(self) -> None:
+        """Its limits let it through, after a wait."""
+        self.mark = perf_counter()
+        try:
+            self._check()
+        except Exception as bug:
+            ours(bug)
+            self.connection.abort()
+
+    def refuse(self, error: TsujiError) -> None:
+        """No target is to see it."""
+        self.gateway.refuse(self.request, self.connection, error, self)
+
+    def _check(self) -> None:
+        """Asks the guardrails, where there are any."""
+        guards, endpoint = self.setup.guards, self.request.endpoint
+        if guards is not None and endpoint is not None and self.operation in GUARDED and endpoint is not JUDGING:
+            self.guard = guards.over(self.routing.route, self)
         if self.guard is None:
             self.ask()
         else:
             self.wait(self._admit(self.guard))
+
+    async def _admit(self, guard: "Guard") -> None:
+        """Guardrails may have to ask others; nothing of the request goes anywhere before they have let it pass."""
+        try:
+            try:
+                await guard.admit()
+            except Exception as error:
+                self.refuse(ours(error))
+            else:
+                self.ask()
+        except Exception as bug:  # who waits for an answer would wait for ever
+            ours(bug)
+            self.connection.abort()
 
     def ask(self) -> None:
         """Asks the cache, where the route has one, else a target. What may refuse or change a request comes before."""
@@ -132,19 +173,6 @@ class Driver:
                 self._advance()
         except TsujiError as error:  # what the client asks of the cache, and there is not
             self._fail(error)
-
-    async def _admit(self, guard: "Guard") -> None:
-        """Guardrails may have to ask others; nothing of the request goes anywhere before they have let it pass."""
-        try:
-            try:
-                await guard.admit()
-            except Exception as error:
-                self.gateway.refuse(self.request, self.connection, ours(error), self)
-            else:
-                self.ask()
-        except Exception as bug:  # who waits for an answer would wait for ever
-            ours(bug)
-            self.connection.abort()
 
     @property
     def id(self) -> str:
@@ -214,7 +242,20 @@ class Driver:
         except Exception as error:
             self.failed(ours(copy(error) if isinstance(error, TsujiError) else error))
 
+    def resend(self, destination: Destination, timeouts: "Timeouts") -> None:
+        """The provider's limits let it through, after a wait."""
+        self.mark = perf_counter()
+        try:
+            self._send(destination, timeouts)
+        except Exception as error:
+            self.failed(ours(error))
+
     def _send(self, destination: Destination, timeouts: "Timeouts") -> None:
+        reservation = self.reservation
+        if self.routing.route.refuse_unpriced:
+            check_price(self, destination)
+        if reservation is not None and not reservation.admits(destination, timeouts):
+            return
         same = destination.upstream.dialect is self.dialect and not self._foreign(destination)
         if self.guard is not None and not self.guard.passes:
             same = False
@@ -231,6 +272,8 @@ class Driver:
         else:
             sink = Translation(self, destination)
         self._sink = sink
+        if reservation is not None and self.stream:
+            sink.heard = reservation.listen()
         sink.prepare()
         now = perf_counter()
         self._spent += now - self.mark
@@ -273,6 +316,8 @@ class Driver:
     # Job: what the connection tells.
 
     def cancel(self) -> None:
+        if self.reservation is not None and self.reservation.leave():
+            self.recorded = True
         self.record(CANCELLED, None)
         if self._task is not None:
             self._task.cancel()
@@ -402,6 +447,8 @@ class Driver:
         self.recorded = True
         try:
             made = record(self, self._sink, status, http_status, error)
+            if self.reservation is not None:
+                self.reservation.settle(made, self._sink)
             if observer is not None:
                 observer.saw(made, self.request, self.connection, self._spent, self.trace)
             if ledger is not None and self.tape is not None:
@@ -409,6 +456,8 @@ class Driver:
             return encode(made) if ledger is not None else None
         except Exception as bug:  # who waits for the answer would wait for ever
             ours(bug)
+            if self.reservation is not None:
+                self.reservation.drop()
             return None
 
     def _fail(self, error: TsujiError) -> None:

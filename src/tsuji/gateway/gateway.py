@@ -31,6 +31,7 @@ from .recording import is_kept, undriven
 from .request import Request
 from .server import Connection
 from .setup import Setup, check_reach
+from .spending import Spending
 
 if TYPE_CHECKING:
     from tsuji.config import Config
@@ -53,9 +54,9 @@ class Gateway:
 
     setup: all that follows from the configuration. connections: that are open. date: the Date header line of this
     moment. draining: a connection is to carry no more than one further request. stopping: no others are wanted either.
-    lanes: to the providers. ledger, cache, observer, tracer: None where the configuration wants none. id_prefix: of its
-    requests' ids, which end in their number. proxies: None where none is trusted. max_connections: of clients at one
-    time. url: of the first of its listeners.
+    lanes: to the providers. ledger, cache, spending, observer, tracer: None where the configuration wants none.
+    id_prefix: of its requests' ids, which end in their number. proxies: None where none is trusted. max_connections: of
+    clients at one time. url: of the first of its listeners.
     """
 
     lanes: Lanes
@@ -77,6 +78,7 @@ class Gateway:
         self.setup = Setup(config, self)
         self.observer = observer(config)
         self.tracer = self.observer.tracer if self.observer is not None else None
+        self.spending = _spending(config, self.ledger)
         self._ids = count(1)
         self.id_prefix = os.urandom(6).hex()
         self._id_line = f"x-tsuji-request-id: {self.id_prefix}".encode()
@@ -191,6 +193,8 @@ class Gateway:
             await self.cache.stop()
         if self.observer is not None:
             await self.observer.stop(self)
+        if self.spending is not None:
+            self.spending.close()
         if self.ledger is not None:
             await self.ledger.stop()
 
@@ -215,6 +219,8 @@ class Gateway:
                 listener.certificates.refresh()
         if self.observer is not None:
             self.observer.tick(self)
+        if self.spending is not None:
+            self.spending.tick()
         self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
         for connection in [c for c in self.connections if c.deadline < now or c.half_closed]:
             if connection.half_closed:
@@ -324,6 +330,8 @@ class Gateway:
         told = driver is not None and driver.recorded  # a bug came after the end
         if driver is not None:
             driver.recorded = True
+            if driver.reservation is not None:
+                driver.reservation.drop()
         if not request.lines:  # its head is none
             self._number(request)
         name = request.endpoint.dialect if request.endpoint is not None else dialect_of(request.path)
@@ -346,6 +354,10 @@ class Gateway:
             ledger.spool.add(encode(record), partial(connection.whole, head, body))
         else:
             connection.whole(head, body)
+
+
+def _spending(config: "Config", ledger: "Ledger | None") -> Spending | None:
+    return None if ledger is None else Spending(ledger, goes_on=config.ledger.on_failure == "continue")
 
 
 def _ledger(config: "Config") -> "Ledger | None":

@@ -38,7 +38,7 @@ def open_database(url: str) -> Engine:
         limits = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
         try:
             return create_engine(
-                parsed.set(drivername="postgresql+psycopg"), connect_args=limits, pool_size=2, hide_parameters=True
+                parsed.set(drivername="postgresql+psycopg"), connect_args=limits, pool_size=3, hide_parameters=True
             )
         except ModuleNotFoundError as error:
             raise ConfigError(

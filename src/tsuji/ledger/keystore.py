@@ -1,34 +1,56 @@
 """The keys in SQL. Every change begins by raising the version that the gateways watch: it also waits for any other.
 
-All but `version` and `all_keys` raise LedgerError where the database cannot be used.
+All but `versions` and `all_keys` raise LedgerError where the database cannot be used.
 """
 
 import logging
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Engine, RowMapping, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
 
 from tsuji.core.errors import ConfigError, NotFoundError
 
 from . import tables
 from .database import explained
 from .keys import Key, new_id
+from .limits import Limit, check
+from .limitstore import mention, put_all
 
 log = logging.getLogger("tsuji.ledger")
 
 
-def version(engine: Engine) -> int:
+class Versions(NamedTuple):
+    """Each rises with every change of what it is called after."""
+
+    keys: int
+    limits: int
+    shortages: int
+
+
+def versions(engine: Engine) -> Versions:
+    table = tables.ledger.c
     with engine.connect() as connection:
-        return connection.execute(select(tables.ledger.c.keys_version)).scalar_one()
+        row = connection.execute(select(table.keys_version, table.limits_version, table.shortages)).one()
+        return Versions(*row)
+
+
+def version(engine: Engine) -> int:
+    """Of the keys."""
+    return versions(engine).keys
 
 
 def all_keys(engine: Engine) -> tuple[int, list[Key]]:
-    """Their version, and they, oldest first."""
+    """Their version, and they, oldest first. A key without a team has its user's."""
     with engine.connect() as connection:
         # The version first: a change in between is read as well, and seen as a change once more.
         seen = connection.execute(select(tables.ledger.c.keys_version)).scalar_one()
-        rows = connection.execute(select(tables.keys).order_by(tables.keys.c.created, tables.keys.c.id))
+        keys, users = tables.keys, tables.users
+        team = func.coalesce(keys.c.team_id, users.c.team_id).label("team_id")
+        query = select(*[column for column in keys.c if column.name != "team_id"], team)
+        query = query.select_from(keys.outerjoin(users, users.c.id == keys.c.user_id))
+        rows = connection.execute(query.order_by(keys.c.created, keys.c.id))
         return seen, [key for row in rows.mappings() if (key := _readable(row)) is not None]
 
 
@@ -45,10 +67,15 @@ def find(engine: Engine, name: str) -> Key:
     return found[0]
 
 
-def create(engine: Engine, key: Key) -> None:
+def create(engine: Engine, key: Key, limits: Sequence[Limit] = ()) -> None:
+    """With limits of its own. Raises InvalidRequestError for one of them that means nothing."""
+    limits = [check(limit) for limit in limits]
     with explained(), engine.begin() as connection:
         _changing(connection)
+        mention(connection, key.user_id, key.team_id, key.created)
         connection.execute(insert(tables.keys), _row(key))
+        if limits:
+            put_all(connection, limits)
 
 
 def revoke(engine: Engine, id: str, now: int) -> None:

@@ -19,7 +19,7 @@ class Target(Noun, frozen=True):
 
 class Route(Noun, frozen=True):
     """strategy "priority": targets in the order given. drop_params: None takes the caller's or the config's word.
-    guardrails: by name.
+    guardrails: by name. refuse_unpriced: a gateway skips targets whose price is not known.
     """
 
     name: str
@@ -28,3 +28,4 @@ class Route(Noun, frozen=True):
     timeouts: Timeouts = Timeouts()
     drop_params: bool | None = None
     guardrails: tuple[str, ...] = ()
+    refuse_unpriced: bool = False
