@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from tsuji.config import Secret
-from tsuji.core.errors import AuthenticationError, ConfigError, InvalidRequestError, NotFoundError
+from tsuji.core.errors import AuthenticationError, ConfigError, ConflictError, InvalidRequestError, NotFoundError
 from tsuji.ledger import keystore, tables
 from tsuji.ledger.grant import Grant
 from tsuji.ledger.keys import Hasher, Key, Scopes, new_id, new_key
@@ -93,7 +93,7 @@ def test_rotation_keeps_everything_and_overlaps(engine: Engine) -> None:
     assert (new.scopes, new.user_id, new.tags, new.expires, new.created) == (scopes, "ann", ("t",), 10 * HOUR, HOUR)
     assert keystore.find(engine, "a key").id == new.id
     assert [again.state(at) for at in (2 * HOUR - 1, 2 * HOUR)] == ["live", "expired"]
-    with pytest.raises(NotFoundError, match="rotated before"):
+    with pytest.raises(ConflictError, match="rotated before"):
         keystore.rotate(engine, old.id, HASHER.digest(b"x"), now=HOUR, until=2 * HOUR)
 
 

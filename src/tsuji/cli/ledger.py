@@ -21,19 +21,10 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 def open_ledger(config: Path | None) -> "Generator[tuple[Config, Engine]]":
     """Raises ConfigError where there is none, LedgerError if it is down."""
     from tsuji.config import load_config
-    from tsuji.core.errors import ConfigError
+    from tsuji.ledger.opening import opened
 
     settings = load_config(config)
-    if not settings.ledger.enabled:
-        raise ConfigError("ledger.enabled is false, so there are no virtual keys and no usage", param="ledger.enabled")
-    try:
-        from tsuji.ledger.database import ready
-        from tsuji.ledger.place import database
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"the ledger needs {error.name}, which is not installed: pip install 'tsuji[gateway]'"
-        ) from None
-    engine = ready(database(settings.ledger))
+    engine = opened(settings)
     try:
         yield settings, engine
     finally:

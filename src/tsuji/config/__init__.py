@@ -6,7 +6,7 @@ price. It refuses to open sockets, to keep a secret where a repr or an error cou
 an unknown key is an error, not a comment.
 """
 
-from .config import Config, LedgerConfig, Server
+from .config import AdminConfig, Config, LedgerConfig, Server
 from .home import default_home
 from .load import check_config, config_path, config_schema, load_config
 from .problem import Problem
@@ -14,6 +14,7 @@ from .provider import ProviderConfig
 from .secret import Secret
 
 __all__ = [
+    "AdminConfig",
     "Config",
     "LedgerConfig",
     "ProviderConfig",

@@ -19,7 +19,7 @@ from tsuji.wire import DIALECTS, dialect
 from .problem import Path, Problems
 from .provider import merge, model_ref, needed, provider_config, setting
 from .reader import MISSING
-from .schema import FileTable, LedgerTable, ProviderTable, RouteTable, ServerTable, TargetTable
+from .schema import AdminTable, FileTable, LedgerTable, ProviderTable, RouteTable, ServerTable, TargetTable
 from .secret import Secret
 
 
@@ -27,6 +27,7 @@ def check(file: FileTable, folder: Folder, problems: Problems) -> None:
     """Notes what is wrong with `file`. folder: of the file, for secrets in files."""
     _server(file.server, file.ledger.enabled, folder, problems)
     _ledger(file.ledger, folder, problems)
+    _admin(file.admin, folder, problems)
     for id, provider in file.providers.items():
         _provider(id, provider, ("providers", id), folder, problems)
         if (own := catalog.canonical(id)) != id and own in file.providers:
@@ -60,6 +61,14 @@ def _ledger(ledger: LedgerTable, folder: Folder, problems: Problems) -> None:
     url = Secret(ledger.url, folder).reveal()
     if url is not None and not url.startswith(("postgresql://", "postgresql+psycopg://", "sqlite:///")):
         problems.add(("ledger", "url"), "must begin with postgresql+psycopg:// or sqlite:///")
+
+
+def _admin(admin: AdminTable, folder: Folder, problems: Problems) -> None:
+    if admin.token is not None:
+        _secret_is_there(admin.token, ("admin", "token"), folder, problems)
+    elif not is_loopback(admin.host):
+        message = f"the admin API refuses to listen on {admin.host} without a token of yours; set admin.token"
+        problems.add(("admin", "host"), message)
 
 
 def _secret_is_there(source: str, path: Path, folder: Folder, problems: Problems) -> None:

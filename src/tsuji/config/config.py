@@ -82,6 +82,17 @@ class LedgerConfig(msgspec.Struct, frozen=True):
     on_failure: str = "continue"
 
 
+class AdminConfig(msgspec.Struct, frozen=True):
+    """Where the admin API listens, and its token; None: made once. allowed_hosts: names beside loopback's that a
+    request may name.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 4142
+    token: Secret | None = None
+    allowed_hosts: tuple[str, ...] = ()
+
+
 class Config:
     """All of it. Immutable by convention; every question that the request path asks is answered from here.
 
@@ -97,9 +108,11 @@ class Config:
         drop_params: bool = False,
         prices: "Mapping[str, Price] | None" = None,
         ledger: LedgerConfig | None = None,
+        admin: AdminConfig | None = None,
     ) -> None:
         self.server = server or Server()
         self.ledger = ledger or LedgerConfig()
+        self.admin = admin or AdminConfig()
         self.providers = {catalog.canonical(id): given for id, given in (providers or {}).items()}
         self.routes = dict(routes or {})
         self.drop_params = drop_params

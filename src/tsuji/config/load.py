@@ -11,7 +11,7 @@ from tsuji.core.errors import ConfigError
 from tsuji.core.timeouts import Timeouts
 from tsuji.routing import Route, Target
 
-from .config import Config, LedgerConfig, Server
+from .config import AdminConfig, Config, LedgerConfig, Server
 from .provider import ProviderConfig, model_ref, provider_config
 from .secret import Secret
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
 
     from .problem import Problem, Problems
-    from .schema import FileTable, LedgerTable, PriceTable, RouteTable
+    from .schema import AdminTable, FileTable, LedgerTable, PriceTable, RouteTable
 
 
 def config_path() -> Path | None:
@@ -116,6 +116,7 @@ def _build(file: "FileTable", folder: Path) -> Config:
             secret=Secret(server.secret, folder) if server.secret is not None else None,
         ),
         ledger=_ledger(file.ledger, folder),
+        admin=_admin(file.admin, folder),
         providers=providers,
         routes={name: _route(name, table, providers) for name, table in file.routes.items()},
         drop_params=file.drop_params,
@@ -129,6 +130,15 @@ def _ledger(table: "LedgerTable", folder: Path) -> LedgerConfig:
         url=Secret(table.url, folder) if table.url is not None else None,
         folder=folder / Path(table.folder).expanduser() if table.folder is not None else None,
         on_failure=table.on_failure,
+    )
+
+
+def _admin(table: "AdminTable", folder: Path) -> AdminConfig:
+    return AdminConfig(
+        host=table.host,
+        port=table.port,
+        token=Secret(table.token, folder) if table.token is not None else None,
+        allowed_hosts=table.allowed_hosts,
     )
 
 

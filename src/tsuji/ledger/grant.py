@@ -8,6 +8,8 @@ from tsuji.core.errors import AuthenticationError, InvalidRequestError, Permissi
 
 from .keys import MICRO, Key, Scopes
 
+OPERATIONS = ("chat", "embeddings", "models")
+"""What a key may be for."""
 _FREE = frozenset(["root", "version"])
 """Operations that say nothing of what there is and cost nothing."""
 _AS = {"model": "models", "show": "models", "count_tokens": "chat"}
@@ -76,11 +78,16 @@ def network(text: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text)
     except ValueError as error:
-        raise InvalidRequestError(f"{text!r} is no IP address or range, such as 10.0.0.0/8: {error}") from None
+        raise InvalidRequestError(
+            f"{text!r} is no IP address or range, such as 10.0.0.0/8: {error}", param="networks"
+        ) from None
 
 
 def check_scopes(scopes: Scopes) -> None:
-    """Raises InvalidRequestError for a range that is none."""
+    """Raises InvalidRequestError for an operation that there is not, and for a range that is none."""
+    for name in scopes.operations:
+        if name not in OPERATIONS:
+            raise InvalidRequestError(f"{name!r} is not one of: {', '.join(OPERATIONS)}", param="operations")
     for text in scopes.networks:
         network(text)
 

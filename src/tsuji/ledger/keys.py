@@ -54,6 +54,11 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
             return "revoked"
         return "expired" if self.expires is not None and self.expires <= now else "live"
 
+    def standing(self, now: int) -> str:
+        """As `state`; but "rotated" while it overlaps with the key that replaced it."""
+        state = self.state(now)
+        return "rotated" if state == "live" and self.replaced_by is not None else state
+
     def __repr__(self) -> str:
         return f"Key({self.id!r}, {self.name!r})"
 

@@ -1,17 +1,18 @@
 """The keys in SQL. Every change begins by raising the version that the gateways watch: it also waits for any other.
 
-All but `version` and `all_keys` raise LedgerError where the database cannot be used.
+All but `version` and `all_keys` raise LedgerError where the database cannot be used. by: who changes, for the audit.
 """
 
 import logging
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, RowMapping, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, insert, select, tuple_, update
 
-from tsuji.core.errors import ConfigError, NotFoundError
+from tsuji.core.errors import ConfigError, ConflictError, NotFoundError
 
 from . import tables
+from .audit import CLI, note
 from .database import explained
 from .keys import Key, new_id
 
@@ -45,32 +46,79 @@ def find(engine: Engine, name: str) -> Key:
     return found[0]
 
 
-def create(engine: Engine, key: Key) -> None:
+def get(engine: Engine, id: str) -> Key:
+    """Raises NotFoundError."""
+    with explained(), engine.connect() as connection:
+        return _there(connection, id)
+
+
+def page(engine: Engine, *, after: tuple[int, str] | None = None, limit: int, **wanted: str) -> list[Key]:
+    """Oldest first. after: when a key was created, and its id. wanted: name, user_id, team_id that a key must have."""
+    keys = tables.keys.c
+    query = select(tables.keys).where(*[keys[column] == value for column, value in wanted.items()])
+    if after is not None:
+        query = query.where(tuple_(keys.created, keys.id) > after)
+    with explained(), engine.connect() as connection:
+        rows = connection.execute(query.order_by(keys.created, keys.id).limit(limit)).mappings()
+        return [key for row in rows if (key := _readable(row)) is not None]
+
+
+def create(engine: Engine, key: Key, *, by: str = CLI) -> None:
     with explained(), engine.begin() as connection:
         _changing(connection)
         connection.execute(insert(tables.keys), _row(key))
+        note(connection, key.created, by, "key.create", key.id, **_said(key))
 
 
-def revoke(engine: Engine, id: str, now: int) -> None:
-    """A key that is revoked already keeps its time."""
+def change(engine: Engine, id: str, now: int, changes: dict[str, Any], *, by: str = CLI) -> Key:
+    """changes: fields of Key. What the gateways know of it changes within a second.
+
+    Raises NotFoundError, or ConflictError for a key that is revoked.
+    """
     with explained(), engine.begin() as connection:
         _changing(connection)
-        changed = tables.keys.c.id == id, tables.keys.c.revoked.is_(None)
-        connection.execute(update(tables.keys).where(*changed).values(revoked=now))
+        old = _there(connection, id)
+        if old.revoked is not None:
+            raise ConflictError(f"the key {id} is revoked: that cannot be undone, nor it be changed; make another one")
+        new = msgspec.structs.replace(old, **changes)
+        if new != old:
+            row, said = _row(new), _said(new)
+            connection.execute(
+                update(tables.keys).where(tables.keys.c.id == id).values({name: row[name] for name in changes})
+            )
+            note(connection, now, by, "key.change", id, **{name: said[name] for name in changes})
+        return new
 
 
-def rotate(engine: Engine, id: str, digest: bytes, now: int, until: int) -> Key:
-    """A new key with all that the old one was for; the old one is good `until` then. Raises NotFoundError."""
+def revoke(engine: Engine, id: str, now: int, *, by: str = CLI) -> Key:
+    """A key that is revoked already keeps its time. Raises NotFoundError."""
     with explained(), engine.begin() as connection:
         _changing(connection)
-        row = connection.execute(select(tables.keys).where(tables.keys.c.id == id)).mappings().first()
-        old = _key(row) if row is not None else None
-        if old is None or old.state(now) != "live" or old.replaced_by is not None:
-            raise NotFoundError(f"key {id} is not there, or no longer live, or has been rotated before")
+        old = _there(connection, id)
+        if old.revoked is not None:
+            return old
+        connection.execute(update(tables.keys).where(tables.keys.c.id == id).values(revoked=now))
+        note(connection, now, by, "key.revoke", id)
+        return msgspec.structs.replace(old, revoked=now)
+
+
+def rotate(engine: Engine, id: str, digest: bytes, now: int, until: int, *, by: str = CLI) -> Key:
+    """A new key with all that the old one was for; the old one is good `until` then.
+
+    Raises NotFoundError, or ConflictError where it is no longer live or has been rotated before.
+    """
+    with explained(), engine.begin() as connection:
+        _changing(connection)
+        old = _there(connection, id)
+        if old.replaced_by is not None:
+            raise ConflictError(f"the key {id} has been rotated before, to {old.replaced_by}: rotate that one")
+        if (state := old.state(now)) != "live":
+            raise ConflictError(f"the key {id} is {state}: make another one instead")
         new = msgspec.structs.replace(old, id=new_id(), digest=digest, created=now)
         ends = until if old.expires is None else min(until, old.expires)
         connection.execute(insert(tables.keys), _row(new))
         connection.execute(update(tables.keys).where(tables.keys.c.id == id).values(replaced_by=new.id, expires=ends))
+        note(connection, now, by, "key.rotate", id, replaced_by=new.id, expires=ends)
         return new
 
 
@@ -96,6 +144,23 @@ def _changing(connection: Connection) -> None:
 
 def _locked(connection: Connection) -> None:
     connection.execute(update(tables.ledger).values(keys_version=tables.ledger.c.keys_version))
+
+
+def _there(connection: Connection, id: str) -> Key:
+    row = connection.execute(select(tables.keys).where(tables.keys.c.id == id)).mappings().first()
+    if row is None:
+        raise NotFoundError(f"no key has the id {id!r}; a list of keys shows them")
+    key = _readable(row)
+    if key is None:
+        raise ConflictError(f"the key {id} was written by hand or by a later version of Tsuji, and cannot be read")
+    return key
+
+
+def _said(key: Key) -> dict[str, Any]:
+    """All of it but the digest."""
+    said: dict[str, Any] = msgspec.to_builtins(key)
+    del said["digest"], said["id"]
+    return said
 
 
 def _row(key: Key) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, String, case, cast, func, literal, select
 
 from . import tables
 from .keys import MICRO
+from .requests import Which
 
 _DAY = 86_400 * MICRO
 NONE = "-"
@@ -29,8 +30,8 @@ class Sum(NamedTuple):
     unpriced: int
 
 
-def add_up(engine: Engine, by: str, since: int) -> list[Sum]:
-    """by: "key", "user", "team", "route", "target" or "day". since: microseconds. The dearest first; days in order."""
+def add_up(engine: Engine, by: str, which: Which) -> list[Sum]:
+    """by: "key", "user", "team", "route", "target" or "day". The dearest first; days in order."""
     usage, keys = tables.usage.c, tables.keys
     named = {"key": usage.key_id, "user": usage.user_id, "team": usage.team_id, "day": usage.time // _DAY}
     column: Any = named[by] if by in named else usage[by]
@@ -48,7 +49,7 @@ def add_up(engine: Engine, by: str, since: int) -> list[Sum]:
             func.coalesce(func.sum(usage.cost), 0),
             func.sum(case((unpriced, 1), else_=0)),
         )
-        .where(usage.time >= since)
+        .where(*which.conditions(engine))
         .group_by(column)
     )
     if by == "key":

@@ -1,7 +1,7 @@
 """The tables as SQLAlchemy Core. `migrations` makes them; a test holds the two together.
 
 ledger: one row. keys_version rises with every change of a key; secret_check is of the secret that the keys are hashed
-with. keys: see keys.Key. usage, attempts: see record.Record; the columns are named alike.
+with. keys: see keys.Key. usage, attempts: see record.Record; the columns are named alike. audit: see audit.Change.
 """
 
 from sqlalchemy import (
@@ -93,4 +93,15 @@ attempts = Table(
     Column("ended", BigInteger, nullable=False),
     Column("error", String),
     Column("cost", BigInteger),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("time", BigInteger, nullable=False),
+    Column("who", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("object", String, nullable=False),
+    Column("details", JSON, nullable=False),
 )
