@@ -33,7 +33,7 @@ engine.dispose()
 def test_migrations_make_the_tables_that_the_code_has(engine: Engine) -> None:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
-        assert connection.execute(text("SELECT id, keys_version FROM ledger")).all() == [(1, 0)]
+        assert connection.execute(text("SELECT id, keys_version, limits_version FROM ledger")).all() == [(1, 0, 0)]
 
 
 def test_processes_that_start_at_once_do_not_collide(url: str) -> None:

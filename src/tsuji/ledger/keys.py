@@ -1,6 +1,7 @@
 """Virtual keys: what one is, what it looks like, and how it is recognised."""
 
 import secrets
+from collections.abc import Sequence
 from hashlib import sha256
 from string import ascii_letters, digits
 
@@ -61,6 +62,19 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Key({self.id!r}, {self.name!r})"
+
+
+def firsts(keys: Sequence[Key]) -> dict[str, str]:
+    """The id of each key, and of the first that it was rotated from: what a limit on a key is on."""
+    before = {key.replaced_by: key.id for key in keys if key.replaced_by is not None}
+    found: dict[str, str] = {}
+    for key in keys:
+        first, seen = key.id, {key.id}
+        while first in before and before[first] not in seen:
+            first = before[first]
+            seen.add(first)
+        found[key.id] = first
+    return found
 
 
 def new_key() -> str:

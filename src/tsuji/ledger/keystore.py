@@ -4,10 +4,11 @@ All but `version` and `all_keys` raise LedgerError where the database cannot be 
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, RowMapping, insert, select, tuple_, update
+from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, tuple_, update
 
 from tsuji.core.errors import ConfigError, ConflictError, NotFoundError
 
@@ -15,6 +16,8 @@ from . import tables
 from .audit import CLI, note
 from .database import explained
 from .keys import Key, new_id
+from .limits import Limit, check
+from .limitstore import mention, put_all
 
 log = logging.getLogger("tsuji.ledger")
 
@@ -25,11 +28,15 @@ def version(engine: Engine) -> int:
 
 
 def all_keys(engine: Engine) -> tuple[int, list[Key]]:
-    """Their version, and they, oldest first."""
+    """Their version, and they, oldest first. A key without a team has its user's."""
     with engine.connect() as connection:
         # The version first: a change in between is read as well, and seen as a change once more.
         seen = connection.execute(select(tables.ledger.c.keys_version)).scalar_one()
-        rows = connection.execute(select(tables.keys).order_by(tables.keys.c.created, tables.keys.c.id))
+        keys, users = tables.keys, tables.users
+        team = func.coalesce(keys.c.team_id, users.c.team_id).label("team_id")
+        query = select(*[column for column in keys.c if column.name != "team_id"], team)
+        query = query.select_from(keys.outerjoin(users, users.c.id == keys.c.user_id))
+        rows = connection.execute(query.order_by(keys.c.created, keys.c.id))
         return seen, [key for row in rows.mappings() if (key := _readable(row)) is not None]
 
 
@@ -63,11 +70,16 @@ def page(engine: Engine, *, after: tuple[int, str] | None = None, limit: int, **
         return [key for row in rows if (key := _readable(row)) is not None]
 
 
-def create(engine: Engine, key: Key, *, by: str = CLI) -> None:
+def create(engine: Engine, key: Key, limits: Sequence[Limit] = (), *, by: str = CLI) -> None:
+    """With limits of its own. Raises InvalidRequestError for one of them that means nothing."""
+    limits = [check(limit) for limit in limits]
     with explained(), engine.begin() as connection:
         _changing(connection)
+        mention(connection, key.user_id, key.team_id, key.created)
         connection.execute(insert(tables.keys), _row(key))
         note(connection, key.created, by, "key.create", key.id, **_said(key))
+        if limits:
+            put_all(connection, limits)
 
 
 def change(engine: Engine, id: str, now: int, changes: dict[str, Any], *, by: str = CLI) -> Key:

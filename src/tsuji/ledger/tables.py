@@ -1,7 +1,9 @@
 """The tables as SQLAlchemy Core. `migrations` makes them; a test holds the two together.
 
-ledger: one row. keys_version rises with every change of a key; secret_check is of the secret that the keys are hashed
-with. keys: see keys.Key. usage, attempts: see record.Record; the columns are named alike. audit: see audit.Change.
+ledger: one row. keys_version and limits_version rise with every change of a key or limit, shortages whenever a worker
+wants what others have leased; secret_check is of the secret that the keys are hashed with. keys: see keys.Key. usage,
+attempts: see record.Record; the columns are named alike. limits: see limits.Limit. balances, leases, runs: see leases.
+audit: see audit.Change.
 """
 
 from sqlalchemy import (
@@ -15,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    UniqueConstraint,
 )
 
 metadata = MetaData()
@@ -25,6 +28,8 @@ ledger = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("keys_version", BigInteger, nullable=False),
     Column("secret_check", LargeBinary),
+    Column("limits_version", BigInteger, nullable=False, server_default="0"),
+    Column("shortages", BigInteger, nullable=False, server_default="0"),
 )
 
 keys = Table(
@@ -93,6 +98,72 @@ attempts = Table(
     Column("ended", BigInteger, nullable=False),
     Column("error", String),
     Column("cost", BigInteger),
+)
+
+teams = Table(
+    "teams",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("created", BigInteger, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("team_id", String),
+    Column("created", BigInteger, nullable=False),
+)
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("unit", String, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("soft", BigInteger),
+    Column("period", String, nullable=False),
+    Column("unpriced", String, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    UniqueConstraint("kind", "subject", "unit", "period", name="limits_one_of_a_kind"),
+)
+
+balances = Table(
+    "balances",
+    metadata,
+    Column("limit_id", String, primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("window", BigInteger, primary_key=True, autoincrement=False),
+    Column("spent", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+    Column("wanted", Boolean, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("expires", BigInteger, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("run", String, nullable=False),
+    Column("limit_id", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("window", BigInteger, nullable=False),
+    Column("granted", BigInteger, nullable=False),
+    Column("returned", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+    Column("closed", Boolean, nullable=False),
+    Index("leases_run", "run"),
+    Index("leases_balance", "limit_id", "subject", "window"),
 )
 
 audit = Table(
