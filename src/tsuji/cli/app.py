@@ -7,7 +7,7 @@ import typer
 
 from tsuji.core.errors import ConfigError, InvalidRequestError, MissingApiKeyError, TsujiError
 
-from . import chat, config, keys, models, providers, serve, usage, version
+from . import admin, chat, config, keys, models, providers, serve, usage, version
 
 app = typer.Typer(
     name="tsuji",
@@ -17,6 +17,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("serve")(serve.serve)
+app.command("admin")(admin.admin)
 app.command("chat")(chat.chat)
 app.command("providers")(providers.providers)
 app.command("models")(models.models)

@@ -1,5 +1,8 @@
 """`tsuji serve`: the gateway, and with --ask a first question to it."""
 
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +27,9 @@ def serve(
     ] = None,
     model: Annotated[str, typer.Option("--model", "-m", help="The model that --ask asks for.")] = "local:default",
     once: Annotated[bool, typer.Option("--once", help="Stop after the answer to --ask.")] = False,
+    admin: Annotated[
+        bool, typer.Option("--admin", help="Start the admin API beside it, as [admin] of the configuration says.")
+    ] = False,
 ) -> None:
     """Start the gateway: OpenAI, Anthropic and Gemini wire formats in front of every provider."""
     from tsuji.config import load_config
@@ -35,12 +41,24 @@ def serve(
     settings.server.host = host if host is not None else settings.server.host
     settings.server.port = port if port is not None else settings.server.port
     try:
-        code = _run(settings) if ask is None else _run_and_ask(settings, ask, model, once)
+        with _admin(settings, config) if admin else nullcontext():
+            code = _run(settings) if ask is None else _run_and_ask(settings, ask, model, once)
     except ConfigError as error:
         if error.param == "server.port":
             raise ConfigError(f"{error.message}, or pass --port NUMBER", param=error.param) from error
         raise
     raise typer.Exit(code)
+
+
+@contextmanager
+def _admin(settings: "Config", config: Path | None) -> Generator[None]:
+    from tsuji.control.beside import beside
+
+    from .admin import announce
+
+    with beside(config) as url:
+        announce(settings, url)
+        yield
 
 
 def _run(settings: "Config") -> int:

@@ -25,7 +25,6 @@ def usage(
     json: AsJson = False,
 ) -> None:
     """Add up the gateway's usage records: requests, tokens and cost."""
-    from tsuji.ledger.database import explained
     from tsuji.ledger.report import add_up
     from tsuji.ledger.requests import Which
 
@@ -33,7 +32,7 @@ def usage(
     from .terminal import console, print_json, print_table
 
     start = int((time() - span(since)) * 1e6)
-    with open_ledger(config) as (_, engine), explained():
+    with open_ledger(config) as (_, engine):
         sums = add_up(engine, by.value, Which(since=start))
     if json:
         print_json([row._asdict() for row in sums])

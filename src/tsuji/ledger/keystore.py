@@ -59,15 +59,19 @@ def get(engine: Engine, id: str) -> Key:
         return _there(connection, id)
 
 
-def page(engine: Engine, *, after: tuple[int, str] | None = None, limit: int, **wanted: str) -> list[Key]:
-    """Oldest first. after: when a key was created, and its id. wanted: name, user_id, team_id that a key must have."""
+def page(
+    engine: Engine, *, after: tuple[int, str] | None = None, limit: int, **wanted: str
+) -> tuple[list[Key], tuple[int, str] | None]:
+    """Oldest first, and the next page's `after`; None: there is no more. wanted: name, user_id, team_id of each."""
     keys = tables.keys.c
     query = select(tables.keys).where(*[keys[column] == value for column, value in wanted.items()])
     if after is not None:
         query = query.where(tuple_(keys.created, keys.id) > after)
     with explained(), engine.connect() as connection:
-        rows = connection.execute(query.order_by(keys.created, keys.id).limit(limit)).mappings()
-        return [key for row in rows if (key := _readable(row)) is not None]
+        rows = connection.execute(query.order_by(keys.created, keys.id).limit(limit + 1)).mappings().all()
+    last = rows[limit - 1] if len(rows) > limit else None
+    found = [key for row in rows[:limit] if (key := _readable(row)) is not None]
+    return found, None if last is None else (last["created"], last["id"])
 
 
 def create(engine: Engine, key: Key, limits: Sequence[Limit] = (), *, by: str = CLI) -> None:
@@ -77,12 +81,12 @@ def create(engine: Engine, key: Key, limits: Sequence[Limit] = (), *, by: str = 
         _changing(connection)
         mention(connection, key.user_id, key.team_id, key.created)
         connection.execute(insert(tables.keys), _row(key))
-        note(connection, key.created, by, "key.create", key.id, **_said(key))
+        note(connection, by, "key.create", key.id, **_said(key))
         if limits:
-            put_all(connection, limits)
+            put_all(connection, limits, by)
 
 
-def change(engine: Engine, id: str, now: int, changes: dict[str, Any], *, by: str = CLI) -> Key:
+def change(engine: Engine, id: str, changes: dict[str, Any], *, by: str = CLI) -> Key:
     """changes: fields of Key. What the gateways know of it changes within a second.
 
     Raises NotFoundError, or ConflictError for a key that is revoked.
@@ -98,7 +102,7 @@ def change(engine: Engine, id: str, now: int, changes: dict[str, Any], *, by: st
             connection.execute(
                 update(tables.keys).where(tables.keys.c.id == id).values({name: row[name] for name in changes})
             )
-            note(connection, now, by, "key.change", id, **{name: said[name] for name in changes})
+            note(connection, by, "key.change", id, **{name: said[name] for name in changes})
         return new
 
 
@@ -110,7 +114,7 @@ def revoke(engine: Engine, id: str, now: int, *, by: str = CLI) -> Key:
         if old.revoked is not None:
             return old
         connection.execute(update(tables.keys).where(tables.keys.c.id == id).values(revoked=now))
-        note(connection, now, by, "key.revoke", id)
+        note(connection, by, "key.revoke", id)
         return msgspec.structs.replace(old, revoked=now)
 
 
@@ -130,7 +134,7 @@ def rotate(engine: Engine, id: str, digest: bytes, now: int, until: int, *, by: 
         ends = until if old.expires is None else min(until, old.expires)
         connection.execute(insert(tables.keys), _row(new))
         connection.execute(update(tables.keys).where(tables.keys.c.id == id).values(replaced_by=new.id, expires=ends))
-        note(connection, now, by, "key.rotate", id, replaced_by=new.id, expires=ends)
+        note(connection, by, "key.rotate", id, replaced_by=new.id, expires=ends)
         return new
 
 

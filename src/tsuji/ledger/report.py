@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, String, case, cast, func, literal, select
 
 from . import tables
+from .database import explained
 from .keys import MICRO
 from .requests import Which
 
@@ -31,7 +32,10 @@ class Sum(NamedTuple):
 
 
 def add_up(engine: Engine, by: str, which: Which) -> list[Sum]:
-    """by: "key", "user", "team", "route", "target" or "day". The dearest first; days in order."""
+    """by: "key", "user", "team", "route", "target" or "day". The dearest first; days in order.
+
+    Raises LedgerError.
+    """
     usage, keys = tables.usage.c, tables.keys
     named = {"key": usage.key_id, "user": usage.user_id, "team": usage.team_id, "day": usage.time // _DAY}
     column: Any = named[by] if by in named else usage[by]
@@ -54,7 +58,7 @@ def add_up(engine: Engine, by: str, which: Which) -> list[Sum]:
     )
     if by == "key":
         query = query.select_from(tables.usage.outerjoin(keys, keys.c.id == usage.key_id))
-    with engine.connect() as connection:
+    with explained(), engine.connect() as connection:
         rows = [
             Sum(_name(by, name, known), *[int(count) for count in counts])
             for name, known, *counts in connection.execute(query)

@@ -12,6 +12,7 @@ from .database import explained
 from .record import Attempt, Record
 
 _STORED = [name for name in Record.__struct_fields__ if name in tables.usage.c]
+_EQUAL = ("key_id", "user_id", "team_id", "route", "target", "status")
 _LISTS = [name for name in ("tags", "guarded") if name in _STORED]
 
 
@@ -20,9 +21,9 @@ class Which(msgspec.Struct, frozen=True, kw_only=True):
 
     since: int | None = None
     until: int | None = None
-    key: str | None = None
-    user: str | None = None
-    team: str | None = None
+    key_id: str | None = None
+    user_id: str | None = None
+    team_id: str | None = None
     route: str | None = None
     target: str | None = None
     status: str | None = None
@@ -30,9 +31,7 @@ class Which(msgspec.Struct, frozen=True, kw_only=True):
 
     def conditions(self, engine: Engine) -> list[ColumnElement[bool]]:
         usage = tables.usage.c
-        columns = {"key": usage.key_id, "user": usage.user_id, "team": usage.team_id}
-        columns |= {name: usage[name] for name in ("route", "target", "status")}
-        found = [column == value for name, column in columns.items() if (value := getattr(self, name)) is not None]
+        found = [usage[name] == value for name in _EQUAL if (value := getattr(self, name)) is not None]
         if self.since is not None:
             found.append(usage.time >= self.since)
         if self.until is not None:
@@ -44,15 +43,21 @@ class Which(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
 
-def page(engine: Engine, which: Which, *, before: tuple[int, str] | None = None, limit: int) -> list[Record]:
-    """The newest first, without their attempts. before: a record's time and id. Raises LedgerError."""
+def page(
+    engine: Engine, which: Which, *, before: tuple[int, str] | None = None, limit: int
+) -> tuple[list[Record], tuple[int, str] | None]:
+    """The newest first, without their attempts, and the next page's `before`; None: there is no more.
+
+    Raises LedgerError.
+    """
     usage = tables.usage.c
     query = select(tables.usage).where(*which.conditions(engine))
     if before is not None:
         query = query.where(tuple_(usage.time, usage.id) < before)
     with explained(), engine.connect() as connection:
-        rows = connection.execute(query.order_by(usage.time.desc(), usage.id.desc()).limit(limit)).mappings()
-        return [_record(row, []) for row in rows]
+        rows = connection.execute(query.order_by(usage.time.desc(), usage.id.desc()).limit(limit + 1)).mappings()
+        found = [_record(row, []) for row in rows]
+    return found[:limit], (found[limit - 1].time, found[limit - 1].id) if len(found) > limit else None
 
 
 def get(engine: Engine, id: str) -> Record:
