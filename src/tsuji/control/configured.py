@@ -10,18 +10,28 @@ from tsuji.catalog.prices import Price
 from tsuji.config import Config
 from tsuji.config.facts import ProviderFacts, provider_facts
 from tsuji.config.provider import model_ref
-from tsuji.core.errors import InvalidRequestError, LedgerError, ModelNotFoundError
+from tsuji.core.errors import InvalidRequestError, LedgerError
 from tsuji.core.timeouts import Timeouts
 from tsuji.ledger import keystore
 from tsuji.ledger.database import explained
 from tsuji.routing import Route, Target
 
 from .call import Call
-from .shapes import Body, Text
+from .shapes import Body
 
 
 class PriceQuery(Body, frozen=True, kw_only=True):
-    target: Annotated[Text, Meta(description="`provider:model`; left out, all targets of routes.")] | None = None
+    target: (
+        Annotated[
+            str,
+            Meta(
+                max_length=400,
+                pattern=r"^[^\u0000-\u001f\u007f:/]+[:/][^\u0000-\u001f\u007f]+$(?!\n)",
+                description="`provider:model`; left out, all targets of routes.",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class TargetFacts(msgspec.Struct, frozen=True):
@@ -92,7 +102,7 @@ def list_prices(call: Call, query: PriceQuery) -> Prices:
         try:
             ref = model_ref(query.target)
             return Prices([_price(config, Target(ref.provider, ref.model))])
-        except ModelNotFoundError as error:
+        except InvalidRequestError as error:
             raise InvalidRequestError(error.message, param="target") from None
     targets = {target.name: target for route in config.routes.values() for target in route.targets}
     return Prices([_price(config, targets[name]) for name in sorted(targets)])

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from tsuji.core.errors import InvalidRequestError
 from tsuji.ledger import keystore
-from tsuji.ledger.grant import OPERATIONS, check_scopes
+from tsuji.ledger.grant import Operation, check_scopes
 from tsuji.ledger.keys import MICRO, Key, Scopes, new_id, new_key
 
 from .call import Call
@@ -29,7 +29,7 @@ class ScopesBody(Body, frozen=True, kw_only=True):
     models: Annotated[
         list[Text], Meta(max_length=200, description="Routes and provider:model; `*` stands for any letters.")
     ] = []
-    operations: Annotated[list[Text], Meta(max_length=20, description="Of: " + ", ".join(OPERATIONS))] = []
+    operations: Annotated[list[Operation], Meta(max_length=20, description="What may be asked for.")] = []
     networks: Annotated[list[Text], Meta(max_length=200, description="Addresses and CIDR ranges.")] = []
 
     def scopes(self) -> Scopes:
@@ -165,7 +165,7 @@ def _ends(given: datetime | None, now: int) -> int | None:
         return None
     ends = micro(given)
     if ends <= now:
-        raise InvalidRequestError("is in the past; revoke a key to end it now", param="expires")
+        raise InvalidRequestError("expires is in the past; revoke a key to end it now", param="expires")
     return ends
 
 

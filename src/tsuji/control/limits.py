@@ -17,8 +17,11 @@ from .shapes import Limit as Most
 LimitId = Annotated[str, Meta(pattern=r"^l_[0-9a-f]{12}$(?!\n)", description="Of a limit.")]
 Amount = Annotated[int, Meta(ge=0, le=MOST, description="In the limit's unit; of `usd`, nano-dollars.")]
 Period = Annotated[
-    Text,
-    Meta(description="minute, hour, day, week or month, in UTC; total; or seconds that roll, such as 3600s."),
+    str,
+    Meta(
+        pattern=r"^(minute|hour|day|week|month|total|[1-9][0-9]{0,8}s)$(?!\n)",
+        description="minute, hour, day, week or month, in UTC; total; or seconds that roll, such as 3600s.",
+    ),
 ]
 Unpriced = Annotated[
     Literal["refuse", "allow"], Meta(description="What becomes of a request whose cost is not known; of `usd`.")

@@ -2,14 +2,15 @@
 
 import re
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 from tsuji.core.errors import AuthenticationError, InvalidRequestError, PermissionDeniedError, TsujiError
 
 from .keys import MICRO, Key, Scopes
 
-OPERATIONS = ("chat", "embeddings", "models")
+Operation = Literal["chat", "embeddings", "models"]
 """What a key may be for."""
+OPERATIONS: tuple[str, ...] = get_args(Operation)
 _FREE = frozenset(["root", "version"])
 """Operations that say nothing of what there is and cost nothing."""
 _AS = {"model": "models", "show": "models", "count_tokens": "chat"}
