@@ -63,11 +63,22 @@ def test_limits_come_in_pages_and_are_filtered(api: Serving) -> None:
     assert api.get("limits", kind="key")["items"] == []
 
 
+def test_a_limit_on_a_key_is_on_what_it_is_rotated_to(api: Serving) -> None:
+    old = api.make()["id"]
+    new = api.ask("POST", f"keys/{old}/rotate", {}).json()["id"]
+    newest = api.ask("POST", f"keys/{new}/rotate", {}).json()["id"]
+    made = put(api, kind="key", subject=newest)
+    assert made["subject"] == old
+    assert put(api, kind="key", subject=old, amount=5)["id"] == made["id"]
+    assert put(api, kind="key", subject="*")["subject"] == "*"
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
         ({"kind": "gateway"}, "has no subject"),
         ({"subject": ""}, "names one"),
+        ({"kind": "key", "subject": "k_0000000000"}, "no key has the id"),
         ({"period": "fortnight"}, "matching"),
         ({"period": "0s"}, "matching"),
         ({"unit": "concurrent", "period": "day"}, "without a period"),

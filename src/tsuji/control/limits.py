@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from tsuji.ledger import limitstore
+from tsuji.core.errors import InvalidRequestError, NotFoundError
+from tsuji.ledger import keystore, limitstore
 from tsuji.ledger.limits import EACH, MOST, TOTAL, Kind, Limit, Unit, new_limit_id
 from tsuji.ledger.limitstore import Standing
 
@@ -152,8 +153,12 @@ def list_limits(call: Call, query: LimitQuery) -> Page[LimitFacts]:
 
 
 def set_limit(call: Call, body: NewLimit) -> LimitFacts:
-    """Set a limit. One of the same kind, subject, unit and period is changed: it keeps its id and what was spent."""
-    limit = limitstore.put(call.engine, of_terms(body, body.kind, body.subject, call.now), by=call.who)
+    """Set a limit. One of the same kind, subject, unit and period is changed: it keeps its id and what was spent.
+
+    One on a key is on those that it is rotated to as well, under the id of the first.
+    """
+    subject = _first(call, body.subject) if body.kind == "key" and body.subject != EACH else body.subject
+    limit = limitstore.put(call.engine, of_terms(body, body.kind, subject, call.now), by=call.who)
     return _facts(call, [limit])[0]
 
 
@@ -201,6 +206,13 @@ def list_teams(call: Call, query: Paged) -> Page[TeamFacts]:
     found = limitstore.teams(call.engine, after=(position(query.after) or (0, ""))[1], limit=query.limit + 1)
     teams = [TeamFacts(one.id, one.name, moment(one.created)) for one in found[: query.limit]]
     return Page(teams, cursor((0, teams[-1].id) if len(found) > query.limit else None))
+
+
+def _first(call: Call, id: str) -> str:
+    try:
+        return keystore.first(call.engine, keystore.get(call.engine, id))
+    except NotFoundError as error:
+        raise InvalidRequestError(error.message, param="subject") from None
 
 
 def _facts(call: Call, limits: list[Limit]) -> list[LimitFacts]:

@@ -15,7 +15,7 @@ from tsuji.core.errors import ConfigError, ConflictError, NotFoundError
 from . import tables
 from .audit import CLI, note
 from .database import explained
-from .keys import Key, new_id
+from .keys import Key, firsts, new_id
 from .limits import Limit, check
 from .limitstore import mention, put_all
 
@@ -51,6 +51,12 @@ def find(engine: Engine, name: str) -> Key:
     if len(found) > 1:
         raise NotFoundError(f"{len(found)} keys are called {name!r}: say which by its id, from 'tsuji keys list'")
     return found[0]
+
+
+def first(engine: Engine, key: Key) -> str:
+    """The id that limits on this key go by: of the first that it was rotated from. Raises LedgerError."""
+    with explained():
+        return firsts(all_keys(engine)[1])[key.id]
 
 
 def get(engine: Engine, id: str) -> Key:
