@@ -40,10 +40,12 @@ format: setup
 	@$(BIN)/ruff check --fix src tests benchmarks scripts
 	@$(BIN)/ruff format src tests benchmarks scripts
 
-# Writes the tables of docs/providers.md and docs/dialects.md from the catalogue's rows and from what the code does.
+# Writes the tables of docs/providers.md and docs/dialects.md from the catalogue's rows and from what the code does, and
+# docs/openapi.json.
 docs: setup
 	@$(BIN)/python scripts/provider_table.py
 	@$(BIN)/python scripts/dialect_matrix.py
+	@$(BIN)/python scripts/admin_openapi.py
 
 bench: setup
 	@sh tests/install-servers.sh

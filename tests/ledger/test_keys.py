@@ -13,8 +13,9 @@ from sqlalchemy import Engine, select, update
 
 from tsuji.config import Secret
 from tsuji.core.errors import AuthenticationError, ConfigError, ConflictError, InvalidRequestError, NotFoundError
+from tsuji.gateway.endpoints import TABLE
 from tsuji.ledger import keystore, tables
-from tsuji.ledger.grant import Grant
+from tsuji.ledger.grant import OPERATIONS, Grant, scope_of
 from tsuji.ledger.keys import Hasher, Key, Scopes, new_id, new_key
 from tsuji.ledger.secret import FILE, server_secret
 
@@ -193,6 +194,11 @@ def test_operations() -> None:
         if one.refuse(At(name), "", 0.0) is not None
     ]
     assert refused == ["embeddings", "later"]
+
+
+def test_a_key_may_be_for_whatever_the_gateway_does() -> None:
+    asked = {scope_of(endpoint.operation) for endpoint in TABLE if not endpoint.open}
+    assert asked - {None} == set(OPERATIONS)
 
 
 def test_time_and_revocation() -> None:

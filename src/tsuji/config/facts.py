@@ -9,7 +9,7 @@ from tsuji.core.provider import Provider
 
 from .config import Config
 
-_KEYLESS = {"aws": "AWS credentials", "google": "Google credentials", "entra": "Entra ID"}
+KEYLESS = {"aws": "AWS credentials", "google": "Google credentials", "entra": "Entra ID"}
 """What stands in for a key, by Auth.keyless."""
 
 
@@ -45,7 +45,7 @@ def provider_facts(config: Config, provider: Provider) -> ProviderFacts:
         other_dialects=tuple(provider.dialects),
         operations=provider.operations,
         key_from=("the configuration",) if in_config else provider.env,
-        keyless=_KEYLESS.get(provider.auth.keyless),
+        keyless=KEYLESS.get(provider.auth.keyless),
         key=key_state(config, provider),
         base_url=None if provider.id == "local" else _without_secrets(provider.base_url),
         settings={name: one.env for name, one in provider.settings.items()},
