@@ -8,7 +8,7 @@ import pytest
 
 from tests.control.serving import SECRET, Serving
 from tsuji.ledger import keystore
-from tsuji.ledger.keys import Hasher
+from tsuji.ledger.keys import Hasher, Key, new_id
 
 FULL = {
     "name": "ci's \u8fbb",
@@ -101,6 +101,13 @@ def test_rotation(api: Serving) -> None:
     assert ended["state"] == "live"
 
 
+def test_a_key_that_a_command_made_for_longer_than_there_are_dates(api: Serving) -> None:
+    engine, hasher = api.admin.ledger()
+    keystore.create(engine, Key(id=new_id(), digest=hasher.digest(b"x"), name="x", created=1, expires=2**62))
+    (found,) = api.get("keys")["items"]
+    assert (found["expires"], found["state"]) == ("9999-12-31T23:59:59.999999Z", "live")
+
+
 def test_of_many_who_rotate_one_key_at_once_one_does(api: Serving) -> None:
     path = f"keys/{api.make()['id']}/rotate"
     with ThreadPoolExecutor(8) as threads:
@@ -138,6 +145,8 @@ def test_a_key_comes_with_limits_of_its_own(api: Serving) -> None:
         ({"name": "x", "expires": "2020-01-01T00:00:00Z"}, "expires", "in the past"),
         ({"name": "x", "expires": "0001-01-01T00:00:00+14:00"}, "expires", ""),
         ({"name": "x", "expires": "2100-01-01T00:00:00"}, "expires", "timezone"),
+        ({"name": "x", "expires": "9999-12-31T23:59:59-23:59"}, "expires", "after the year 9999"),
+        ({"name": "\u009b2J"}, "name", "matching"),
         ({"name": "x", "scopes": {"operations": ["fly"]}}, "scopes.operations[0]", "Invalid enum value 'fly'"),
         ({"name": "x", "scopes": {"networks": ["10.0.0.1/8"]}}, "networks", "no IP address or range"),
         ({"name": "x", "scopes": {"models": ["m"] * 201}}, "scopes.models", "length"),

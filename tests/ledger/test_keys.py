@@ -164,6 +164,11 @@ def grant(*, expires: int | None = None, revoked: int | None = None, **scopes: t
         (("team-*-large", "x"), ["team-a-large", "team--large", "x"], ["team-a-small", "xx"]),
         (("a.c", "[ab]", "q?"), ["a.c", "[ab]", "q?"], ["abc", "a", "qz"]),
         (("*",), ["anything", "two\nlines"], []),
+        (("**", "x"), ["", "anything"], []),
+        (("a*b*b*c",), ["abbc", "a-b-b-c", "abbbbc", "abxbc"], ["abc", "abcb", "abb", "xabbc"]),
+        (("*a*b",), ["ab", "aab", "abab"], ["a", "b", "aba"]),
+        (("*a" * 30 + "*",), ["a" * 30], ["a" * 29, "b" * 100_000, ("a" * 29 + "b" * 9000)]),
+        (("*aa" * 30,), ["aa" * 30], ["a" * 50_000 + "b"]),
     ],
 )
 def test_models(models: tuple[str, ...], allowed: list[str], refused: list[str]) -> None:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,9 +39,13 @@ def span(text: str) -> int:
 
 
 def iso(micro: int | None) -> str | None:
-    return None if micro is None else datetime.fromtimestamp(micro / 1e6, UTC).isoformat(timespec="seconds")
+    from tsuji.ledger.keys import moment
+
+    return None if micro is None else moment(micro).isoformat(timespec="seconds")
 
 
 def moment(micro: int | None) -> str:
     """To the minute, UTC."""
-    return "never" if micro is None else datetime.fromtimestamp(micro / 1e6, UTC).strftime("%Y-%m-%d %H:%M")
+    from tsuji.ledger.keys import moment
+
+    return "never" if micro is None else moment(micro).strftime("%Y-%m-%d %H:%M")

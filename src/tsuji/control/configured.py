@@ -26,7 +26,7 @@ class PriceQuery(Body, frozen=True, kw_only=True):
             str,
             Meta(
                 max_length=400,
-                pattern=r"^[^\u0000-\u001f\u007f:/]+[:/][^\u0000-\u001f\u007f]+$(?!\n)",
+                pattern=r"^[^\u0000-\u001f\u007f-\u009f:/]+[:/][^\u0000-\u001f\u007f-\u009f]+$(?!\n)",
                 description="`provider:model`; left out, all targets of routes.",
             ),
         ]

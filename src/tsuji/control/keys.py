@@ -9,11 +9,11 @@ from msgspec import UNSET, Meta, UnsetType
 from tsuji.core.errors import InvalidRequestError
 from tsuji.ledger import keystore
 from tsuji.ledger.grant import Operation, check_scopes
-from tsuji.ledger.keys import MICRO, Key, Scopes, new_id, new_key
+from tsuji.ledger.keys import MICRO, Key, Scopes, moment, new_id, new_key
 
 from .call import Call
 from .limits import Terms, of_terms
-from .shapes import Body, KeyId, Page, Paged, Text, Time, cursor, maybe, micro, moment, position
+from .shapes import Body, KeyId, Page, Paged, Text, Time, cursor, maybe, micro, position
 
 Tags = Annotated[list[Text], Meta(max_length=100, description="On every record of the key's requests.")]
 Metadata = Annotated[
@@ -166,6 +166,8 @@ def _ends(given: datetime | None, now: int) -> int | None:
     ends = micro(given)
     if ends <= now:
         raise InvalidRequestError("expires is in the past; revoke a key to end it now", param="expires")
+    if moment(ends) != given:
+        raise InvalidRequestError("expires is after the year 9999, UTC; leave it out for never", param="expires")
     return ends
 
 

@@ -8,11 +8,12 @@ from msgspec import UNSET, Meta, UnsetType
 
 from tsuji.core.errors import InvalidRequestError, NotFoundError
 from tsuji.ledger import keystore, limitstore
+from tsuji.ledger.keys import moment
 from tsuji.ledger.limits import EACH, MOST, TOTAL, Kind, Limit, Unit, new_limit_id
 from tsuji.ledger.limitstore import Standing
 
 from .call import Call
-from .shapes import Body, Page, Paged, Text, cursor, maybe, moment, position
+from .shapes import Body, Page, Paged, Text, cursor, maybe, position
 from .shapes import Limit as Most
 
 LimitId = Annotated[str, Meta(pattern=r"^l_[0-9a-f]{12}$(?!\n)", description="Of a limit.")]
@@ -31,7 +32,7 @@ Subject = Annotated[
     str,
     Meta(
         max_length=200,
-        pattern=r"^[^\u0000-\u001f\u007f]*$(?!\n)",
+        pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$(?!\n)",
         description="The id of a key, user, team or provider, or a route's name; `*`: each of its kind on its own; "
         "empty for the gateway.",
     ),

@@ -8,10 +8,11 @@ import msgspec
 from msgspec import Meta
 
 from tsuji.core.errors import InvalidRequestError
+from tsuji.ledger.keys import moment
 
 T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PRINTABLE = r"^[^\u0000-\u001f\u007f]+$(?!\n)"
+_PRINTABLE = r"^[^\u0000-\u001f\u007f-\u009f]+$(?!\n)"
 
 Text = Annotated[str, Meta(min_length=1, max_length=200, pattern=_PRINTABLE)]
 """Of one line; no database refuses it, and no terminal obeys it."""
@@ -42,11 +43,6 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
     items: list[T]
     next: str | None
-
-
-def moment(micro: int) -> datetime:
-    """micro: microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=micro)
 
 
 def maybe(micro: int | None) -> datetime | None:

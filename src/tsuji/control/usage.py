@@ -7,10 +7,11 @@ import msgspec
 from msgspec import Meta
 
 from tsuji.ledger import audit, report, requests
+from tsuji.ledger.keys import moment
 from tsuji.ledger.record import Record
 
 from .call import Call
-from .shapes import Body, Cursor, Limit, Page, Paged, Text, Time, cursor, micro, moment, position
+from .shapes import Body, Cursor, Limit, Page, Paged, Text, Time, cursor, micro, position
 
 RequestId = Annotated[Text, Meta(description="As `x-tsuji-request-id` says it.")]
 

@@ -94,4 +94,14 @@ def check_scopes(scopes: Scopes) -> None:
 
 
 def _pattern(models: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join([re.escape(name).replace(r"\*", ".*") for name in models]), re.DOTALL)
+    return re.compile("|".join(map(_glob, models)), re.DOTALL)
+
+
+def _glob(name: str) -> str:
+    """What stands between two stars is taken where it comes first, and never looked for again: a name that a client
+    makes up, against a pattern of many stars, would else take for ever.
+    """
+    first, *rest = [re.escape(part) for part in name.split("*")]
+    if not rest:
+        return first
+    return first + "".join([f"(?>.*?{part})" for part in rest[:-1]]) + ".*" + rest[-1]

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from string import ascii_letters, digits
 
@@ -15,6 +16,8 @@ _BLOCK = 64
 _LETTERS = 43
 """62**43 > 2**256."""
 MICRO = 1_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 class Scopes(Noun, frozen=True):
@@ -75,6 +78,11 @@ def firsts(keys: Sequence[Key]) -> dict[str, str]:
             seen.add(first)
         found[key.id] = first
     return found
+
+
+def moment(micro: int) -> datetime:
+    """The time of so many microseconds since 1970, UTC; the nearest that can be said, for what is beyond year 9999."""
+    return _EPOCH + timedelta(microseconds=max(0, min(micro, _LAST)))
 
 
 def new_key() -> str:
