@@ -115,7 +115,12 @@ class Server(uvicorn.Server):
         signals: bool,
     ) -> None:
         settings: dict[str, Any] = {"lifespan": "off", "ws": "none", "log_config": None, "access_log": False}
-        settings |= {"server_header": False, "proxy_headers": False, "h11_max_incomplete_event_size": _HEAD_BYTES}
+        settings |= {
+            "log_level": "error",
+            "server_header": False,
+            "proxy_headers": False,
+            "h11_max_incomplete_event_size": _HEAD_BYTES,
+        }
         super().__init__(
             uvicorn.Config(
                 application,
