@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 GATEWAYS := .venv-gateways
 
-.PHONY: setup run test check format docs bench bench-gateway lock clean
+.PHONY: setup run test check format docs bench bench-gateway budget-run lock clean
 
 setup: $(VENV)/.ready
 
@@ -57,6 +57,11 @@ bench-gateway: setup
 	@sh tests/install-servers.sh
 	@sh benchmarks/gateways/install.sh $(PYTHON) $(GATEWAYS)
 	@$(BIN)/python -m benchmarks.gateways $(if $(QUICK),--quick) $(if $(STREAMS),--streams $(STREAMS))
+
+# 10,000 requests at once over four gateways that share a budget for 100, on SQLite and PostgreSQL.
+budget-run: setup
+	@sh tests/install-servers.sh
+	@$(BIN)/python -m benchmarks.budget $(if $(REQUESTS),--requests $(REQUESTS))
 
 # Writes the locks anew: exact versions and hashes of everything, from whichever index this machine uses.
 COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

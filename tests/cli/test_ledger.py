@@ -140,3 +140,22 @@ def test_a_gateway_whose_keys_are_the_ledgers_can_ask_itself(
     assert "hello" in ran.stdout
     assert "must show a key" in ran.stderr
     assert "authorization: Bearer YOUR_KEY" in ran.stdout
+
+
+@pytest.mark.usefixtures("file")
+def test_limits_from_setting_to_removing(tsuji: Run, environment: dict[str, str], tmp_path: Path) -> None:
+    shown = key(tsuji, "create", "ci", "--rpm", "2", "--budget", "5/day", "--concurrent", "4", "--tpm", "100000")
+    assert tsuji("budgets", "set", "--key", "ci", "--requests", "2/60s", "--soft", "1").returncode == 0
+    assert ask(environment, tmp_path, shown, shown, shown) == [403] * 3  # what has no price is not paid in dollars
+    assert tsuji("budgets", "set", "--key", "ci", "--budget", "2.5/day", "--unpriced", "allow").returncode == 0
+    assert ask(environment, tmp_path, shown, shown, shown) == [200, 200, 429]
+    listed = json.loads(tsuji("budgets", "list", "--json").stdout)
+    found = {one["unit"]: one for one in listed}
+    assert len(listed) == len(found) == 4
+    assert (found["usd"]["amount"], found["usd"]["unpriced"]) == (2_500_000_000, "allow")
+    assert [found["requests"][name] for name in ("spent", "held", "left", "soft", "period")] == [2, 0, 0, 1, "60s"]
+    assert re.search(r"key k_\w{10} +2 requests per 60s, soft from 1 +2 +0 +0", tsuji("budgets", "list").stdout)
+    assert tsuji("budgets", "remove", found["requests"]["id"]).returncode == 0
+    assert tsuji("budgets", "remove", found["requests"]["id"]).returncode == 1
+    for wrong in (["--budget", "x"], ["--budget", "5/fortnight"], ["--rpm", "1", "--tpm", "1"], [], ["--key", "no"]):
+        assert tsuji("budgets", "set", *wrong).returncode != 0

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, insert
 
@@ -43,6 +43,7 @@ def test_calendar_windows(period: str, now: str, start: str, end: str) -> None:
     assert comes_back(period, at(start)) == at(end)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([*CALENDAR, "60s", "3600s", "86400s", "7s"]), st.integers(0, LATEST))
 def test_windows_follow_one_another(period: str, now: int) -> None:
     found = window(period, now)
@@ -53,6 +54,7 @@ def test_windows_follow_one_another(period: str, now: int) -> None:
     assert window(period, found.end - 1) == found
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["60s", "3600s", "7s"]), st.integers(0, LATEST), st.integers(0, 2**33))
 def test_what_is_younger_than_a_rolling_period_counts(period: str, spent: int, later: int) -> None:
     """And what is older than a period and two parts does not."""

@@ -96,6 +96,16 @@ def price(
     return _price(provider.prices, model, service_tier, constraints)
 
 
+def context_window(provider: Provider, model: str) -> int | None:
+    """Tokens that the model takes in at most; None if that is not known."""
+    if provider.prices is None or provider.prices == "free":
+        return None
+    from . import genai
+
+    found = genai.find_model(provider.prices, model)
+    return found[1].context_window if found is not None else None
+
+
 def cost(price: Price | None, usage: Usage | None) -> int | None:
     """Nano-dollars, rounded once, half up. None where the price or a count that it needs is unknown."""
     if price is None or usage is None or price.uncounted:
@@ -210,4 +220,4 @@ def _at(value: "Decimal | TieredPrices", start: int) -> Decimal:
     return found
 
 
-__all__ = ["FREE", "Price", "Rates", "Tier", "cost", "price"]
+__all__ = ["FREE", "Price", "Rates", "Tier", "context_window", "cost", "price"]

@@ -7,7 +7,7 @@ import typer
 
 from tsuji.core.errors import ConfigError, InvalidRequestError, MissingApiKeyError, TsujiError
 
-from . import admin, chat, config, keys, models, providers, serve, usage, version
+from . import admin, budgets, chat, config, keys, models, providers, serve, usage, version
 
 app = typer.Typer(
     name="tsuji",
@@ -24,6 +24,7 @@ app.command("models")(models.models)
 app.command("version")(version.version)
 app.command("usage")(usage.usage)
 app.add_typer(keys.app, name="keys")
+app.add_typer(budgets.app, name="budgets")
 app.add_typer(config.app, name="config")
 
 

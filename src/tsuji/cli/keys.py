@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .budgets import Budget, Concurrent, Rpm, Tpm, read_limits
 from .options import AsJson, ConfigFile
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ def create(
     team: Annotated[str | None, typer.Option(help="Whose it is.", show_default=False)] = None,
     tag: Annotated[_List, typer.Option(help="On every record of its requests; may be repeated.")] = None,
     metadata: Annotated[_List, typer.Option(help="NAME=VALUE, kept with it; may be repeated.")] = None,
+    budget: Budget = None,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
+    concurrent: Concurrent = None,
     config: ConfigFile = None,
     json: AsJson = False,
 ) -> None:
@@ -65,7 +70,7 @@ def create(
             tags=tuple(tag or ()),
             metadata=dict([_pair(text) for text in metadata or ()]),
         )
-        create(engine, key)
+        create(engine, key, read_limits("key", key.id, budget, rpm, tpm, concurrent))
     _show(key, shown, json)
 
 

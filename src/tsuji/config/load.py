@@ -160,7 +160,14 @@ def _route(name: str, table: "RouteTable", providers: dict[str, ProviderConfig])
                 timeouts=timeouts if timeouts != whole else None,
             )
         )
-    return Route(name, tuple(targets), strategy=table.strategy, timeouts=whole, drop_params=table.drop_params)
+    return Route(
+        name,
+        tuple(targets),
+        strategy=table.strategy,
+        timeouts=whole,
+        drop_params=table.drop_params,
+        refuse_unpriced=table.refuse_unpriced,
+    )
 
 
 def _price(table: "PriceTable") -> "Price":

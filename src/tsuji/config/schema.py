@@ -250,6 +250,9 @@ class RouteTable(Table, frozen=True):
     drop_params: Annotated[
         bool | None, Meta(description="Leave out what a target cannot say, instead of refusing the request.")
     ] = None
+    refuse_unpriced: Annotated[
+        bool, Meta(description="Gateway: skip targets whose price is not known; refuse where none is left.")
+    ] = False
 
 
 class FileTable(Table, frozen=True):

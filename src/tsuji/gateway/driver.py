@@ -29,6 +29,7 @@ from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines, Wh
 from .recording import CANCELLED, CUT, DONE, FAILED, TAGS, read_tags, record
 from .relay import Relay
 from .request import Request
+from .reservation import Reservation, check_price
 from .translate import EmbeddingTranslation, Translation
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Driver:
     one. drop: parameters that a target lacks are dropped. dropped: which were. mark: since when it is our own time that
     passes, by perf_counter. began: when the request was complete, by it, and came: by the wall clock. tags: the
     client's, for the ledger, which has `recorded` the request once. first_token: of a stream, when it came.
+    reservation: on limits, where there are any. own_limits: the answer says how near they are.
     """
 
     # Defaults are the class's: an attribute that stays as it is costs nothing per request.
@@ -59,6 +61,8 @@ class Driver:
     tags: tuple[str, ...] = ()
     recorded = False
     first_token: float | None = None
+    reservation: Reservation | None = None
+    own_limits = False
     _chat: ChatRequest | None = None
     _sink: "Sink | None" = None
     _task: "asyncio.Task[None] | None" = None
@@ -96,7 +100,28 @@ class Driver:
         self.drop = self.gateway.config.drop_params if route.drop_params is None else route.drop_params
         self.routing = Routing(route, self.mark)
         request.job = self
+        spending = self.gateway.spending
+        if spending is not None and spending.active:
+            stack = spending.stack(request.grant, route)
+            if stack.accounts or spending.on_providers:
+                self.reservation = Reservation(spending, self, stack)
+                if not self.reservation.begin():
+                    return
         self._advance()
+
+    def go(self) -> None:
+        """Its limits let it through, after a wait."""
+        self.mark = perf_counter()
+        try:
+            self._advance()
+        except Exception as bug:
+            ours(bug)
+            self.connection.abort()
+
+    def refuse(self, error: TsujiError) -> None:
+        """They do not. No target was tried, so there is nothing to record."""
+        self.recorded = True
+        self.gateway.refuse(self.request, self.connection, error)
 
     # Trying targets.
 
@@ -157,7 +182,20 @@ class Driver:
         except Exception as error:
             self.failed(ours(copy(error) if isinstance(error, TsujiError) else error))
 
+    def resend(self, destination: Destination, timeouts: "Timeouts") -> None:
+        """The provider's limits let it through, after a wait."""
+        self.mark = perf_counter()
+        try:
+            self._send(destination, timeouts)
+        except Exception as error:
+            self.failed(ours(error))
+
     def _send(self, destination: Destination, timeouts: "Timeouts") -> None:
+        reservation = self.reservation
+        if self.routing.route.refuse_unpriced:
+            check_price(self, destination)
+        if reservation is not None and not reservation.admits(destination, timeouts):
+            return
         same = destination.upstream.dialect is self.dialect and not self._foreign(destination)
         local = destination.endpoint is not None
         self.dropped = ()
@@ -172,6 +210,8 @@ class Driver:
         else:
             sink = Translation(self, destination)
         self._sink = sink
+        if reservation is not None and self.stream:
+            sink.heard = reservation.listen()
         sink.prepare()
         now = perf_counter()
         self._spent += now - self.mark
@@ -205,6 +245,8 @@ class Driver:
     # Job: what the connection tells.
 
     def cancel(self) -> None:
+        if self.reservation is not None and self.reservation.leave():
+            self.recorded = True
         self.record(CANCELLED, None)
         if self._task is not None:
             self._task.cancel()
@@ -300,9 +342,14 @@ class Driver:
             return None
         self.recorded = True
         try:
-            return encode(record(self, self._sink, status, http_status, error))
+            found = record(self, self._sink, status, http_status, error)
+            if self.reservation is not None:
+                self.reservation.settle(found, self._sink)
+            return encode(found)
         except Exception as bug:  # who waits for the answer would wait for ever
             ours(bug)
+            if self.reservation is not None:
+                self.reservation.drop()
             return None
 
     def _fail(self, error: TsujiError) -> None:

@@ -21,6 +21,7 @@ from .endpoints import PREFLIGHT, WrongMethodError, dialect_of, find
 from .faults import ours
 from .request import Request
 from .server import Connection
+from .spending import Spending
 
 if TYPE_CHECKING:
     from tsuji.config import Config
@@ -36,7 +37,8 @@ class Gateway:
     """`start`, then `stop`. Raises ConfigError where the address may not be, or cannot be, listened on.
 
     connections: that are open. date: the Date header line of this moment. draining: no new requests are wanted.
-    ledger: None where the configuration wants none. id_prefix: of its requests' ids, which end in their number.
+    ledger, spending: None where the configuration wants none. id_prefix: of its requests' ids, which end in their
+    number.
     """
 
     def __init__(self, config: "Config") -> None:
@@ -49,6 +51,7 @@ class Gateway:
         self.pool = AsyncPool(max_idle_per_origin=_MAX_IDLE)
         self.url = ""
         self.ledger = _ledger(config)
+        self.spending = Spending(config, self.ledger) if self.ledger is not None else None
         self._admission = Admission(config.server, self.ledger)
         self._ids = count(1)
         self.id_prefix = os.urandom(6).hex()
@@ -135,6 +138,8 @@ class Gateway:
         now = loop.time()
         if self.ledger is not None:
             self.ledger.tick()
+        if self.spending is not None:
+            self.spending.tick()
         self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
         for connection in [c for c in self.connections if c.deadline < now or c.half_closed]:
             if connection.half_closed:
@@ -200,9 +205,9 @@ class Gateway:
                 head, body = models.ANSWERS[operation](self, request)
                 connection.whole(head, body)
         except Exception as error:
-            self._refuse(request, connection, ours(error))
+            self.refuse(request, connection, ours(error))
 
-    def _refuse(self, request: Request, connection: Connection, error: TsujiError) -> None:
+    def refuse(self, request: Request, connection: Connection, error: TsujiError) -> None:
         name = request.endpoint.dialect if request.endpoint is not None else dialect_of(request.path)
         head = reply.status_line(reply.error_status(error)) + reply.JSON + reply.error_lines(error)
         if isinstance(error, WrongMethodError):

@@ -138,7 +138,7 @@ class Relay(Sink):
             raise self.not_an_answer(head)
         self.judge(body)
         self.done()
-        own = reply.status_line(head.status) + reply.JSON + reply.passed(head)
+        own = reply.status_line(head.status) + reply.JSON + reply.passed(head, own_limits=driver.own_limits)
         driver.whole(self, own, body)
 
     def judge(self, body: bytes) -> None:
@@ -164,7 +164,7 @@ class Relay(Sink):
             raise self.not_an_answer(head)
         self._passing = True
         driver.answered()
-        own = reply.status_line(head.status) + reply.JSON + reply.passed(head)
+        own = reply.status_line(head.status) + reply.JSON + reply.passed(head, own_limits=driver.own_limits)
         driver.connection.begin(own + driver.lines(self.destination, b"unknown"))
         driver.connection.send(self.held())
         self._held.clear()
@@ -183,7 +183,7 @@ class Relay(Sink):
         self._passing = True
         driver.answered()
         lines = driver.lines(self.destination, self.preview())
-        own = reply.stream_head(framing.content_type) + reply.passed(head)
+        own = reply.stream_head(framing.content_type) + reply.passed(head, own_limits=driver.own_limits)
         driver.connection.begin(own + lines, framing.probe)
 
     def _end_stream(self, tail: "StreamTail", framing: Framing) -> None:

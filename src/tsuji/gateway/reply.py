@@ -44,16 +44,17 @@ def stream_head(content_type: bytes) -> bytes:
     return b"%bcontent-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n" % (OK, content_type)
 
 
-def passed(head: ResponseHead, error: TsujiError | None = None) -> bytes:
+def passed(head: ResponseHead, error: TsujiError | None = None, *, own_limits: bool = False) -> bytes:
     """The lines of a provider's head that reach the client: of its limits and its request id, no others.
 
     error: what the head is that of; its Retry-After passes where the error could not read it (an HTTP date).
+    own_limits: the answer says how near the gateway's are, and no provider's are mixed with them.
     """
     out = b""
     for name, content in head.headers:
         if name in _NEVER:
             continue
-        if name in _PASSED or name.startswith(_PASSED_PREFIXES):
+        if name in _PASSED or (not own_limits and name.startswith(_PASSED_PREFIXES)):
             out += name + b": " + content + b"\r\n"
         elif name == b"retry-after" and error is not None and error.retry_after is None:
             out += b"retry-after: " + content + b"\r\n"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tsuji.wire.dialect import Dialect
 
     from .driver import Driver
+    from .heard import Heard
 
 MAX_ERROR = 1024 * 1024
 MAX_WHOLE = 256 * 1024 * 1024
@@ -43,6 +44,8 @@ class Sink(ABC):
     """The service tier of the answer, where it is known: it may change the price."""
     usage: Usage | None = None
     """What the provider says it used, so far."""
+    heard: "Heard | None" = None
+    """What the provider has said, where it may have to be estimated what that used."""
     billable = True
     """An answer says what it cost, if only that this is unknown."""
     billed: tuple[Price | None, int | None] | None = None
@@ -137,6 +140,8 @@ class Sink(ABC):
             if self._held_size < MAX_ERROR:
                 self.hold(data)
             return
+        if self.heard is not None:
+            self.heard.add(data)
         try:
             self.answer_body(data)
         except Exception as error:
@@ -246,7 +251,8 @@ class Sink(ABC):
         head, body, _ = raw
         if not is_json(head) or self._held_size > MAX_ERROR:
             return None
-        return reply.status_line(head.status) + reply.JSON + reply.passed(head, error), body
+        own = self.driver.own_limits
+        return reply.status_line(head.status) + reply.JSON + reply.passed(head, error, own_limits=own), body
 
 
 def is_json(head: "ResponseHead") -> bool:

@@ -42,7 +42,7 @@ def open_database(url: str, *, statement_seconds: float | None = None) -> Engine
             limits["options"] = f"-c statement_timeout={int(statement_seconds * 1000)}"
         try:
             return create_engine(
-                parsed.set(drivername="postgresql+psycopg"), connect_args=limits, pool_size=2, hide_parameters=True
+                parsed.set(drivername="postgresql+psycopg"), connect_args=limits, pool_size=3, hide_parameters=True
             )
         except ModuleNotFoundError as error:
             raise ConfigError(

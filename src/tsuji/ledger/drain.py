@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from . import tables
 from .database import reason, refuses
+from .leases import book
 from .record import Attempt, Record, decode
 from .spool import claim, frame, frames, segments
 
 log = logging.getLogger("tsuji.ledger")
 
-BATCH = 1000
-"""Records in one transaction."""
+BATCH = 250
+"""Records in one transaction. SQLite has one writer at a time, and leases wait for this one."""
 REJECTED = ".rejected"
 _ATTEMPT = Attempt.__struct_fields__
 
@@ -69,15 +70,16 @@ def _keep(segment: Path, refused: list[tuple[bytes, str]]) -> None:
 
 
 def _insert(engine: Engine, records: list[Record]) -> None:
+    """What a record takes of limits is booked where the record is new, and with it or not at all."""
     with engine.begin() as connection:
-        _add(connection, tables.usage, [_row(record) for record in records])
-        _add(connection, tables.attempts, [row for record in records for row in _attempts(record)])
-
-
-def _add(connection: Connection, table: "tables.Table", rows: list[dict[str, Any]]) -> None:
-    if rows:
-        make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        connection.execute(make(table).on_conflict_do_nothing(), rows)
+        add = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        usage = add(tables.usage).on_conflict_do_nothing().returning(tables.usage.c.id)
+        new = set(connection.execute(usage, [_row(record) for record in records]).scalars())
+        rows = [row for record in records for row in _attempts(record)]
+        if rows:
+            connection.execute(add(tables.attempts).on_conflict_do_nothing(), rows)
+        first = {record.id: record for record in reversed(records)}
+        book(connection, [charge for record in first.values() if record.id in new for charge in record.charges])
 
 
 def _row(record: Record) -> dict[str, Any]:

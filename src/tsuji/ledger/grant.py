@@ -25,13 +25,15 @@ class HasOperation(Protocol):
 class Grant:
     """What the holder of `key` may do. Decided from the parsed request, each question once.
 
-    is_plain: `refuse` would never say anything.
+    is_plain: `refuse` would never say anything. first: the id of the key that it was first rotated from, or its own:
+    that is who limits are on.
     """
 
-    __slots__ = ("_models", "_networks", "_operations", "is_plain", "key")
+    __slots__ = ("_models", "_networks", "_operations", "first", "is_plain", "key")
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, key: Key, first: str | None = None) -> None:
         self.key = key
+        self.first = first or key.id
         scopes = key.scopes
         self._models = _pattern(scopes.models) if scopes.models else None
         self._operations = frozenset(scopes.operations)

@@ -1,11 +1,11 @@
 """The keys in SQL. Every change begins by raising the version that the gateways watch: it also waits for any other.
 
-All but `version` and `all_keys` raise LedgerError where the database cannot be used. by: who changes, for the audit.
+All but `versions` and `all_keys` raise LedgerError where the database cannot be used. by: who changes, for the audit.
 """
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, tuple_, update
@@ -22,9 +22,24 @@ from .limitstore import mention, put_all
 log = logging.getLogger("tsuji.ledger")
 
 
-def version(engine: Engine) -> int:
+class Versions(NamedTuple):
+    """Each rises with every change of what it is called after."""
+
+    keys: int
+    limits: int
+    shortages: int
+
+
+def versions(engine: Engine) -> Versions:
+    table = tables.ledger.c
     with engine.connect() as connection:
-        return connection.execute(select(tables.ledger.c.keys_version)).scalar_one()
+        row = connection.execute(select(table.keys_version, table.limits_version, table.shortages)).one()
+        return Versions(*row)
+
+
+def version(engine: Engine) -> int:
+    """Of the keys."""
+    return versions(engine).keys
 
 
 def all_keys(engine: Engine) -> tuple[int, list[Key]]:

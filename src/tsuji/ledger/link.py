@@ -6,12 +6,15 @@ records wait in the spool.
 
 import asyncio
 import logging
+import os
+import secrets
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from hmac import compare_digest
+from typing import Protocol
 
 import msgspec
 
@@ -19,8 +22,9 @@ from tsuji.config import LedgerConfig, Secret
 from tsuji.core.errors import ConfigError, InvalidRequestError, LedgerError
 
 from . import place
+from .asks import Ask
 from .grant import Grant
-from .keys import Hasher, Key
+from .keys import Hasher, Key, firsts
 from .process import Orders, Report
 from .secret import server_secret
 from .spool import Spool
@@ -30,10 +34,20 @@ log = logging.getLogger("tsuji.ledger")
 STOP_SECONDS = 10.0
 """That the process has to move on what there is when the gateway stops."""
 _AGAIN_SECONDS = 1.0
+_MAX_UNSENT = 1024 * 1024
+
+
+class Borrower(Protocol):
+    """Who spends what is leased here."""
+
+    def heard(self, report: Report) -> None: ...
+
+    def again(self) -> None:
+        """The process is another: it has heard nothing yet."""
 
 
 class Ledger:
-    """`start`, then `stop`.
+    """`start`, then `stop`. borrower: to be set before.
 
     spool: where records go. grants: of all keys by their hash, another dict after each change. known: they have been
     read. keyed: there has been one: when the last one is revoked or expires, nobody is let in, rather than everybody.
@@ -49,6 +63,8 @@ class Ledger:
         self._secret = secret
         self.grants: dict[bytes, Grant] = {}
         self._down = ""
+        self.borrower: Borrower | None = None
+        self._unsent = b""
         self._process: subprocess.Popen[bytes] | None = None
         self._closing = threading.Event()
         self._swap = threading.Lock()
@@ -62,7 +78,9 @@ class Ledger:
         """Raises ConfigError for what will never work, LedgerError if the database is down and that is to stop us."""
         spool = self._folder / "spool"
         self._hasher = Hasher(server_secret(self._secret, self._folder))
-        self._orders = msgspec.json.encode(Orders(place.database(self._config), str(spool), self._hasher.check()))
+        self._orders = msgspec.json.encode(
+            Orders(place.database(self._config), str(spool), self._hasher.check(), secrets.token_hex(8))
+        )
         try:
             spool.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -103,6 +121,29 @@ class Ledger:
             self.spool.retry()  # no use in many small segments
         else:
             self.spool.rotate()
+        self._send(b"")
+
+    def ask(self, asks: list[Ask]) -> None:
+        """Of the process; the borrower hears its answers. Never waits for it."""
+        self._send(msgspec.json.encode(asks) + b"\n")
+
+    def _send(self, line: bytes) -> None:
+        if len(self._unsent) < _MAX_UNSENT:  # else it does not read; who waits is not answered, and asks again
+            self._unsent += line
+        if not self._unsent:
+            return
+        with self._swap:
+            pipe = self._process.stdin if self._process is not None else None
+            try:
+                sent = pipe.write(self._unsent) if pipe is not None else None  # None too where it would wait
+            except (BrokenPipeError, ValueError):
+                sent = len(self._unsent)  # the next process is told all again
+        self._unsent = self._unsent[sent or 0 :]
+
+    def _renew(self) -> None:
+        self._unsent = b""
+        if self.borrower is not None:
+            self.borrower.again()
 
     # What the gateway asks.
 
@@ -145,23 +186,25 @@ class Ledger:
         with self._swap:
             if self._closing.is_set():
                 return 0
-            process = self._process = subprocess.Popen(  # noqa: S603 - this Python, a module of ours
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            process = subprocess.Popen(  # noqa: S603 - this Python, a module of ours
+                command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
-        if process.stdin is None or process.stdout is None:
-            raise AssertionError("both are pipes")
-        try:
-            process.stdin.write(self._orders + b"\n")
-            process.stdin.flush()
-        except (BrokenPipeError, ValueError):
-            pass  # it is over already, or we are
-        with process.stdout:
-            for line in process.stdout:
+            if process.stdin is None or process.stdout is None:
+                raise AssertionError("both are pipes")
+            with suppress(BrokenPipeError):  # it is over already
+                process.stdin.write(self._orders + b"\n")
+            os.set_blocking(process.stdin.fileno(), False)
+            self._process = process
+        self._call(self._renew)
+        with process.stdout, open(process.stdout.fileno(), "rb", closefd=False) as lines:
+            for line in lines:
                 report = msgspec.json.decode(line, type=Report)
                 if report.keys is not None:
                     self._call(self._know, _grants(report.keys))
-                else:
+                elif report.failure is not None or report.fatal is not None:
                     self._call(self._take, report)
+                elif self.borrower is not None:
+                    self._call(self.borrower.heard, report)
         with suppress(BrokenPipeError):
             process.stdin.close()
         return process.wait()
@@ -204,9 +247,10 @@ class Ledger:
 
 def _grants(keys: Sequence[Key]) -> dict[bytes, Grant]:
     found: dict[bytes, Grant] = {}
+    first = firsts(keys)
     for key in keys:
         try:
-            found[key.digest] = Grant(key)
+            found[key.digest] = Grant(key, first[key.id])
         except InvalidRequestError as error:
             log.error("the key %s lets nobody in: %s", key.id, error.message)
     return found

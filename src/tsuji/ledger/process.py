@@ -1,7 +1,7 @@
 """The ledger's process: `python -m tsuji.ledger.process`, started by a gateway worker, ended by its end.
 
-The first line of its standard input is its Orders; the end of its input, which the worker's death is too, ends it,
-after it has moved on what there is. Each line of its standard output is a Report.
+The first line of its standard input is its Orders, each one after it a list of Asks; the end of its input, which the
+worker's death is too, ends it, after it has moved on what there is. Each line of its standard output is a Report.
 """
 
 import logging
@@ -9,13 +9,19 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from .asks import Ask, Granted
 from .keys import Key
+from .limits import Limit
+
+if TYPE_CHECKING:
+    from .keystore import Versions
 
 log = logging.getLogger("tsuji.ledger")
 
@@ -26,52 +32,82 @@ _RETRY_SECONDS = 1.0
 
 
 class Orders(msgspec.Struct):
-    """url: of the database. spool: the folder. secret_check: see keys.Hasher.check."""
+    """url: of the database. spool: the folder. secret_check: see keys.Hasher.check. run: of the worker's leases."""
 
     url: str
     spool: str
     secret_check: bytes
+    run: str
 
 
 class Report(msgspec.Struct, omit_defaults=True):
-    """keys: all of them, where they have changed. failure: why the database cannot be used now; "" that it can.
+    """keys, limits: all of them, where they have changed. failure: why the database cannot be used now; "" that it can.
 
-    fatal: why it never will, with this configuration.
+    fatal: why it never will, with this configuration. granted: answers. until: leases may be spent up to here, in
+    microseconds since 1970. lost: all leases up to now are. wanted: leases that others come short of.
     """
 
     keys: list[Key] | None = None
+    limits: list[Limit] | None = None
     failure: str | None = None
     fatal: str | None = None
+    granted: list[Granted] = []
+    until: int | None = None
+    lost: bool = False
+    wanted: list[str] = []
 
 
 class Process:
-    """Two threads, so that a long drain does not keep a revoked key alive. tell: hands over a Report."""
+    """Three threads, so that a long drain keeps neither a revoked key alive nor a request without its lease.
+
+    tell: hands over a Report.
+    """
 
     def __init__(self, orders: Orders, tell: Callable[[Report], None]) -> None:
         from .database import open_database
+        from .lending import Lender
 
         self._orders = orders
         self._tell = tell
         self._engine = open_database(orders.url)
+        self._lender = Lender(
+            self._engine, orders.run, lambda found, until, lost: tell(Report(granted=found, until=until, lost=lost))
+        )
         self._spool = Path(orders.spool)
         self._over = threading.Event()
         self._is_open = threading.Event()
         self._told = threading.Lock()
         self._failures: dict[str, str] = {}
 
-    def run(self, until: Callable[[], object]) -> None:
-        """Works until `until` returns."""
-        threads = [threading.Thread(target=work, daemon=True) for work in (self._watch, self._drain)]
+    def run(self, lines: Iterable[bytes]) -> None:
+        """Works until the lines end."""
+        work = (self._watch, self._drain, self._lend)
+        threads = [threading.Thread(target=one, daemon=True) for one in work]
         for thread in threads:
             thread.start()
-        until()
+        decoder = msgspec.json.Decoder(list[Ask])
+        for line in lines:
+            self._lender.hear(decoder.decode(line))
         self._over.set()
+        self._lender.wake()
         for thread in threads:
             thread.join()
         self._engine.dispose()
 
+    def _lend(self) -> None:
+        while not self._is_open.wait(DRAIN_SECONDS):
+            if self._over.is_set():
+                return
+        while not self._over.is_set():
+            if self._attempt("leases", self._lender.turn):
+                self._lender.wait()
+            else:
+                self._over.wait(_RETRY_SECONDS)
+
     def _watch(self) -> None:
-        seen = -1
+        from .keystore import Versions
+
+        seen = Versions(-1, -1, -1)
         while not self._is_open.is_set():
             if self._attempt("open", self._open):
                 self._tell(Report(failure=""))  # the process before this one may have said otherwise
@@ -90,23 +126,39 @@ class Process:
         migrate(self._engine)
         check_secret(self._engine, self._orders.secret_check)
 
-    def _poll(self, seen: int) -> int:
-        from .keystore import all_keys, version
+    def _poll(self, seen: "Versions") -> "Versions":
+        """Limits before keys: whoever is let in is so with their limits."""
+        from .keystore import all_keys, versions
+        from .leases import wanted
+        from .limitstore import all_limits
 
-        found: list[tuple[int, list[Key]]] = []
+        reports: list[Report] = []
+        found = seen
 
         def look() -> None:
-            if version(self._engine) != seen:
-                found.append(all_keys(self._engine))
+            nonlocal found
+            now = versions(self._engine)
+            if now.limits != seen.limits:
+                version, limits = all_limits(self._engine)
+                reports.append(Report(limits=limits))
+                now = now._replace(limits=version)
+            if now.keys != seen.keys:
+                version, keys = all_keys(self._engine)
+                reports.append(Report(keys=keys))
+                now = now._replace(keys=version)
+            if now.shortages != seen.shortages:
+                reports.append(Report(wanted=wanted(self._engine, self._orders.run)))
+            found = now
 
-        if not self._attempt("keys", look) or not found:
-            return seen
-        self._tell(Report(keys=found[0][1]))
-        return found[0][0]
+        if self._attempt("keys", look):
+            for report in reports:
+                self._tell(report)
+        return found
 
     def _drain(self) -> None:
         from .drain import drain
-        from .spool import sweep_unnamed
+        from .leases import end
+        from .spool import segments, sweep_unnamed
 
         _step_back()
         while not self._is_open.wait(DRAIN_SECONDS):
@@ -118,6 +170,8 @@ class Process:
             began = monotonic()
             done = self._attempt("drain", lambda: drain(self._engine, self._spool))
             if ending:
+                if done and not segments(self._spool):  # else some of what it spent may still be on its way
+                    self._attempt("leases", lambda: end(self._engine, self._orders.run))
                 return
             self._over.wait(max(DRAIN_SECONDS - monotonic() + began, 0.05) if done else _RETRY_SECONDS)
 
@@ -191,7 +245,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         tell(Report(fatal=f"the ledger needs {error.name}, which is not installed: pip install 'tsuji[gateway]'"))
         return
-    process.run(sys.stdin.buffer.read)
+    process.run(sys.stdin.buffer)
 
 
 if __name__ == "__main__":

@@ -20,13 +20,15 @@ class Attempt(msgspec.Struct, array_like=True):
 
 class Charge(msgspec.Struct, array_like=True):
     """What a request takes of a limit: `amount`, in the limit's unit, of `lease`, in the window that began at `window`
-    (microseconds since 1970; 0 where the limit has no windows).
+    (microseconds since 1970; 0 where the limit has no windows). lease: "" where it was let through without one.
+    subject: whose it is, by the limit's kind.
     """
 
     limit: str
     window: int
     lease: str
     amount: int
+    subject: str = ""
 
 
 class Record(msgspec.Struct, array_like=True):

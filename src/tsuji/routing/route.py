@@ -18,10 +18,14 @@ class Target(Noun, frozen=True):
 
 
 class Route(Noun, frozen=True):
-    """strategy "priority": targets in the order given. drop_params: None takes the caller's or the config's word."""
+    """strategy "priority": targets in the order given. drop_params: None takes the caller's or the config's word.
+
+    refuse_unpriced: a gateway skips targets whose price is not known.
+    """
 
     name: str
     targets: tuple[Target, ...]
     strategy: str = "priority"
     timeouts: Timeouts = Timeouts()
     drop_params: bool | None = None
+    refuse_unpriced: bool = False

@@ -139,6 +139,7 @@ class ModelInfo(Row):
     match: Clause
     prices: ModelPrice | list[ConditionalPrice]
     price_variants: list[PriceVariant] | None = None
+    context_window: int | None = None
 
     def constraints(self) -> tuple[Constraint, ...]:
         """All times that its prices depend on."""
