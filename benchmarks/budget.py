@@ -88,7 +88,7 @@ def _killed(database: str, url: str, folder: Path) -> bool:
 
 def _print(database: str, name: str, found: Answers, spent: int, cost: int, held: int) -> None:
     counts = [sum(found.statuses.values()), found.statuses[200], found.statuses[402], found.statuses[0]]
-    money = [f"${amount / 1e9:.2f}" for amount in (spent, cost, held)]
+    money = [f"${amount / 1e9:.3f}" for amount in (spent, cost, held)]
     row = [database, name, *[f"{count:,}" for count in counts], *money, f"{found.longest:.1f} s"]
     print("| " + " | ".join(row) + " |", flush=True)
 

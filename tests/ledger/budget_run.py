@@ -72,7 +72,7 @@ class Provider:
                 self.asked += 1
                 await asyncio.sleep(self._seconds)
                 writer.write(self._answer)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()

@@ -177,7 +177,7 @@ class TestAccount:
         assert one.idle(self.NOW + 1_500_000)
         one.left = 900
         assert not one.idle(self.NOW + 1_500_000)
-        assert one.idle(self.NOW + 31_000_000)
+        assert one.idle(self.NOW + 11_000_000)
         assert one.lease.give_back()
         assert (one.lease.free, one.lease.returned) == (0, 100)
 

@@ -64,3 +64,14 @@ def test_the_books_balance_after_kill_9(all: bool, url: str, provider: Provider,
         books = town.books(budget)
         assert (books.spent, books.held) == (books.cost, 0)
         assert served <= books.requests <= provider.asked
+
+
+def test_a_worker_that_stops_gives_back_what_it_held(url: str, provider: Provider, tmp_path: Path) -> None:
+    """At once, while another one lives: its run is not waited for."""
+    with Town(url, tmp_path, provider, count=2) as town:
+        budget = town.budget(1000 * CENT)
+        ports = [worker.port for worker in town.workers]
+        assert ask_at_once(ports).statuses == {200: 2}
+        assert town.workers[0].stop() == 0
+        books = town.books(budget)
+        assert (books.spent, books.cost, books.held) == (2 * CENT, 2 * CENT, 0)

@@ -82,7 +82,7 @@ def test_a_client_that_leaves_waits_no_more(bank: Any) -> None:
     budget = gateway.set(amount=10 * CENTS)
     other = Other(gateway.engine, budget)
     with gateway.serving.client() as client:
-        client.send(request(*asking.chat("openai", model="fast")))
+        client.send(request(*asking.chat("openai", model="fast", max_tokens=10)))
         until(lambda: waiting(gateway) == 1)
     until(lambda: waiting(gateway) == 0)
     other.give_back()

@@ -15,7 +15,7 @@ _AHEAD = 4
 _MOST_LUMP = 2**20
 """In multiples of what one request takes."""
 _SOON = 1_000_000
-_LATER = 30_000_000
+_LATER = 10_000_000
 """Microseconds after which what is not used is given back, where little is left and where there is plenty."""
 
 

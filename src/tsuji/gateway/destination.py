@@ -14,6 +14,7 @@ from tsuji.routing import Route, Target
 from tsuji.wire import DIALECTS, dialect
 
 from . import reply
+from .ceiling import Ceilings
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -84,6 +85,7 @@ class Destinations:
 
     def __init__(self, config: "Config") -> None:
         self._config = config
+        self.ceilings = Ceilings(config)
         self._signers = Signers()
         self._routes: dict[str, Route] = {}
         self._found: dict[int, Destination] = {}  # by the target's id, which is cheaper than its hash

@@ -102,7 +102,7 @@ class Driver:
         request.job = self
         spending = self.gateway.spending
         if spending is not None and spending.active:
-            stack = spending.stack(request.grant, route)
+            stack = spending.stack(request.grant, route, self.gateway.config)
             if stack.accounts or spending.on_providers:
                 self.reservation = Reservation(spending, self, stack)
                 if not self.reservation.begin():

@@ -51,7 +51,7 @@ class Gateway:
         self.pool = AsyncPool(max_idle_per_origin=_MAX_IDLE)
         self.url = ""
         self.ledger = _ledger(config)
-        self.spending = Spending(config, self.ledger) if self.ledger is not None else None
+        self.spending = _spending(config, self.ledger)
         self._admission = Admission(config.server, self.ledger)
         self._ids = count(1)
         self.id_prefix = os.urandom(6).hex()
@@ -129,6 +129,8 @@ class Gateway:
         if self._server is not None:
             await self._server.wait_closed()
         await self.pool.close()
+        if self.spending is not None:
+            self.spending.close()
         if self.ledger is not None:
             await self.ledger.stop()
 
@@ -215,6 +217,10 @@ class Gateway:
         if error.status == 401 and error.fault == "caller":
             head += b"www-authenticate: Bearer\r\n"
         connection.whole(head, dialect(name).render_error(error))
+
+
+def _spending(config: "Config", ledger: "Ledger | None") -> Spending | None:
+    return None if ledger is None else Spending(ledger, goes_on=config.ledger.on_failure == "continue")
 
 
 def _ledger(config: "Config") -> "Ledger | None":

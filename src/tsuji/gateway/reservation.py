@@ -66,7 +66,7 @@ class Reservation:
         driver = self.driver
         fields, route = driver.fields, driver.routing.route
         tier = tier_of(fields) if "service_tier" in fields else None
-        ceiling = self._spending.ceilings.of(route, tier, driver.mark)
+        ceiling = driver.gateway.destinations.ceilings.of(route, tier, driver.mark)
         size = size_of(driver.dialect.name, driver.operation, fields, len(driver.request.body))
         self._ceiling, self._size = ceiling, size
         usd = ceiling.usd(size) if driver.operation != "count_tokens" else 0

@@ -17,7 +17,6 @@ from tsuji.ledger.keys import MICRO
 from tsuji.ledger.limits import EACH, Limit, window
 
 from .account import Account, Lease, Stack
-from .ceiling import Ceilings
 from .refusal import refusal
 
 if TYPE_CHECKING:
@@ -70,13 +69,12 @@ class Wait:
 class Spending:
     """One worker's. active: there are limits. on_providers: some of them on providers."""
 
-    def __init__(self, config: "Config", ledger: "Ledger") -> None:
+    def __init__(self, ledger: "Ledger", *, goes_on: bool) -> None:
+        """goes_on: requests do, while the ledger is down."""
         self.active = False
         self.on_providers = False
-        self.ceilings = Ceilings(config)
-        self._config = config
         self._ledger = ledger
-        self._goes_on = config.ledger.on_failure == "continue"
+        self._goes_on = goes_on
         self._until = 0
         self._by: dict[tuple[str, str], list[Limit]] = {}
         self._accounts: dict[tuple[str, str], Account] = {}
@@ -92,14 +90,14 @@ class Spending:
 
     # What a request is subject to.
 
-    def stack(self, grant: "Grant | None", route: "Route") -> Stack:
+    def stack(self, grant: "Grant | None", route: "Route", config: "Config") -> Stack:
         """Of all but providers, which are known at each attempt."""
         key = grant, route.name
         found = self._resolved.get(key)
         if found is None:
             if len(self._resolved) >= _REMEMBERED:  # names come from clients, and grants end
                 self._resolved.clear()
-            name = route.name if route.name in self._config.routes else route.targets[0].name
+            name = route.name if route.name in config.routes else route.targets[0].name
             subjects = [("gateway", ""), ("route", name)]
             if grant is not None:
                 key_of = grant.key
@@ -222,6 +220,12 @@ class Spending:
                 account.calm(now)
                 account.lease.give_back()
                 self.wish(account)
+
+    def close(self) -> None:
+        """All that is free goes back: other workers need not wait until this one's leases are over."""
+        for account in list(self._leases.values()):
+            self._close(account)
+        self._flush()
 
     def _set(self, limits: Sequence[Limit]) -> None:
         """Leases on limits that stay are kept; what is free in them is looked at anew, by the amounts of now."""

@@ -103,6 +103,7 @@ class Process:
                 self._lender.wait()
             else:
                 self._over.wait(_RETRY_SECONDS)
+        self._attempt("leases", self._lender.turn)  # what was given back last
 
     def _watch(self) -> None:
         from .keystore import Versions
