@@ -45,10 +45,12 @@ format: setup
 	@$(BIN)/ruff check --fix src tests benchmarks scripts setup.py
 	@$(BIN)/ruff format src tests benchmarks scripts setup.py
 
-# Writes the tables of docs/providers.md and docs/dialects.md from the catalogue's rows and from what the code does.
+# Writes the tables of docs/providers.md and docs/dialects.md from the catalogue's rows and from what the code does, and
+# docs/openapi.json.
 docs: setup
 	@$(BIN)/python scripts/provider_table.py
 	@$(BIN)/python scripts/dialect_matrix.py
+	@$(BIN)/python scripts/admin_openapi.py
 
 # The same package with its request path compiled by mypyc, for PYTHONPATH=.compiled; needs a C compiler.
 compiled: $(COMPILED)/.ready

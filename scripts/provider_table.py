@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tsuji import catalog
-from tsuji.cli.providers import KEYLESS
+from tsuji.config.facts import KEYLESS
 from tsuji.core.provider import Provider
 
 PAGE = Path(__file__).parent.parent / "docs" / "providers.md"

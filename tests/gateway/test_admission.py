@@ -9,7 +9,7 @@ from tests import answers
 from tests.gateway import asking
 from tests.gateway.serving import config, request
 from tsuji.config import Server
-from tsuji.http.url import is_loopback
+from tsuji.http.url import is_loopback, names_this_machine
 
 KEYED = {"keys": ["first-key", "second-key"]}
 
@@ -152,6 +152,13 @@ def test_paths_are_not_normalised(path: str, keyed: Any) -> None:
 
 def test_what_counts_as_this_machine() -> None:
     assert all(is_loopback(host) for host in ("localhost", "127.0.0.1", "::1", "[::1]", "a.localhost"))
+    assert all(
+        names_this_machine(host, {"mine", "other:1"})
+        for host in ("LocalHost:1", "[::1]", "[::1]:4", "Mine:9", "other:1")
+    )
+    assert not any(
+        names_this_machine(host, {"mine", "other:1"}) for host in ("", ":1", "other", "other:2", "x.mine", "::1:x")
+    )
     assert not any(is_loopback(host) for host in ("0.0.0.0", "::", "10.0.0.1", "example.com", "", "localhost.com"))
 
 

@@ -14,6 +14,7 @@ from tsuji.ledger.database import ready
 from tsuji.ledger.drain import BATCH, drain
 from tsuji.ledger.record import Attempt, Record, encode
 from tsuji.ledger.report import add_up
+from tsuji.ledger.requests import Which
 from tsuji.ledger.spool import Spool, frame, frames, segments
 
 
@@ -159,15 +160,15 @@ def test_adding_up(engine: Engine, tmp_path: Path) -> None:
         record("old", time=day - 1, cost=1),
     )
     drain(engine, tmp_path)
-    assert add_up(engine, "day", day) == [
+    assert add_up(engine, "day", Which(since=day)) == [
         ("2023-11-14", 2, 0, 0, 20, 10, 2**61 + 3, 0),
         ("2023-11-15", 4, 2, 1, 20, 10, 2**61, 1),
     ]
-    assert add_up(engine, "key", day) == [
+    assert add_up(engine, "key", Which(since=day)) == [
         ("k_1", 2, 0, 0, 20, 10, 2**61 + 3, 0),
         ("-", 3, 2, 1, 10, 5, 2**61, 0),
         ("k_2", 1, 0, 0, 10, 5, 0, 1),
     ]
-    assert [row.name for row in add_up(engine, "target", day)] == ["up:m", "b:2", "-"]
-    assert [row.name for row in add_up(engine, "user", day)] == ["-", "ann"]
-    assert [row.requests for row in add_up(engine, "route", 0)] == [7]
+    assert [row.name for row in add_up(engine, "target", Which(since=day))] == ["up:m", "b:2", "-"]
+    assert [row.name for row in add_up(engine, "user", Which(since=day))] == ["-", "ann"]
+    assert [row.requests for row in add_up(engine, "route", Which(since=0))] == [7]

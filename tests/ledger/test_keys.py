@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from tsuji.config import Secret
-from tsuji.core.errors import AuthenticationError, ConfigError, InvalidRequestError, NotFoundError
+from tsuji.core.errors import AuthenticationError, ConfigError, ConflictError, InvalidRequestError, NotFoundError
+from tsuji.gateway.endpoints import TABLE
 from tsuji.ledger import keystore, tables
-from tsuji.ledger.grant import Grant
+from tsuji.ledger.grant import OPERATIONS, Grant, scope_of
 from tsuji.ledger.keys import Hasher, Key, Scopes, new_id, new_key
 from tsuji.ledger.secret import FILE, server_secret
 
@@ -93,7 +94,7 @@ def test_rotation_keeps_everything_and_overlaps(engine: Engine) -> None:
     assert (new.scopes, new.user_id, new.tags, new.expires, new.created) == (scopes, "ann", ("t",), 10 * HOUR, HOUR)
     assert keystore.find(engine, "a key").id == new.id
     assert [again.state(at) for at in (2 * HOUR - 1, 2 * HOUR)] == ["live", "expired"]
-    with pytest.raises(NotFoundError, match="rotated before"):
+    with pytest.raises(ConflictError, match="rotated before"):
         keystore.rotate(engine, old.id, HASHER.digest(b"x"), now=HOUR, until=2 * HOUR)
 
 
@@ -163,6 +164,11 @@ def grant(*, expires: int | None = None, revoked: int | None = None, **scopes: t
         (("team-*-large", "x"), ["team-a-large", "team--large", "x"], ["team-a-small", "xx"]),
         (("a.c", "[ab]", "q?"), ["a.c", "[ab]", "q?"], ["abc", "a", "qz"]),
         (("*",), ["anything", "two\nlines"], []),
+        (("**", "x"), ["", "anything"], []),
+        (("a*b*b*c",), ["abbc", "a-b-b-c", "abbbbc", "abxbc"], ["abc", "abcb", "abb", "xabbc"]),
+        (("*a*b",), ["ab", "aab", "abab"], ["a", "b", "aba"]),
+        (("*a" * 30 + "*",), ["a" * 30], ["a" * 29, "b" * 100_000, ("a" * 29 + "b" * 9000)]),
+        (("*aa" * 30,), ["aa" * 30], ["a" * 50_000 + "b"]),
     ],
 )
 def test_models(models: tuple[str, ...], allowed: list[str], refused: list[str]) -> None:
@@ -193,6 +199,11 @@ def test_operations() -> None:
         if one.refuse(At(name), "", 0.0) is not None
     ]
     assert refused == ["embeddings", "later"]
+
+
+def test_a_key_may_be_for_whatever_the_gateway_does() -> None:
+    asked = {scope_of(endpoint.operation) for endpoint in TABLE if not endpoint.open}
+    assert asked - {None} == set(OPERATIONS)
 
 
 def test_time_and_revocation() -> None:

@@ -7,7 +7,7 @@ import typer
 
 from tsuji.core.errors import TsujiError
 
-from . import budgets, chat, config, keys, models, providers, serve, usage, version
+from . import admin, budgets, chat, config, keys, models, providers, serve, usage, version
 from .parent import exit_code
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("serve")(serve.serve)
+app.command("admin")(admin.admin)
 app.command("chat")(chat.chat)
 app.command("providers")(providers.providers)
 app.command("models")(models.models)

@@ -10,8 +10,6 @@ import typer
 from .options import AsJson, ConfigFile
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from tsuji.ledger.limits import Limit
     from tsuji.ledger.limitstore import Standing
 
@@ -66,6 +64,7 @@ def set_limit(
     json: AsJson = False,
 ) -> None:
     """Set a limit; one of the same subject, unit and period is changed. With no subject, it is on the whole gateway."""
+    from tsuji.ledger.keystore import find, first
     from tsuji.ledger.limitstore import put
 
     from .ledger import open_ledger
@@ -77,7 +76,7 @@ def set_limit(
         raise typer.BadParameter("a limit is on one of --key, --user, --team, --route and --provider")
     with open_ledger(config) as (_, engine):
         kind, subject = subjects[0] if subjects else ("gateway", "")
-        subject = _first(engine, subject) if kind == "key" and subject != "*" else subject
+        subject = first(engine, find(engine, subject)) if kind == "key" and subject != "*" else subject
         given = read_limits(kind, subject, budget, rpm, tpm, concurrent, requests=requests, tokens=tokens)
         if len(given) != 1:
             raise typer.BadParameter("say one of --budget, --requests, --tokens, --rpm, --tpm and --concurrent")
@@ -199,15 +198,6 @@ def _period(text: str) -> str:
     if text in ("", TOTAL):
         return TOTAL
     return text if text in CALENDAR else f"{span(text)}s"
-
-
-def _first(engine: "Engine", name: str) -> str:
-    """The id that limits on this key go by."""
-    from tsuji.ledger.keys import firsts
-    from tsuji.ledger.keystore import all_keys, find
-
-    found = find(engine, name)
-    return firsts(all_keys(engine)[1])[found.id]
 
 
 def _whose(kind: str, subject: str) -> str:

@@ -9,10 +9,7 @@ from .budgets import Budget, Concurrent, Rpm, Tpm, read_limits
 from .options import AsJson, ConfigFile
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from tsuji.config import Config
-    from tsuji.ledger.keys import Hasher, Key, Scopes
+    from tsuji.ledger.keys import Key, Scopes
 
 app = typer.Typer(
     help="Make, list, revoke and rotate the gateway's virtual keys.",
@@ -54,6 +51,7 @@ def create(
     """Make a key. It is shown this once, on standard output."""
     from tsuji.ledger.keys import Key, new_id, new_key
     from tsuji.ledger.keystore import create
+    from tsuji.ledger.opening import hasher
 
     from .ledger import open_ledger, span
 
@@ -62,7 +60,7 @@ def create(
     with open_ledger(config) as (settings, engine):
         key = Key(
             id=new_id(),
-            digest=_hasher(settings, engine).digest(shown.encode()),
+            digest=hasher(settings, engine).digest(shown.encode()),
             name=name,
             user_id=user,
             team_id=team,
@@ -93,7 +91,7 @@ def list_keys(config: ConfigFile = None, json: AsJson = False) -> None:
         console(error=True).print("There are no keys. 'tsuji keys create NAME' makes one.")
     else:
         now = _now()
-        rows = [[k.id, k.name, _owner(k), _state(k, now), moment(k.expires), _purpose(k)] for k in keys]
+        rows = [[k.id, k.name, _owner(k), k.standing(now), moment(k.expires), _purpose(k)] for k in keys]
         print_table("", ["id", "name", "owner", "state", "expires (UTC)", "for"], rows)
 
 
@@ -121,6 +119,7 @@ def rotate(
     """Make a new key for all that an old one was for; both are good for a while."""
     from tsuji.ledger.keys import new_key
     from tsuji.ledger.keystore import find, rotate
+    from tsuji.ledger.opening import hasher
 
     from .ledger import moment, open_ledger, span
     from .terminal import console
@@ -129,35 +128,16 @@ def rotate(
     until = now + span(overlap) * 1_000_000
     with open_ledger(config) as (settings, engine):
         old = find(engine, key)
-        new = rotate(engine, old.id, _hasher(settings, engine).digest(shown.encode()), now, until)
+        new = rotate(engine, old.id, hasher(settings, engine).digest(shown.encode()), now, until)
     _show(new, shown, json)
     console(error=True).print(f"The old one, {old.id}, ends {moment(until)} UTC at the latest.", markup=False)
 
 
-def _hasher(settings: "Config", engine: "Engine") -> "Hasher":
-    """Of the secret that this ledger's keys are made with. Raises ConfigError for another."""
-    from tsuji.ledger.database import explained
-    from tsuji.ledger.keys import Hasher
-    from tsuji.ledger.keystore import check_secret
-    from tsuji.ledger.place import folder
-    from tsuji.ledger.secret import server_secret
-
-    hasher = Hasher(server_secret(settings.server.secret, folder(settings.ledger)))
-    with explained():
-        check_secret(engine, hasher.check())
-    return hasher
-
-
 def _scopes(models: _List, operations: _List, ip: _List) -> "Scopes":
-    """Raises InvalidRequestError for an address that is none."""
-    from tsuji.gateway.endpoints import TABLE
-    from tsuji.ledger.grant import check_scopes, scope_of
+    """Raises InvalidRequestError for an operation or an address that is none."""
+    from tsuji.ledger.grant import check_scopes
     from tsuji.ledger.keys import Scopes
 
-    known = sorted({name for endpoint in TABLE if not endpoint.open and (name := scope_of(endpoint.operation))})
-    for name in _split(operations):
-        if name not in known:
-            raise typer.BadParameter(f"{name!r} is not one of: {', '.join(known)}")
     scopes = Scopes(_split(models), _split(operations), _split(ip))
     check_scopes(scopes)
     return scopes
@@ -201,11 +181,6 @@ def _facts(key: "Key") -> dict[str, Any]:
 
 def _owner(key: "Key") -> str:
     return " / ".join([owner for owner in (key.user_id, key.team_id) if owner]) or "-"
-
-
-def _state(key: "Key", now: int) -> str:
-    state = key.state(now)
-    return "rotated" if state == "live" and key.replaced_by is not None else state
 
 
 def _purpose(key: "Key") -> str:

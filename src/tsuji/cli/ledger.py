@@ -3,7 +3,6 @@
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,19 +20,10 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 def open_ledger(config: Path | None) -> "Generator[tuple[Config, Engine]]":
     """Raises ConfigError where there is none, LedgerError if it is down."""
     from tsuji.config import load_config
-    from tsuji.core.errors import ConfigError
+    from tsuji.ledger.opening import opened
 
     settings = load_config(config)
-    if not settings.ledger.enabled:
-        raise ConfigError("ledger.enabled is false, so there are no virtual keys and no usage", param="ledger.enabled")
-    try:
-        from tsuji.ledger.database import ready
-        from tsuji.ledger.place import database
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"the ledger needs {error.name}, which is not installed: pip install 'tsuji[gateway]'"
-        ) from None
-    engine = ready(database(settings.ledger))
+    engine = opened(settings)
     try:
         yield settings, engine
     finally:
@@ -49,9 +39,13 @@ def span(text: str) -> int:
 
 
 def iso(micro: int | None) -> str | None:
-    return None if micro is None else datetime.fromtimestamp(micro / 1e6, UTC).isoformat(timespec="seconds")
+    from tsuji.ledger.keys import moment
+
+    return None if micro is None else moment(micro).isoformat(timespec="seconds")
 
 
 def moment(micro: int | None) -> str:
     """To the minute, UTC."""
-    return "never" if micro is None else datetime.fromtimestamp(micro / 1e6, UTC).strftime("%Y-%m-%d %H:%M")
+    from tsuji.ledger.keys import moment
+
+    return "never" if micro is None else moment(micro).strftime("%Y-%m-%d %H:%M")

@@ -49,7 +49,7 @@ def _all(client: "Client", settings: "Config") -> list[Section]:
     """All providers are asked at the same time; one that fails spoils nothing."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from .providers import key_state
+    from tsuji.config.facts import key_state
 
     ids = [id for id in settings.provider_ids() if id != "local"]
     asked = [id for id in ids if id in settings.providers or key_state(settings, settings.provider(id)) == "set"]

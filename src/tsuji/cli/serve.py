@@ -1,5 +1,8 @@
 """`tsuji serve`: the gateway, and with --ask a first question to it."""
 
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,6 +35,9 @@ def serve(
     ] = None,
     model: Annotated[str, typer.Option("--model", "-m", help="The model that --ask asks for.")] = "local:default",
     once: Annotated[bool, typer.Option("--once", help="Stop after the answer to --ask.")] = False,
+    admin: Annotated[
+        bool, typer.Option("--admin", help="Start the admin API beside it, as [admin] of the configuration says.")
+    ] = False,
 ) -> None:
     """Start the gateway: OpenAI, Anthropic and Gemini wire formats in front of every provider."""
     from msgspec.structs import replace
@@ -43,7 +49,8 @@ def serve(
         raise typer.BadParameter("--once needs --ask", param_hint="--once")
     source = replace(read_source(config), host=host, port=port, workers=_workers(workers))
     try:
-        code = _run(source) if ask is None else _run_and_ask(source, ask, model, once)
+        with _admin(source) if admin else nullcontext():
+            code = _run(source) if ask is None else _run_and_ask(source, ask, model, once)
     except ConfigError as error:
         if error.param == "server.port":
             raise ConfigError(f"{error.message}, or pass --port NUMBER", param=error.param) from error
@@ -59,6 +66,21 @@ def _workers(asked: str | None) -> int | None:
     if not asked.isdecimal() or not int(asked):
         raise typer.BadParameter("must be a number from 1, or 'auto'", param_hint="--workers")
     return int(asked)
+
+
+@contextmanager
+def _admin(source: "Source") -> Generator[None]:
+    from tsuji.config import build_config
+    from tsuji.control.beside import beside
+
+    from .admin import announce
+
+    settings = build_config(source)
+    if settings.server.workers is not None:
+        raise typer.BadParameter("goes with one process; beside workers, start 'tsuji admin'", param_hint="--admin")
+    with beside(Path(source.path) if source.path is not None else None) as url:
+        announce(settings, url)
+        yield
 
 
 def _run(source: "Source") -> int:

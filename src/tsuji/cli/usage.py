@@ -33,15 +33,15 @@ def usage(
     if contents is not None:
         _show(contents, config, json)
         return
-    from tsuji.ledger.database import explained
     from tsuji.ledger.report import add_up
+    from tsuji.ledger.requests import Which
 
     from .ledger import open_ledger, span
     from .terminal import console, print_json, print_table
 
     start = int((time() - span(since)) * 1e6)
-    with open_ledger(config) as (_, engine), explained():
-        sums = add_up(engine, by.value, start)
+    with open_ledger(config) as (_, engine):
+        sums = add_up(engine, by.value, Which(since=start))
     if json:
         print_json([row._asdict() for row in sums])
         return

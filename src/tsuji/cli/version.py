@@ -2,7 +2,7 @@
 
 import sys
 
-_PARTS = ("msgspec", "httptools", "genai-prices", "uvloop", "xllamacpp")
+_PARTS = ("msgspec", "httptools", "genai-prices", "uvloop", "starlette", "uvicorn", "xllamacpp")
 
 
 def version() -> None:

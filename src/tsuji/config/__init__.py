@@ -7,7 +7,7 @@ an unknown key is an error, not a comment.
 """
 
 from .caching import CacheConfig, CacheRule, SemanticRule
-from .config import Config, LedgerConfig, Listen, Server, Store, Telemetry, Tls
+from .config import AdminConfig, Config, LedgerConfig, Listen, Server, Store, Telemetry, Tls
 from .guardrail import Guardrail
 from .home import default_home
 from .load import build_config, check_config, config_path, config_schema, load_config, read_source
@@ -19,6 +19,7 @@ from .source import Source
 __all__ = [
     "CacheConfig",
     "CacheRule",
+    "AdminConfig",
     "Config",
     "Guardrail",
     "LedgerConfig",

@@ -14,7 +14,7 @@ from tsuji.core.errors import ConfigError, InvalidRequestError, TsujiError
 from tsuji.core.model import ModelRef
 from tsuji.core.provider import OF_CREDENTIALS, Provider, filled, placeholders
 from tsuji.http.message import render_headers
-from tsuji.http.url import split_url
+from tsuji.http.url import is_loopback, split_url
 from tsuji.wire import DIALECTS, dialect
 
 from .check_guardrails import check_guardrails
@@ -25,6 +25,7 @@ from .provider import merge, model_ref, needed, provider_config, setting
 from .reader import MISSING
 from .redaction import compile_redaction
 from .schema import (
+    AdminTable,
     FileTable,
     LedgerTable,
     ProviderTable,
@@ -41,6 +42,7 @@ def check(file: FileTable, folder: Folder, problems: Problems) -> None:
     check_server(file.server, file.ledger.enabled, folder, problems)
     _ledger(file.ledger, folder, problems)
     _telemetry(file.telemetry, folder, problems)
+    _admin(file.admin, folder, problems)
     for id, provider in file.providers.items():
         _provider(id, provider, ("providers", id), folder, problems)
         if (own := catalog.canonical(id)) != id and own in file.providers:
@@ -65,6 +67,14 @@ def _ledger(ledger: LedgerTable, folder: Folder, problems: Problems) -> None:
     url = Secret(ledger.url, folder).reveal()
     if url is not None and not url.startswith(("postgresql://", "postgresql+psycopg://", "sqlite:///")):
         problems.add(("ledger", "url"), "must begin with postgresql+psycopg:// or sqlite:///")
+
+
+def _admin(admin: AdminTable, folder: Folder, problems: Problems) -> None:
+    if admin.token is not None:
+        secret_is_there(admin.token, ("admin", "token"), folder, problems)
+    elif not is_loopback(admin.host):
+        message = f"the admin API refuses to listen on {admin.host} without a token of yours; set admin.token"
+        problems.add(("admin", "host"), message)
 
 
 def _telemetry(telemetry: TelemetryTable, folder: Folder, problems: Problems) -> None:

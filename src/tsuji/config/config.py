@@ -216,6 +216,17 @@ class Store(msgspec.Struct, frozen=True):
     redact: tuple[str, ...] = ()
 
 
+class AdminConfig(msgspec.Struct, frozen=True):
+    """Where the admin API listens, and its token; None: made once. allowed_hosts: names beside loopback's that a
+    request may name.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 4142
+    token: Secret | None = None
+    allowed_hosts: tuple[str, ...] = ()
+
+
 class Config:
     """All of it. Immutable by convention; every question that the request path asks is answered from here.
 
@@ -236,12 +247,14 @@ class Config:
         telemetry: Telemetry | None = None,
         stores: Mapping[str, Store] | None = None,
         guardrails: Mapping[str, Guardrail] | None = None,
+        admin: AdminConfig | None = None,
     ) -> None:
         self.server = server or Server()
         self.telemetry = telemetry or Telemetry()
         self.stores = dict(stores or {})
         self.ledger = ledger or LedgerConfig()
         self.cache = cache or CacheConfig()
+        self.admin = admin or AdminConfig()
         self.providers = {catalog.canonical(id): given for id, given in (providers or {}).items()}
         self.routes = dict(routes or {})
         self.drop_params = drop_params

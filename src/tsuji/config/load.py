@@ -14,7 +14,7 @@ from tsuji.core.timeouts import Timeouts
 from tsuji.routing import Route, Target
 
 from .caching import CacheConfig, CacheRule, SemanticRule
-from .config import Config, LedgerConfig, Listen, Server, Store, Telemetry, Tls
+from .config import AdminConfig, Config, LedgerConfig, Listen, Server, Store, Telemetry, Tls
 from .guardrail import guardrail
 from .provider import ProviderConfig, model_ref, provider_config
 from .secret import Secret
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .problem import Problem, Problems
     from .schema import (
+        AdminTable,
         FileTable,
         LedgerTable,
         ListenTable,
@@ -160,6 +161,7 @@ def _build(file: "FileTable", folder: Path) -> Config:
         ledger=_ledger(file.ledger, folder),
         telemetry=_telemetry(file.telemetry, folder),
         stores={name: _store(table.store) for name, table in file.routes.items() if table.store is not None},
+        admin=_admin(file.admin, folder),
         providers=providers,
         routes={name: _route(name, table, providers) for name, table in file.routes.items()},
         drop_params=file.drop_params,
@@ -280,6 +282,15 @@ def _generation(file: "FileTable", route: "RouteTable") -> bytes:
         if id in names or catalog.canonical(id) in names
     ]
     return sha256(msgspec.json.encode([route, said, file.guardrails])).digest()[:8]
+
+
+def _admin(table: "AdminTable", folder: Path) -> AdminConfig:
+    return AdminConfig(
+        host=table.host,
+        port=table.port,
+        token=Secret(table.token, folder) if table.token is not None else None,
+        allowed_hosts=table.allowed_hosts,
+    )
 
 
 def _route(name: str, table: "RouteTable", providers: dict[str, ProviderConfig]) -> Route:

@@ -151,6 +151,23 @@ class LedgerTable(Table, frozen=True):
     ] = "continue"
 
 
+class AdminTable(Table, frozen=True):
+    """Where the admin API listens, and its token."""
+
+    host: Annotated[str, Meta(description="Address to listen on. Anything but loopback needs `token`.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="0 takes any free port.")] = 4142
+    token: Annotated[
+        str | None,
+        Meta(
+            description="What its clients must present, 16 characters or more: a literal, `env:NAME` or `file:PATH`. "
+            "Default: made once, beside the ledger."
+        ),
+    ] = None
+    allowed_hosts: Annotated[
+        tuple[str, ...], Meta(description="Host names beside loopback's that a request may name.")
+    ] = ()
+
+
 class TimeoutsTable(Table, frozen=True):
     """Limits on one attempt at a target; what is left out falls to the next: target, route, provider, default."""
 
@@ -446,6 +463,7 @@ class FileTable(Table, frozen=True):
     ledger: LedgerTable = field(default_factory=LedgerTable)
     cache: CacheTable = field(default_factory=CacheTable)
     telemetry: TelemetryTable = field(default_factory=TelemetryTable)
+    admin: AdminTable = field(default_factory=AdminTable)
     providers: dict[str, ProviderTable] = {}
     routes: dict[str, RouteTable] = {}
     guardrails: dict[str, GuardrailTable] = {}

@@ -117,6 +117,13 @@ class NotFoundError(InvalidRequestError):
     default_status = 404
 
 
+class ConflictError(InvalidRequestError):
+    """What the object is by now does not allow it: another change came first, or it has ended."""
+
+    kind = "conflict"
+    default_status = 409
+
+
 class AuthenticationError(TsujiError):
     """A key is wrong.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from tsuji.core.errors import AuthenticationError, LedgerError, PermissionDeniedError, TsujiError
-from tsuji.http.url import is_loopback
+from tsuji.http.url import names_this_machine
 from tsuji.ledger.keys import PREFIX
 
 from .destination import check_reach
@@ -135,14 +135,8 @@ class Admission:
         if known is None:
             if len(self._known_hosts) >= _REMEMBERED:
                 self._known_hosts.clear()
-            known = self._known_hosts[value] = self._names_us(value.decode("latin-1").lower())
+            known = self._known_hosts[value] = names_this_machine(value.decode("latin-1"), self._hosts)
         return known
-
-    def _names_us(self, value: str) -> bool:
-        name, colon, port = value.rpartition(":")
-        if not colon or not port.isdigit():
-            name = value
-        return value in self._hosts or name in self._hosts or is_loopback(name)
 
 
 def check_model(grant: "Grant", route: "Route", config: "Config") -> None:

@@ -1,5 +1,7 @@
 """Where a request goes: the origin and the target of a URL. https://www.rfc-editor.org/rfc/rfc3986#section-3"""
 
+from collections.abc import Collection
+
 import msgspec
 
 from tsuji.core.errors import InvalidRequestError
@@ -102,6 +104,15 @@ def _bracketed(host: str) -> str:
 def _nonsense(url: str, reason: str) -> InvalidRequestError:
     shown = url.partition("?")[0].rpartition("@")[2]  # neither a key in the query nor a password belongs in a message
     return InvalidRequestError(f"{shown!r} is not a usable URL: {reason}", param="url")
+
+
+def names_this_machine(host: str, also: Collection[str] = ()) -> bool:
+    """Whether a Host header can only mean this machine, or is one of `also` (lower case, with a port or for all)."""
+    host = host.lower()
+    name, colon, port = host.rpartition(":")
+    if not colon or not port.isdigit():
+        name = host
+    return host in also or name in also or is_loopback(name)
 
 
 def is_loopback(host: str) -> bool:

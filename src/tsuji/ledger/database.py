@@ -18,8 +18,10 @@ _LOCK = 0x7473756A69
 """PostgreSQL's advisory lock under which the tables are changed: "tsuji"."""
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, *, statement_seconds: float | None = None) -> Engine:
     """url: or the path of a SQLite file. Connects to nothing yet.
+
+    statement_seconds: after which PostgreSQL gives a statement up; None: never.
 
     Raises ConfigError for what is no URL of a database that is known here, or a driver that is not installed.
     """
@@ -35,7 +37,9 @@ def open_database(url: str) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     if kind == "postgresql":
-        limits = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
+        limits: dict[str, Any] = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
+        if statement_seconds is not None:
+            limits["options"] = f"-c statement_timeout={int(statement_seconds * 1000)}"
         try:
             return create_engine(
                 parsed.set(drivername="postgresql+psycopg"), connect_args=limits, pool_size=3, hide_parameters=True
@@ -103,9 +107,9 @@ def migrate(engine: Engine) -> None:
             ) from error
 
 
-def ready(url: str) -> Engine:
+def ready(url: str, *, statement_seconds: float | None = None) -> Engine:
     """Opened, and its tables up to date. Raises ConfigError, or LedgerError if it is down."""
-    engine = open_database(url)
+    engine = open_database(url, statement_seconds=statement_seconds)
     try:
         with explained():
             migrate(engine)

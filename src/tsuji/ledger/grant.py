@@ -2,12 +2,15 @@
 
 import re
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 from tsuji.core.errors import AuthenticationError, InvalidRequestError, PermissionDeniedError, TsujiError
 
 from .keys import MICRO, Key, Scopes
 
+Operation = Literal["chat", "embeddings", "models"]
+"""What a key may be for."""
+OPERATIONS: tuple[str, ...] = get_args(Operation)
 _FREE = frozenset(["root", "version"])
 """Operations that say nothing of what there is and cost nothing."""
 _AS = {"model": "models", "show": "models", "count_tokens": "chat"}
@@ -82,14 +85,29 @@ def network(text: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text)
     except ValueError as error:
-        raise InvalidRequestError(f"{text!r} is no IP address or range, such as 10.0.0.0/8: {error}") from None
+        raise InvalidRequestError(
+            f"{text!r} is no IP address or range, such as 10.0.0.0/8: {error}", param="networks"
+        ) from None
 
 
 def check_scopes(scopes: Scopes) -> None:
-    """Raises InvalidRequestError for a range that is none."""
+    """Raises InvalidRequestError for an operation that there is not, and for a range that is none."""
+    for name in scopes.operations:
+        if name not in OPERATIONS:
+            raise InvalidRequestError(f"{name!r} is not one of: {', '.join(OPERATIONS)}", param="operations")
     for text in scopes.networks:
         network(text)
 
 
 def _pattern(models: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join([re.escape(name).replace(r"\*", ".*") for name in models]), re.DOTALL)
+    return re.compile("|".join(map(_glob, models)), re.DOTALL)
+
+
+def _glob(name: str) -> str:
+    """What stands between two stars is taken where it comes first, and never looked for again: a name that a client
+    makes up, against a pattern of many stars, would else take for ever.
+    """
+    first, *rest = [re.escape(part) for part in name.split("*")]
+    if not rest:
+        return first
+    return first + "".join([f"(?>.*?{part})" for part in rest[:-1]]) + ".*" + rest[-1]

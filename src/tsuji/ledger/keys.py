@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from string import ascii_letters, digits
 
@@ -15,6 +16,8 @@ _BLOCK = 64
 _LETTERS = 43
 """62**43 > 2**256."""
 MICRO = 1_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 class Scopes(Noun, frozen=True):
@@ -55,6 +58,11 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
             return "revoked"
         return "expired" if self.expires is not None and self.expires <= now else "live"
 
+    def standing(self, now: int) -> str:
+        """As `state`; but "rotated" while it overlaps with the key that replaced it."""
+        state = self.state(now)
+        return "rotated" if state == "live" and self.replaced_by is not None else state
+
     def __repr__(self) -> str:
         return f"Key({self.id!r}, {self.name!r})"
 
@@ -70,6 +78,11 @@ def firsts(keys: Sequence[Key]) -> dict[str, str]:
             seen.add(first)
         found[key.id] = first
     return found
+
+
+def moment(micro: int) -> datetime:
+    """The time of so many microseconds since 1970, UTC; the nearest that can be said, for what is beyond year 9999."""
+    return _EPOCH + timedelta(microseconds=max(0, min(micro, _LAST)))
 
 
 def new_key() -> str:

@@ -1,6 +1,6 @@
 """The keys in SQL. Every change begins by raising the version that the gateways watch: it also waits for any other.
 
-All but `versions` and `all_keys` raise LedgerError where the database cannot be used.
+All but `versions` and `all_keys` raise LedgerError where the database cannot be used. by: who changes, for the audit.
 """
 
 import logging
@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, tuple_, update
 
-from tsuji.core.errors import ConfigError, NotFoundError
+from tsuji.core.errors import ConfigError, ConflictError, NotFoundError
 
 from . import tables
+from .audit import CLI, note
 from .database import explained
-from .keys import Key, new_id
+from .keys import Key, firsts, new_id
 from .limits import Limit, check
 from .limitstore import mention, put_all
 
@@ -67,37 +68,94 @@ def find(engine: Engine, name: str) -> Key:
     return found[0]
 
 
-def create(engine: Engine, key: Key, limits: Sequence[Limit] = ()) -> None:
+def first(engine: Engine, key: Key) -> str:
+    """The id that limits on this key go by: of the first that it was rotated from. Raises LedgerError."""
+    with explained():
+        return firsts(all_keys(engine)[1])[key.id]
+
+
+def get(engine: Engine, id: str) -> Key:
+    """Raises NotFoundError."""
+    with explained(), engine.connect() as connection:
+        return _there(connection, id)
+
+
+def page(
+    engine: Engine, *, after: tuple[int, str] | None = None, limit: int, **wanted: str
+) -> tuple[list[Key], tuple[int, str] | None]:
+    """Oldest first, and the next page's `after`; None: there is no more. wanted: name, user_id, team_id of each."""
+    keys = tables.keys.c
+    query = select(tables.keys).where(*[keys[column] == value for column, value in wanted.items()])
+    if after is not None:
+        query = query.where(tuple_(keys.created, keys.id) > after)
+    with explained(), engine.connect() as connection:
+        rows = connection.execute(query.order_by(keys.created, keys.id).limit(limit + 1)).mappings().all()
+    last = rows[limit - 1] if len(rows) > limit else None
+    found = [key for row in rows[:limit] if (key := _readable(row)) is not None]
+    return found, None if last is None else (last["created"], last["id"])
+
+
+def create(engine: Engine, key: Key, limits: Sequence[Limit] = (), *, by: str = CLI) -> None:
     """With limits of its own. Raises InvalidRequestError for one of them that means nothing."""
     limits = [check(limit) for limit in limits]
     with explained(), engine.begin() as connection:
         _changing(connection)
         mention(connection, key.user_id, key.team_id, key.created)
         connection.execute(insert(tables.keys), _row(key))
+        note(connection, by, "key.create", key.id, **_said(key))
         if limits:
-            put_all(connection, limits)
+            put_all(connection, limits, by)
 
 
-def revoke(engine: Engine, id: str, now: int) -> None:
-    """A key that is revoked already keeps its time."""
+def change(engine: Engine, id: str, changes: dict[str, Any], *, by: str = CLI) -> Key:
+    """changes: fields of Key. What the gateways know of it changes within a second.
+
+    Raises NotFoundError, or ConflictError for a key that is revoked.
+    """
     with explained(), engine.begin() as connection:
         _changing(connection)
-        changed = tables.keys.c.id == id, tables.keys.c.revoked.is_(None)
-        connection.execute(update(tables.keys).where(*changed).values(revoked=now))
+        old = _there(connection, id)
+        if old.revoked is not None:
+            raise ConflictError(f"the key {id} is revoked: that cannot be undone, nor it be changed; make another one")
+        new = msgspec.structs.replace(old, **changes)
+        if new != old:
+            row, said = _row(new), _said(new)
+            connection.execute(
+                update(tables.keys).where(tables.keys.c.id == id).values({name: row[name] for name in changes})
+            )
+            note(connection, by, "key.change", id, **{name: said[name] for name in changes})
+        return new
 
 
-def rotate(engine: Engine, id: str, digest: bytes, now: int, until: int) -> Key:
-    """A new key with all that the old one was for; the old one is good `until` then. Raises NotFoundError."""
+def revoke(engine: Engine, id: str, now: int, *, by: str = CLI) -> Key:
+    """A key that is revoked already keeps its time. Raises NotFoundError."""
     with explained(), engine.begin() as connection:
         _changing(connection)
-        row = connection.execute(select(tables.keys).where(tables.keys.c.id == id)).mappings().first()
-        old = _key(row) if row is not None else None
-        if old is None or old.state(now) != "live" or old.replaced_by is not None:
-            raise NotFoundError(f"key {id} is not there, or no longer live, or has been rotated before")
+        old = _there(connection, id)
+        if old.revoked is not None:
+            return old
+        connection.execute(update(tables.keys).where(tables.keys.c.id == id).values(revoked=now))
+        note(connection, by, "key.revoke", id)
+        return msgspec.structs.replace(old, revoked=now)
+
+
+def rotate(engine: Engine, id: str, digest: bytes, now: int, until: int, *, by: str = CLI) -> Key:
+    """A new key with all that the old one was for; the old one is good `until` then.
+
+    Raises NotFoundError, or ConflictError where it is no longer live or has been rotated before.
+    """
+    with explained(), engine.begin() as connection:
+        _changing(connection)
+        old = _there(connection, id)
+        if old.replaced_by is not None:
+            raise ConflictError(f"the key {id} has been rotated before, to {old.replaced_by}: rotate that one")
+        if (state := old.state(now)) != "live":
+            raise ConflictError(f"the key {id} is {state}: make another one instead")
         new = msgspec.structs.replace(old, id=new_id(), digest=digest, created=now)
         ends = until if old.expires is None else min(until, old.expires)
         connection.execute(insert(tables.keys), _row(new))
         connection.execute(update(tables.keys).where(tables.keys.c.id == id).values(replaced_by=new.id, expires=ends))
+        note(connection, by, "key.rotate", id, replaced_by=new.id, expires=ends)
         return new
 
 
@@ -123,6 +181,23 @@ def _changing(connection: Connection) -> None:
 
 def _locked(connection: Connection) -> None:
     connection.execute(update(tables.ledger).values(keys_version=tables.ledger.c.keys_version))
+
+
+def _there(connection: Connection, id: str) -> Key:
+    row = connection.execute(select(tables.keys).where(tables.keys.c.id == id)).mappings().first()
+    if row is None:
+        raise NotFoundError(f"no key has the id {id!r}; a list of keys shows them")
+    key = _readable(row)
+    if key is None:
+        raise ConflictError(f"the key {id} was written by hand or by a later version of Tsuji, and cannot be read")
+    return key
+
+
+def _said(key: Key) -> dict[str, Any]:
+    """All of it but the digest."""
+    said: dict[str, Any] = msgspec.to_builtins(key)
+    del said["digest"], said["id"]
+    return said
 
 
 def _row(key: Key) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, String, case, cast, func, literal, select
 
 from . import tables
+from .database import explained
 from .keys import MICRO
+from .requests import Which
 
 _DAY = 86_400 * MICRO
 NONE = "-"
@@ -31,8 +33,11 @@ class Sum(NamedTuple):
     unpriced: int
 
 
-def add_up(engine: Engine, by: str, since: int) -> list[Sum]:
-    """by: "key", "user", "team", "route", "target" or "day". since: microseconds. The dearest first; days in order."""
+def add_up(engine: Engine, by: str, which: Which) -> list[Sum]:
+    """by: "key", "user", "team", "route", "target" or "day". The dearest first; days in order.
+
+    Raises LedgerError.
+    """
     usage, keys = tables.usage.c, tables.keys
     named = {"key": usage.key_id, "user": usage.user_id, "team": usage.team_id, "day": usage.time // _DAY}
     column: Any = named[by] if by in named else usage[by]
@@ -51,12 +56,12 @@ def add_up(engine: Engine, by: str, since: int) -> list[Sum]:
             func.coalesce(func.sum(usage.cost), 0),
             func.sum(case((unpriced, 1), else_=0)),
         )
-        .where(usage.time >= since)
+        .where(*which.conditions(engine))
         .group_by(column)
     )
     if by == "key":
         query = query.select_from(tables.usage.outerjoin(keys, keys.c.id == usage.key_id))
-    with engine.connect() as connection:
+    with explained(), engine.connect() as connection:
         rows = [
             Sum(_name(by, name, known), *[int(count) for count in counts])
             for name, known, *counts in connection.execute(query)

@@ -1,4 +1,4 @@
-"""The server's secret: configured, or made once beside the ledger."""
+"""Secrets of this installation: configured, or made once beside the ledger."""
 
 import os
 import secrets
@@ -13,28 +13,33 @@ _SHORTEST = 16
 
 
 def server_secret(configured: Secret | None, folder: Path) -> bytes:
-    """Raises ConfigError where it is not there, too short, or cannot be written."""
+    """What keys are hashed with. Raises ConfigError as `secret_of` does."""
+    return secret_of("server.secret", configured, folder / FILE)
+
+
+def secret_of(name: str, configured: Secret | None, file: Path) -> bytes:
+    """name: the configuration's for it. file: where it is, or is made, unless it is configured.
+
+    Raises ConfigError where it is not there, too short, or cannot be written.
+    """
     if configured is not None:
         found = configured.reveal()
         if found is None:
-            raise ConfigError(
-                f"server.secret is {configured.where}, which is not there or is empty", param="server.secret"
-            )
+            raise ConfigError(f"{name} is {configured.where}, which is not there or is empty", param=name)
         where = configured.where
     else:
-        file = folder / FILE
         try:
             found = file.read_text("ascii").strip() if file.exists() else _made(file)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
-                f"the server's secret {file} cannot be read or made: {error}; set server.secret or ledger.folder",
-                param="server.secret",
+                f"{name} cannot be read from or made in the file {file}: {error}; set {name} or ledger.folder",
+                param=name,
             ) from error
         where = f"the file {file}"
     if len(found) < _SHORTEST:
         raise ConfigError(
-            f"server.secret ({where}) is shorter than {_SHORTEST} characters; 'openssl rand -hex 32' makes a good one",
-            param="server.secret",
+            f"{name} ({where}) is shorter than {_SHORTEST} characters; 'openssl rand -hex 32' makes a good one",
+            param=name,
         )
     return found.encode()
 
@@ -42,7 +47,7 @@ def server_secret(configured: Secret | None, folder: Path) -> bytes:
 def _made(file: Path) -> str:
     """Written whole under another name first; of two processes that start at once, the first one's stays."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    mine = file.with_name(f".{FILE}.{secrets.token_hex(8)}")
+    mine = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w") as out:

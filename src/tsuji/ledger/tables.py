@@ -3,7 +3,7 @@
 ledger: one row. keys_version and limits_version rise with every change of a key or limit, shortages whenever a worker
 wants what others have leased; secret_check is of the secret that the keys are hashed with. keys: see keys.Key. usage,
 attempts: see record.Record; the columns are named alike. contents: see contents.Contents. limits: see limits.Limit.
-balances, leases, runs: see leases.
+balances, leases, runs: see leases. audit: see audit.Change.
 """
 
 from sqlalchemy import (
@@ -179,4 +179,15 @@ leases = Table(
     Column("spare", Boolean, nullable=False),
     Index("leases_run", "run"),
     Index("leases_balance", "limit_id", "subject", "window"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("time", BigInteger, nullable=False),
+    Column("who", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("object", String, nullable=False),
+    Column("details", JSON, nullable=False),
 )
