@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 GATEWAYS := .venv-gateways
 
-.PHONY: setup run test check format docs bench bench-gateway lock clean
+.PHONY: setup run test check format docs bench bench-gateway soak kill-run lock clean
 
 setup: $(VENV)/.ready
 
@@ -50,11 +50,19 @@ bench: setup
 	@sh tests/peers/install.sh $(PYTHON) $(PEERS)
 	@$(PEERS)/bin/python -m benchmarks
 
-# The gateway beside nginx and other gateways; writes docs/benchmarks.md. QUICK=1 takes under 3 minutes and only prints.
+# The gateway beside nginx and other gateways; writes docs/benchmarks.md. QUICK=1 takes a few minutes and only prints.
 bench-gateway: setup
 	@sh tests/install-servers.sh
 	@sh benchmarks/gateways/install.sh $(PYTHON) $(GATEWAYS)
 	@$(BIN)/python -m benchmarks.gateways $(if $(QUICK),--quick) $(if $(STREAMS),--streams $(STREAMS))
+
+# Load with faults on both sides of the gateway, and operations meanwhile; writes docs/soak.md. QUICK=1 only prints.
+soak: setup
+	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20) $(if $(QUICK),--quick)
+
+# kill -9 under load, KILLS times, and whether the ledger has every request that a client saw finish, once.
+kill-run: setup
+	@$(BIN)/python -m tests.ledger.killing $(or $(KILLS),50)
 
 # Writes the locks anew: exact versions and hashes of everything, from whichever index this machine uses.
 COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
