@@ -17,14 +17,14 @@ NOISE = 0.15
 
 @dataclass
 class Section:
-    """failed: why a system is not in the rows. noisy: whose rounds disagree, and how much."""
+    """failed: why a system is not in the rows. also: more remarks."""
 
     title: str
     columns: list[str]
     rows: list[list[str]]
     note: str = ""
     failed: dict[str, str] = field(default_factory=dict)
-    noisy: list[str] = field(default_factory=list)
+    also: list[str] = field(default_factory=list)
 
     def table(self) -> Table:
         made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -36,12 +36,8 @@ class Section:
         return made
 
     def remarks(self) -> list[str]:
-        noise = [f"Noisy: between rounds, {', '.join(self.noisy)}."] if self.noisy else []
-        return [
-            *([self.note] if self.note else []),
-            *noise,
-            *[f"{name} failed: {why}" for name, why in self.failed.items()],
-        ]
+        failed = [f"{name} failed: {why}" for name, why in self.failed.items()]
+        return [*([self.note] if self.note else []), *self.also, *failed]
 
     def markdown(self) -> str:
         lines = ["| | " + " | ".join(self.columns) + " |", "|---|" + "---:|" * len(self.columns)]
@@ -79,9 +75,10 @@ def ratios(seen: Mapping[str, Sequence[float]], name: str, other: str) -> list[f
 
 
 def noise(seen: Mapping[str, Sequence[float]]) -> list[str]:
-    """Whose rounds disagree."""
+    """A remark, if there are systems whose rounds disagree."""
     spread = {name: (max(values) - min(values)) / median(values) for name, values in seen.items()}
-    return [f"{name} differs by {part:.0%}" for name, part in spread.items() if part > NOISE]
+    noisy = [f"{name} by {part:.0%}" for name, part in spread.items() if part > NOISE]
+    return [f"Noisy: rounds differ, of {', '.join(noisy)} (more than {NOISE:.0%})."] if noisy else []
 
 
 def shown(value: float) -> str:

@@ -83,10 +83,10 @@ def large(systems: Sequence[System], plan: Plan) -> Section:
         seconds = plan.burst_seconds
         seen, broken = in_turns(systems, plan.rounds, lambda s, p=prompt, t=seconds: rate(s, p, LARGE_CONNECTIONS, t))
         failed |= {f"{name} at {size // 1000:,} kB": why for name, why in broken.items()}
-        noisy += noise(seen)
+        noisy += [f"{size // 1000:,} kB: {remark}" for remark in noise(seen)]
         for system in systems:
             each = median(seen[system.name]) if system.name in seen else None
             rows[system.name] += ["failed"] if each is None else [shown(each * len(system.chat(prompt)) / 1e6)]
     columns = [f"{size // 1000:,} kB prompt, MB/s" for size in LARGE]
     title = f"Long prompts, {LARGE_CONNECTIONS} connections, bodies of requests only"
-    return Section(title, columns, list(rows.values()), failed=failed, noisy=noisy)
+    return Section(title, columns, list(rows.values()), failed=failed, also=noisy)

@@ -70,14 +70,14 @@ def running(
     routes = "".join([ROUTE.format(name=name, target=target) for name, target in ROUTES.items()])
     config.write_text(text + routes + (kind.lines or f'[ledger]\nfolder = "{home}"\n'))
     env = clean_environment()
-    headers = {"authorization": f"Bearer {_key(config, kind.key, env)}"} if kind.key is not None else {}
+    headers = {"authorization": f"Bearer {make_key(config, kind.key, env)}"} if kind.key is not None else {}
     many = [] if workers is None else ["--workers", str(workers)]
     command, silent = [PROGRAM, "serve", "--config", str(config), *many], subprocess.DEVNULL
     with nginx.running(command, port, core, stdout=silent, stderr=silent, env=env) as process:
         yield System(kind.name, port, "chat", kind.on, headers, process.pid)
 
 
-def _key(config: Path, options: tuple[str, ...], env: dict[str, str]) -> str:
+def make_key(config: Path, options: tuple[str, ...], env: dict[str, str]) -> str:
     command = [PROGRAM, "keys", "create", "bench", *options, "--config", str(config)]
     made = subprocess.run(command, capture_output=True, text=True, env=env)
     if made.returncode:

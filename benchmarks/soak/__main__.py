@@ -1,0 +1,152 @@
+"""`make soak MINUTES=20`: load with faults and operations, then the account of it; writes docs/soak.md."""
+
+import argparse
+import asyncio
+import http.client
+import json
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from tsuji.ledger.spool import segments
+
+from .. import machine, processes
+from ..gateways.memory import allow_files
+from ..gateways.world import take_core_1
+from .account import account
+from .gateway import INPUT_NANOS, OUTPUT_NANOS, Gateway, running, upstream
+from .load import MOST, Load, log_in
+from .operations import Operations
+from .page import Figures, sections
+from .watch import Look, Watch
+
+PAGE = Path("docs/soak.md")
+PACKAGES = ("tsuji", "msgspec", "httptools", "uvloop", "sqlalchemy")
+SHARE = 0.1
+CONNECTIONS = 800
+FLAT_OUT_SECONDS = 8.0
+SETTLE_SECONDS = 3.0
+_BUGS = ("Traceback (most recent call last)", "unexpected error")
+
+
+class Soak:
+    """minutes: of load. share: of requests with a fault."""
+
+    def __init__(self, minutes: float, share: float) -> None:
+        self._minutes, self._share = minutes, share
+
+    def run(self, folder: Path) -> Figures:
+        with upstream() as port, running(folder, port) as gateway:
+            operations = Operations(gateway.pid, gateway.port, gateway.config)
+            with log_in(folder) as log:
+                load = Load(gateway.port, gateway.key, 0.0, log)
+                most, looks = _with_loop(self._ask(load, gateway, operations))
+            made = _made(port)
+        left = len(segments(gateway.home / "spool"))
+        lines = (folder / "gateway.log").read_text(errors="replace").splitlines()
+        return Figures(
+            seconds=self._minutes * 60,
+            most=most,
+            rate=most / 2,
+            asked=load.asked,
+            held=load.held,
+            most_open=load.most_open,
+            made=made,
+            account=account(folder / "outcomes.tsv", gateway.home / "ledger.db", OUTPUT_NANOS, INPUT_NANOS),
+            operations=operations,
+            looks=looks,
+            left=left,
+            log=[line for line in lines if any(bug in line for bug in _BUGS)],
+        )
+
+    async def _ask(self, load: Load, gateway: Gateway, operations: Operations) -> tuple[float, list[Look]]:
+        most = await load.flat_out(CONNECTIONS, FLAT_OUT_SECONDS)
+        seconds, over = self._minutes * 60, threading.Event()
+        watch = Watch(gateway.pid, lambda: load.asked)
+        watch.look()
+        watching = asyncio.create_task(watch.every(min(60.0, seconds / 4)))
+        operating = asyncio.create_task(asyncio.to_thread(operations.run, min(15.0, seconds / 20), over))
+        load.share = self._share
+        await load.at_rate(most / 2, seconds)
+        over.set()
+        await operating
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        load.close()
+        await asyncio.sleep(SETTLE_SECONDS)
+        watch.look()
+        return most, watch.looks
+
+
+def _with_loop(work: "asyncio.coroutines.Coroutine") -> tuple[float, list[Look]]:  # type: ignore[type-arg]
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        from asyncio import new_event_loop
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(work)
+
+
+def _made(port: int) -> dict[str, int]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", "/made")
+    made = json.loads(connection.getresponse().read())
+    connection.close()
+    return made
+
+
+def _intro(pinned: bool) -> str:
+    cores = (
+        "The gateway and its ledger's process on core 0, the rest on core 1" if pinned else "Nothing pinned to a core"
+    )
+    return (
+        f"{cores}; loopback only. {SHARE:.0%} of the requests have a fault of one kind, made by the upstream or by the "
+        "client; which one is in the request, so each outcome is judged by what its own fault explains. Requests come "
+        "at a steady rate, whatever becomes of those before; 40% are streams; clients speak OpenAI's, Anthropic's and "
+        "the Responses dialect, the upstream OpenAI's. The ledger (SQLite) is compared with what clients saw, id by "
+        "id: with the tokens that the upstream said, their cost, and the number of attempts."
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--quick", action="store_true", help="print only; no page")
+    given = parser.parse_args()
+    out = Console(width=max(Console().width, 110))
+    if not processes.AVAILABLE:
+        out.print("this system has no /proc to read memory from; nothing was done")
+        return 1
+    pinned = take_core_1()
+    allow_files(4 * MOST)
+    about = f"{machine.describe(PACKAGES)}."
+    command = f"python -m benchmarks.soak --minutes {given.minutes:g}"
+    out.print(about, _intro(pinned), "", sep="\n", highlight=False)
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, out.status(f"{given.minutes:g} minutes of load"):
+        seen = Soak(given.minutes, SHARE).run(Path(folder))
+    made = sections(seen)
+    for section in made:
+        out.print(section.title, style="bold", highlight=False)
+        out.print(section.table())
+        for remark in section.remarks():
+            out.print(remark, highlight=False, markup=False)
+        out.print()
+    if not given.quick:
+        written = "Written by `make soak`, which does all of it anew; no figure here is typed by hand."
+        parts = ["# Soak", written, f"{datetime.now(UTC):%Y-%m-%d}, `{command}`. {about}", _intro(pinned)]
+        PAGE.write_text("\n\n".join([*parts, *[section.markdown().strip() for section in made]]) + "\n")
+        out.print(f"wrote {PAGE}, {time.monotonic() - start:.0f} s")
+    out.print("nothing lost, nothing unexplained" if seen.is_clean else "NOT CLEAN: see above")
+    return 0 if seen.is_clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""What clients saw, beside what their faults explain and what the ledger has."""
+
+import csv
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .faults import BY_NAME, DONE, tokens
+
+_COLUMNS = ("number", "kind", "dialect", "stream", "outcome", "id", "attempts", "ms", "again")
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Account:
+    """kinds: kind -> outcome -> how many. unexplained: outcomes that the kind does not explain, as text.
+
+    finished: answers that a client saw whole. lost: of those, not in the ledger as done. inexact: in the ledger, with
+    other tokens, another cost or another number of attempts. misstated: seen by a client to fail, and in the ledger as
+    something else. records: in the ledger. unseen: of those, whose ids no client saw. doubled: ids there twice.
+    """
+
+    kinds: dict[str, dict[str, int]]
+    unexplained: dict[str, int]
+    finished: int
+    lost: int
+    inexact: int
+    misstated: int
+    records: int
+    unseen: int
+    doubled: int
+    again: int
+    examples: list[str]
+    p50: float
+    p99: float
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.unexplained or self.lost or self.inexact or self.misstated or self.doubled)
+
+
+def _rows(file: Path) -> Iterator[tuple[object, ...]]:
+    with file.open() as lines:
+        for row in csv.reader(lines, delimiter="\t"):
+            kind = BY_NAME[row[1]]
+            judged = ",".join(["", *sorted(kind.recorded), ""]) if kind.recorded else ""
+            number, stream, attempts, again = int(row[0]), int(row[3]), int(row[6]), int(row[8])
+            seen = (number, row[1], row[2], stream, row[4], row[5], attempts, float(row[7]), again)
+            yield (*seen, row[4] in kind.outcomes, judged, tokens(number))
+
+
+def account(outcomes: Path, ledger: Path, output_nanos: int, input_nanos: int) -> Account:
+    """output_nanos, input_nanos: the route's price for a token. Every request has 9 input tokens."""
+    database = sqlite3.connect(outcomes.with_suffix(".db"))
+    try:
+        database.execute(f"create table seen ({', '.join(_COLUMNS)}, explained, judged, tokens)")
+        marks = ", ".join(["?"] * (len(_COLUMNS) + 3))
+        database.executemany(f"insert into seen values ({marks})", _rows(outcomes))
+        database.execute("create index seen_id on seen (id)")
+        database.commit()
+        database.execute("attach ? as ledger", (str(ledger),))
+        return _account(database, output_nanos, input_nanos)
+    finally:
+        database.close()
+
+
+def _account(database: sqlite3.Connection, output_nanos: int, input_nanos: int) -> Account:
+    def one(sql: str, *values: object) -> int:
+        return database.execute(sql, values).fetchone()[0]
+
+    kinds: dict[str, dict[str, int]] = {}
+    for kind, outcome, many in database.execute(
+        "select kind, outcome, count(*) from seen group by 1, 2 order by 3 desc"
+    ):
+        kinds.setdefault(kind, {})[outcome] = many
+    unexplained = {
+        f"{kind}, {dialect}{', stream' if stream else ''}: {outcome}": many
+        for kind, dialect, stream, outcome, many in database.execute(
+            "select kind, dialect, stream, outcome, count(*) from seen where not explained group by 1, 2, 3, 4"
+        )
+    }
+    done = "from seen left join ledger.usage u on u.id = seen.id where outcome = ?"
+    lost = f"{done} and (u.id is null or u.status != 'done')"
+    cost = f"seen.tokens * {output_nanos} + 9 * {input_nanos}"
+    tries = "(select count(*) from ledger.attempts a where a.request_id = seen.id)"
+    inexact = (
+        f"{done} and u.status = 'done' and (u.output_tokens is not seen.tokens or u.cost is not {cost} "
+        f"or {tries} != seen.attempts)"
+    )
+    misstated = (
+        "from seen left join ledger.usage u on u.id = seen.id where outcome != ? and seen.id != '' and judged != '' "
+        "and (u.id is null or instr(judged, ',' || u.status || ',') = 0)"
+    )
+    examples = [
+        f"{what}: {row}"
+        for what, sql in (("lost", lost), ("inexact", inexact), ("misstated", misstated))
+        for row in database.execute(
+            f"select seen.*, u.status, u.output_tokens, u.cost {sql} limit {_EXAMPLES}", (DONE,)
+        )
+    ]
+    return Account(
+        kinds=kinds,
+        unexplained=unexplained,
+        finished=one("select count(*) from seen where outcome = ?", DONE),
+        lost=one(f"select count(*) {lost}", DONE),
+        inexact=one(f"select count(*) {inexact}", DONE),
+        misstated=one(f"select count(*) {misstated}", DONE),
+        records=one("select count(*) from ledger.usage"),
+        unseen=one("select count(*) from ledger.usage u where not exists (select 1 from seen where seen.id = u.id)"),
+        doubled=one("select count(*) from (select id from ledger.usage group by id having count(*) > 1)"),
+        again=one("select coalesce(sum(again), 0) from seen"),
+        examples=examples,
+        p50=_percentile(database, 0.5),
+        p99=_percentile(database, 0.99),
+    )
+
+
+def _percentile(database: sqlite3.Connection, part: float) -> float:
+    """Milliseconds that whole answers without a fault took."""
+    chosen = "from seen where kind = 'plain' and not stream and outcome = ?"
+    many = database.execute(f"select count(*) {chosen}", (DONE,)).fetchone()[0]
+    at = f"select ms {chosen} order by 1 limit 1 offset ?"
+    row = database.execute(at, (DONE, int(many * part))).fetchone()
+    return row[0] if row else float("nan")
