@@ -20,7 +20,7 @@ from .. import machine, processes
 from ..gateways.memory import allow_files
 from ..gateways.world import take_core_1
 from .account import account
-from .gateway import INPUT_NANOS, OUTPUT_NANOS, Gateway, running, upstream
+from .gateway import PRICES, Gateway, running, upstream
 from .load import MOST, Load, log_in
 from .operations import Operations
 from .page import Figures, sections
@@ -58,7 +58,7 @@ class Soak:
             held=load.held,
             most_open=load.most_open,
             made=made,
-            account=account(folder / "outcomes.tsv", gateway.home / "ledger.db", OUTPUT_NANOS, INPUT_NANOS),
+            account=account(folder / "outcomes.tsv", gateway.home / "ledger.db", load.steady, PRICES),
             operations=operations,
             looks=looks,
             left=left,

@@ -19,6 +19,7 @@ class Account:
     finished: answers that a client saw whole. lost: of those, not in the ledger as done. inexact: in the ledger, with
     other tokens, another cost or another number of attempts. misstated: seen by a client to fail, and in the ledger as
     something else. records: in the ledger. unseen: of those, whose ids no client saw. doubled: ids there twice.
+    p50, p99: milliseconds that whole answers without a fault took, since the load was steady.
     """
 
     kinds: dict[str, dict[str, int]]
@@ -50,8 +51,11 @@ def _rows(file: Path) -> Iterator[tuple[object, ...]]:
             yield (*seen, row[4] in kind.outcomes, judged, tokens(number))
 
 
-def account(outcomes: Path, ledger: Path, output_nanos: int, input_nanos: int) -> Account:
-    """output_nanos, input_nanos: the route's price for a token. Every request has 9 input tokens."""
+def account(outcomes: Path, ledger: Path, steady: int, prices: tuple[int, int]) -> Account:
+    """steady: the number of the first request at a steady rate. prices: nano-dollars for a token in and out.
+
+    Every request has 9 tokens in.
+    """
     database = sqlite3.connect(outcomes.with_suffix(".db"))
     try:
         database.execute(f"create table seen ({', '.join(_COLUMNS)}, explained, judged, tokens)")
@@ -60,12 +64,12 @@ def account(outcomes: Path, ledger: Path, output_nanos: int, input_nanos: int) -
         database.execute("create index seen_id on seen (id)")
         database.commit()
         database.execute("attach ? as ledger", (str(ledger),))
-        return _account(database, output_nanos, input_nanos)
+        return _account(database, steady, prices)
     finally:
         database.close()
 
 
-def _account(database: sqlite3.Connection, output_nanos: int, input_nanos: int) -> Account:
+def _account(database: sqlite3.Connection, steady: int, prices: tuple[int, int]) -> Account:
     def one(sql: str, *values: object) -> int:
         return database.execute(sql, values).fetchone()[0]
 
@@ -82,7 +86,7 @@ def _account(database: sqlite3.Connection, output_nanos: int, input_nanos: int) 
     }
     done = "from seen left join ledger.usage u on u.id = seen.id where outcome = ?"
     lost = f"{done} and (u.id is null or u.status != 'done')"
-    cost = f"seen.tokens * {output_nanos} + 9 * {input_nanos}"
+    cost = f"(9 * {prices[0]} + seen.tokens * {prices[1]})"
     tries = "(select count(*) from ledger.attempts a where a.request_id = seen.id)"
     inexact = (
         f"{done} and u.status = 'done' and (u.output_tokens is not seen.tokens or u.cost is not {cost} "
@@ -111,15 +115,15 @@ def _account(database: sqlite3.Connection, output_nanos: int, input_nanos: int) 
         doubled=one("select count(*) from (select id from ledger.usage group by id having count(*) > 1)"),
         again=one("select coalesce(sum(again), 0) from seen"),
         examples=examples,
-        p50=_percentile(database, 0.5),
-        p99=_percentile(database, 0.99),
+        p50=_percentile(database, steady, 0.5),
+        p99=_percentile(database, steady, 0.99),
     )
 
 
-def _percentile(database: sqlite3.Connection, part: float) -> float:
-    """Milliseconds that whole answers without a fault took."""
-    chosen = "from seen where kind = 'plain' and not stream and outcome = ?"
-    many = database.execute(f"select count(*) {chosen}", (DONE,)).fetchone()[0]
-    at = f"select ms {chosen} order by 1 limit 1 offset ?"
-    row = database.execute(at, (DONE, int(many * part))).fetchone()
+def _percentile(database: sqlite3.Connection, steady: int, part: float) -> float:
+    chosen = "from seen where kind = 'plain' and not stream and outcome = ? and number >= ?"
+    many = database.execute(f"select count(*) {chosen}", (DONE, steady)).fetchone()[0]
+    row = database.execute(
+        f"select ms {chosen} order by 1 limit 1 offset ?", (DONE, steady, int(many * part))
+    ).fetchone()
     return row[0] if row else float("nan")

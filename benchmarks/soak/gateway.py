@@ -11,8 +11,8 @@ from .. import nginx
 from ..gateways import tsuji
 from ..gateways.world import clean_environment
 
-INPUT_NANOS, OUTPUT_NANOS = 150, 600
-"""Price of a token; the configuration has dollars per million tokens."""
+PRICES = (150, 600)
+"""Nano-dollars for a token in and out; the configuration has dollars per million tokens."""
 WORKERS = 2
 _CONFIG = """
 [server]

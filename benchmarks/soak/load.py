@@ -25,7 +25,10 @@ _NAMES_WEIGHTS = [kind.weight for kind in KINDS]
 
 @dataclass
 class Load:
-    """share: of requests that are of a kind with a fault. log: gets a line for each. held: were due, and not asked."""
+    """share: of requests that are of a kind with a fault. log: gets a line for each. held: were due, and not asked.
+
+    steady: the number of the first request of the last steady rate.
+    """
 
     port: int
     key: str
@@ -35,6 +38,7 @@ class Load:
     held: int = 0
     open: int = 0
     most_open: int = 0
+    steady: int = 0
     _idle: list[Client] = field(default_factory=list)
     _busy: set[Client] = field(default_factory=set)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
@@ -43,7 +47,7 @@ class Load:
     async def at_rate(self, rate: float, seconds: float) -> None:
         """rate: requests a second. Returns when the last one has an outcome."""
         tasks: set[asyncio.Task[None]] = set()
-        start, due = perf_counter(), 0
+        start, due, self.steady, self.most_open = perf_counter(), 0, self.asked + 1, 0
         while (now := perf_counter() - start) < seconds:
             wanted = int(now * rate)
             for _ in range(wanted - due):
