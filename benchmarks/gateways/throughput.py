@@ -28,18 +28,18 @@ def rate(system: System, prompt: str, connections: int, seconds: int, core: int 
     return ran.rate
 
 
-def _measured(system: System, seconds: int) -> tuple[float, float]:
+def measured(system: System, seconds: int, core: int | None = 1) -> tuple[float, float]:
     """Requests a second, and microseconds of the system's own processor time for each."""
     own = processes.tree(processes.listening(system.port)) if processes.AVAILABLE else []
     before = processes.seconds(own)
-    seen = rate(system, PROMPT, CONNECTIONS, seconds)
+    seen = rate(system, PROMPT, CONNECTIONS, seconds, core)
     return seen, (processes.seconds(own) - before) / (seen * seconds) * 1e6
 
 
 def _rows(systems: Sequence[System], rounds: int, seconds: int) -> tuple[Rates, dict[str, str], dict[str, str]]:
     """Rates of each round, median processor time by system, and what failed."""
     in_turns(systems, 1, lambda s: rate(s, PROMPT, CONNECTIONS, WARM_SECONDS))
-    seen, failed = in_turns(systems, rounds, lambda s: _measured(s, seconds))
+    seen, failed = in_turns(systems, rounds, lambda s: measured(s, seconds))
     rates = {name: [one for one, _ in values] for name, values in seen.items()}
     return rates, {name: shown(median([cost for _, cost in values])) for name, values in seen.items()}, failed
 
