@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import create_engine, select
+
+from tsuji.ledger import tables
+
 from .faults import BY_NAME, DONE, tokens
 
 _COLUMNS = ("number", "kind", "dialect", "stream", "outcome", "id", "attempts", "ms", "again")
@@ -49,6 +53,27 @@ def _rows(file: Path) -> Iterator[tuple[object, ...]]:
             number, stream, attempts, again = int(row[0]), int(row[3]), int(row[6]), int(row[8])
             seen = (number, row[1], row[2], stream, row[4], row[5], attempts, float(row[7]), again)
             yield (*seen, row[4] in kind.outcomes, judged, tokens(number))
+
+
+def copied(url: str, file: Path) -> Path:
+    """What an account asks of another database, as a SQLite file."""
+    usage, attempts = tables.usage.c, tables.attempts.c
+    asked = {
+        "usage": select(usage.id, usage.status, usage.output_tokens, usage.cost),
+        "attempts": select(attempts.request_id),
+    }
+    source, database = create_engine(url), sqlite3.connect(file)
+    with source.connect().execution_options(yield_per=10_000) as connection:
+        for table, query in asked.items():
+            columns = [column.name for column in query.selected_columns]
+            database.execute(f"create table {table} ({', '.join(columns)})")
+            marks = ", ".join(["?"] * len(columns))
+            database.executemany(f"insert into {table} values ({marks})", map(tuple, connection.execute(query)))
+            database.execute(f"create index {table}_id on {table} ({columns[0]})")
+    database.commit()
+    database.close()
+    source.dispose()
+    return file
 
 
 def account(outcomes: Path, ledger: Path, steady: int, prices: tuple[int, int]) -> Account:

@@ -20,6 +20,7 @@ host = "127.0.0.1"
 port = {port}
 [ledger]
 folder = "{home}"
+{ledger}
 [providers.first]
 dialect = "openai"
 base_url = "http://127.0.0.1:{upstream}/first/v1"
@@ -33,21 +34,43 @@ targets = [
   {{ model = "first:m", price = {{ input = 0.15, output = 0.6 }} }},
   {{ model = "second:m", price = {{ input = 0.15, output = 0.6 }} }},
 ]
-timeouts = {{ first_byte = 1.5, idle = 1.5, total = 60 }}
+timeouts = {{ first_byte = 4, idle = 4, total = 60 }}
 drop_params = true
 """
 
 
 @dataclass(frozen=True)
 class Gateway:
-    """workers: 0 where it is one process alone."""
+    """Its configuration and its key. workers: 0 where it is one process alone."""
 
-    pid: int
+    folder: Path
     port: int
     config: Path
-    home: Path
     key: str
     workers: int
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @contextmanager
+    def running(self) -> Iterator[int]:
+        """Its first process, on core 0; stopped by SIGTERM when the block is left."""
+        workers = ["--workers", str(self.workers)] if self.workers else []
+        command = [tsuji.PROGRAM, "serve", "--config", str(self.config), *workers]
+        with (self.folder / "gateway.log").open("ab") as log:
+            options = {"stdout": log, "stderr": subprocess.STDOUT, "env": clean_environment()}
+            with nginx.running(command, self.port, 0, **options) as process:
+                yield process.pid
+
+
+def prepared(folder: Path, upstream: int, url: str | None) -> Gateway:
+    """url: of the ledger's database; None: SQLite."""
+    port, config = nginx.free_port(), folder / "tsuji.toml"
+    ledger = f'url = "{url}"' if url is not None else ""
+    config.write_text(_CONFIG.format(port=port, home=folder / "home", upstream=upstream, ledger=ledger))
+    workers = WORKERS if tsuji.has("--workers", "serve") else 0
+    return Gateway(folder, port, config, tsuji.make_key(config, (), clean_environment()), workers)
 
 
 @contextmanager
@@ -56,17 +79,3 @@ def upstream() -> Iterator[int]:
     command = [sys.executable, "-m", "benchmarks.soak.upstream", str(port)]
     with nginx.running(command, port, 1):
         yield port
-
-
-@contextmanager
-def running(folder: Path, upstream: int) -> Iterator[Gateway]:
-    """On core 0; stopped by SIGTERM when the block is left, which must not take longer than a minute."""
-    port, config, home = nginx.free_port(), folder / "tsuji.toml", folder / "home"
-    config.write_text(_CONFIG.format(port=port, home=home, upstream=upstream))
-    workers, env = (WORKERS if tsuji.has("--workers", "serve") else 0), clean_environment()
-    key = tsuji.make_key(config, (), env)
-    command = [tsuji.PROGRAM, "serve", "--config", str(config), *(["--workers", str(workers)] if workers else [])]
-    with (folder / "gateway.log").open("wb") as log:
-        options = {"stdout": log, "stderr": subprocess.STDOUT, "env": env}
-        with nginx.running(command, port, 0, **options) as process:
-            yield Gateway(process.pid, port, config, home, key, workers)

@@ -1,5 +1,5 @@
 """What an operator does meanwhile: keys made and revoked, the configuration reloaded, workers rolled; and a ledger's
-process that dies.
+process that dies, or its PostgreSQL.
 """
 
 import http.client
@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.ledger.postgres import Postgres
+
 from .. import processes
 from ..gateways import tsuji
 from ..gateways.world import clean_environment
@@ -20,17 +22,22 @@ from ..gateways.world import clean_environment
 SOON_SECONDS = 10.0
 """A change of a key that has not come by then never came."""
 _LOOK_SECONDS = 0.01
+_LOOKS = 8
+_AWAY_SECONDS = 3.0
 
 
 @dataclass
 class Operations:
-    """done: name -> seconds that each took until it was seen, or 0 where there is nothing to see. failed: what went
+    """database: the ledger's, where it is not SQLite.
+
+    done: name -> seconds that each took until it was seen, or 0 where there is nothing to see. failed: what went
     wrong.
     """
 
     pid: int
     port: int
     config: Path
+    database: Postgres | None = None
     done: dict[str, list[float]] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
 
@@ -38,6 +45,7 @@ class Operations:
         """One after the other, in turns, until it is over."""
         able = tsuji.has("--workers", "serve")
         turns: list[Callable[[], None]] = [self.key, self.kill_ledger, *([self.reload, self.roll] if able else [])]
+        turns += [self.restart_database] if self.database is not None else []
         number = 0
         while not over.wait(every):
             try:
@@ -90,6 +98,20 @@ class Operations:
             time.sleep(0.1)
         self._note("ledger's process killed: another one after", time.monotonic() - start)
 
+    def restart_database(self) -> None:
+        """As after a crash; it is away for a while."""
+        if self.database is None:
+            raise RuntimeError("SQLite is no server")
+        self.database.stop()
+        time.sleep(_AWAY_SECONDS)
+        self.database.start()
+        start = time.monotonic()
+        while not all(b'"ledger"' not in self._get("/readyz")[1] for _ in range(_LOOKS)):
+            if time.monotonic() - start > SOON_SECONDS:
+                raise RuntimeError("the ledger is still down")
+            time.sleep(_LOOK_SECONDS)
+        self._note(f"PostgreSQL crashed, away for {_AWAY_SECONDS:g} s: used again after", time.monotonic() - start)
+
     def _workers(self) -> set[int]:
         return {process.pid for process in processes.tree(self.pid)[1:] if not process.ledger}
 
@@ -99,17 +121,19 @@ class Operations:
     def _until(self, shown: str, status: int) -> float:
         """Seconds until each of several new connections, of which each worker has some, says that of a key."""
         start = time.monotonic()
-        while not all(self._status(shown) == status for _ in range(8)):
+        while not all(self._get("/v1/models", shown)[0] == status for _ in range(_LOOKS)):
             if time.monotonic() - start > SOON_SECONDS:
                 raise RuntimeError(f"after {SOON_SECONDS:g} s a key is not answered with {status}")
             time.sleep(_LOOK_SECONDS)
         return time.monotonic() - start
 
-    def _status(self, shown: str) -> int:
+    def _get(self, path: str, shown: str = "") -> tuple[int, bytes]:
+        """Status and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SOON_SECONDS)
         try:
-            connection.request("GET", "/v1/models", headers={"authorization": f"Bearer {shown}"})
-            return connection.getresponse().status
+            connection.request("GET", path, headers={"authorization": f"Bearer {shown}"})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
         finally:
             connection.close()
 

@@ -16,8 +16,8 @@ from .watch import Look
 class Figures:
     """most: requests a second that generator, gateway and upstream did together; rate: that were then asked.
 
-    made: kind -> how often the upstream did it. left: segments of the spool that were left. log: lines of the
-    gateway's that tell of an error that should not be.
+    made: kind -> how often the upstream did it. left: segments of the spool that the stop left to the next start;
+    stuck: that no start moved on. log: lines of the gateway's that tell of an error that should not be.
     """
 
     seconds: float
@@ -31,11 +31,12 @@ class Figures:
     operations: Operations
     looks: Sequence[Look]
     left: int
+    stuck: int
     log: list[str]
 
     @property
     def is_clean(self) -> bool:
-        return self.account.is_clean and not (self.operations.failed or self.left or self.log or self.held)
+        return self.account.is_clean and not (self.operations.failed or self.stuck or self.log or self.held)
 
 
 def sections(seen: Figures) -> list[Section]:
@@ -58,7 +59,8 @@ def _result(seen: Figures) -> Section:
         ["sent again: a kept connection was gone", found.again],
         ["due and not asked, because too many were open", seen.held],
         ["errors in the gateway's log that should not be", len(seen.log)],
-        ["segments left in the spool", seen.left],
+        ["segments of the spool that the stop left for the next start", seen.left],
+        ["segments that no start moved on", seen.stuck],
     ]
     note = (
         f"{seen.seconds / 60:.1f} minutes at {seen.rate:,.0f} requests/s, half of the {seen.most:,.0f} that generator, "
