@@ -168,16 +168,30 @@ def smg(folder: Path, upstream: int) -> Iterator[System]:
 
 @contextmanager
 def crabllm(folder: Path, upstream: int) -> Iterator[System]:
-    program = FOLDER / "cargo" / "bin" / "crabllm"
-    if not program.exists():
-        raise RuntimeError("not built: it needs cargo, and the crates' index")
+    program, version = _built("crabllm")
     port, config = nginx.free_port(), folder / "crabllm.toml"
     config.write_text(CRABLLM_CONFIG.format(port=port, upstream=upstream))
     on = "key checked, model rewritten; nothing recorded"
-    version = (FOLDER / "cargo" / ".crates.toml").read_text().partition('"crabllm ')[2].split()[0]
-    command = [str(program), "serve", "--config", str(config)]
+    command = [program, "serve", "--config", str(config)]
     with _started(command, port, folder / "crabllm.log", clean_environment()):
         yield _ready(System(f"crabllm {version}, Rust", port, "chat", on, SHOWN))
+
+
+@contextmanager
+def llmg(folder: Path, upstream: int) -> Iterator[System]:
+    program, version = _built("llmg-gateway")
+    port = nginx.free_port()
+    provider = {"api_key": "upstream-key", "base_url": f"http://127.0.0.1:{upstream}/v1"}
+    config = {
+        "server": {"host": "127.0.0.1", "port": port},
+        "providers": {"openai": provider},
+        "logging": {"level": "error"},
+        "use_env": False,
+    }
+    (folder / "llmg.json").write_text(json.dumps(config))
+    on = "any key taken, model rewritten; nothing recorded"
+    with _started([program], port, folder / "llmg.log", clean_environment(), cwd=folder):
+        yield _ready(System(f"LLMG {version}, Rust", port, "openai/gpt-4o-mini", on, SHOWN))
 
 
 PEERS = {
@@ -187,6 +201,7 @@ PEERS = {
     "Ferro": ferro,
     "SMG": smg,
     "crabllm": crabllm,
+    "LLMG": llmg,
 }
 
 
@@ -195,6 +210,14 @@ def _installed(name: str) -> str:
     if not program.exists():
         raise RuntimeError(NOT_INSTALLED)
     return str(program)
+
+
+def _built(crate: str) -> tuple[str, str]:
+    """A program that cargo built, and its version."""
+    program, made = FOLDER / "cargo" / "bin" / crate, FOLDER / "cargo" / ".crates.toml"
+    if not program.exists():
+        raise RuntimeError("not built: it needs cargo, and the crates' index")
+    return str(program), made.read_text().partition(f'"{crate} ')[2].split()[0]
 
 
 def _version(package: str) -> str:
@@ -215,9 +238,9 @@ def _port_in(address: Path, process: subprocess.Popen[bytes]) -> int:
 
 
 @contextmanager
-def _started(command: list[str], port: int, log: Path, env: dict[str, str]) -> Iterator[None]:
+def _started(command: list[str], port: int, log: Path, env: dict[str, str], cwd: Path | None = None) -> Iterator[None]:
     with log.open("wb") as out:
-        options = {"stdout": out, "stderr": subprocess.STDOUT, "env": env, "seconds": START_SECONDS}
+        options = {"stdout": out, "stderr": subprocess.STDOUT, "env": env, "cwd": cwd, "seconds": START_SECONDS}
         with nginx.running(command, port, 0, **options):
             yield
 
