@@ -72,6 +72,8 @@ LEFT_OUT = {
     "module version is not available' (November 2026)",
     "One API, Olla": "the Go module proxy answered 403, 'This module version is not available', for "
     "github.com/songquanpeng/one-api and github.com/thushan/olla (November 2026)",
+    "ultrafast-gateway 0.1.6, litellm-rs 0.9.0": "crates; a build that had not ended after a quarter of an hour beside "
+    "other work on two cores was ended, and the other not begun (November 2026)",
     "Otari (any-llm's gateway)": "the Python index has its client only (otari 0.4.1)",
 }
 

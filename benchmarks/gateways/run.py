@@ -21,6 +21,7 @@ class Run:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._kinds = tsuji.kinds()
         self.systems: list[System] = []
         self.left_out = dict(peers.LEFT_OUT)
         self.recorded = (0, 0)
@@ -35,7 +36,7 @@ class Run:
                 port = int(streams.args[-3])  # type: ignore[index]
                 self._start(stack, folder, constant, port)
                 yield from self._measure(constant, port, progress)
-            self.recorded = tsuji.recorded(folder / tsuji.ALL_ON.name)
+            self.recorded = tsuji.recorded(folder / self._kinds[0].name)
 
     def _streams(self) -> tuple[list[str], int, int]:
         port, paced = nginx.free_port(), PER_SECOND * self._plan.stream_seconds
@@ -48,7 +49,7 @@ class Run:
             System(streaming.DIRECT, constant, "chat", "no gateway"),
             System("nginx", proxy, "chat", "plain reverse proxy: nothing looked at"),
         ]
-        for kind in tsuji.KINDS:
+        for kind in self._kinds:
             home = folder / kind.name
             home.mkdir()
             self.systems.append(stack.enter_context(tsuji.running(home, constant, streams, kind)))
@@ -62,7 +63,8 @@ class Run:
 
     def _measure(self, constant: int, streams: int, progress: Callable[[str], object]) -> Iterator[Section]:
         direct, proxy, subject = self.systems[:3]
-        ways, others = self.systems[2 : 2 + len(tsuji.KINDS)], self.systems[2 + len(tsuji.KINDS) :]
+        last = 2 + len(self._kinds)
+        ways, others = self.systems[2:last], self.systems[last:]
         plan, streaming_direct = self._plan, System(streaming.DIRECT, streams, "", "")
         progress("requests/s beside nginx")
         yield throughput.pairs([proxy, *ways], plan, proxy)

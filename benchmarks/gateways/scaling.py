@@ -9,20 +9,20 @@ from .. import processes
 from .plan import CONNECTIONS, WORKERS, Plan
 from .section import Section, in_turns, noise, ratio, shown
 from .system import PROMPT, System, check
-from .throughput import COST, WARM_SECONDS, measured, rate
+from .throughput import COST, WARM_SECONDS, Costs, cost, measured, rate
 
 Start = Callable[[int], AbstractContextManager[System]]
 
 
-def _measured(start: Start, workers: int, seconds: int) -> tuple[float, float, float]:
+def _measured(start: Start, workers: int, seconds: int) -> tuple[float, Costs, float]:
     """Requests a second, processor time for each, and which part of the machine's was used meanwhile."""
     with start(workers) as system:
         check(system)
         rate(system, PROMPT, CONNECTIONS, WARM_SECONDS, core=None)
         before = processes.machine_busy()
-        seen, cost = measured(system, seconds, core=None)
+        seen, costs = measured(system, seconds, core=None)
         after = processes.machine_busy()
-    return seen, cost, (after[0] - before[0]) / (after[1] - before[1])
+    return seen, costs, (after[0] - before[0]) / (after[1] - before[1])
 
 
 def _named(name: str, count: int) -> str:
@@ -38,8 +38,9 @@ def scaling(kinds: dict[str, Start], plan: Plan) -> Section:
     rows = []
     for name, rounds in seen.items():
         first = _named(name.partition(", ")[0], WORKERS[0])
-        cost, busy = (median(values) for values in list(zip(*rounds, strict=True))[1:])
-        rows.append([name, shown(median(rates[name])), ratio(rates, name, first), shown(cost), f"{busy:.0%}"])
+        busy = f"{median([part for _, _, part in rounds]):.0%}"
+        costs = cost([one for _, one, _ in rounds])
+        rows.append([name, shown(median(rates[name])), ratio(rates, name, first), costs, busy])
     note = (
         f"Nothing is pinned: the workers share {os.cpu_count()} cores with the load generator, the upstream and the "
         f"ledger's process. At 100% of the machine more workers cannot add. {COST}"

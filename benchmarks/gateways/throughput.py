@@ -9,10 +9,14 @@ from .section import Section, in_turns, noise, ratio, ratios, shown
 from .system import PROMPT, System
 
 Rates = dict[str, list[float]]
+Costs = tuple[float, float]
 WARM_SECONDS = 3
 """Not counted: some are slow until they have compiled, imported or connected."""
 
-COST = "CPU us is what a system, all its processes, took of the processor for each request; other load changes it less."
+COST = (
+    "CPU us is what a system took of the processor for each request, after a + what its ledger's process took; other "
+    "load changes it less."
+)
 NOTE = "Direct is what core 1, with the load generator and the upstream, can do: near it, core 1 is the limit."
 
 
@@ -28,25 +32,34 @@ def rate(system: System, prompt: str, connections: int, seconds: int, core: int 
     return ran.rate
 
 
-def measured(system: System, seconds: int, core: int | None = 1) -> tuple[float, float]:
-    """Requests a second, and microseconds of the system's own processor time for each."""
+def measured(system: System, seconds: int, core: int | None = 1) -> tuple[float, Costs]:
+    """Requests a second, and microseconds of processor time for each, of what serves and of the ledger's process."""
     own = processes.tree(processes.listening(system.port)) if processes.AVAILABLE else []
-    before = processes.seconds(own)
+    groups = [[process for process in own if process.ledger is ledger] for ledger in (False, True)]
+    before = [processes.seconds(group) for group in groups]
     seen = rate(system, PROMPT, CONNECTIONS, seconds, core)
-    return seen, (processes.seconds(own) - before) / (seen * seconds) * 1e6
+    used = [processes.seconds(group) - start for group, start in zip(groups, before, strict=True)]
+    serving, ledger = (spent / (seen * seconds) * 1e6 for spent in used)
+    return seen, (serving, ledger)
 
 
-def _rows(systems: Sequence[System], rounds: int, seconds: int) -> tuple[Rates, dict[str, str], dict[str, str]]:
-    """Rates of each round, median processor time by system, and what failed."""
+def cost(rounds: Sequence[Costs]) -> str:
+    """Medians."""
+    serving, ledger = (median(values) for values in zip(*rounds, strict=True))
+    return shown(serving) + (f" + {shown(ledger)}" if ledger else "")
+
+
+def _rounds(systems: Sequence[System], rounds: int, seconds: int) -> tuple[Rates, dict[str, str], dict[str, str]]:
+    """Rates of each round, processor time by system, and what failed."""
     in_turns(systems, 1, lambda s: rate(s, PROMPT, CONNECTIONS, WARM_SECONDS))
     seen, failed = in_turns(systems, rounds, lambda s: measured(s, seconds))
     rates = {name: [one for one, _ in values] for name, values in seen.items()}
-    return rates, {name: shown(median([cost for _, cost in values])) for name, values in seen.items()}, failed
+    return rates, {name: cost([costs for _, costs in values]) for name, values in seen.items()}, failed
 
 
 def pairs(systems: Sequence[System], plan: Plan, proxy: System) -> Section:
     """systems: the proxy, and what is compared with it."""
-    seen, costs, failed = _rows(systems, plan.pairs, plan.pair_seconds)
+    seen, costs, failed = _rounds(systems, plan.pairs, plan.pair_seconds)
     rows = []
     for name, values in seen.items():
         spread = "-"
@@ -64,7 +77,7 @@ def pairs(systems: Sequence[System], plan: Plan, proxy: System) -> Section:
 
 
 def requests(systems: Sequence[System], plan: Plan, proxy: System, subject: System) -> Section:
-    seen, costs, failed = _rows(systems, plan.rounds, plan.seconds)
+    seen, costs, failed = _rounds(systems, plan.rounds, plan.seconds)
     rows = [
         [name, shown(median(values)), ratio(seen, name, proxy.name), ratio(seen, subject.name, name), costs[name]]
         for name, values in seen.items()

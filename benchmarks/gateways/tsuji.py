@@ -19,23 +19,26 @@ PROGRAM = str(Path(sys.executable).parent / "tsuji")
 
 @dataclass(frozen=True)
 class Kind:
-    """A way to run it. key: options of the virtual key; None: no key, and no ledger. lines: of the configuration."""
+    """A way to run it. governed: with a ledger, a virtual key and limits. server: lines of its configuration."""
 
     name: str
     on: str
-    key: tuple[str, ...] | None = ()
-    lines: str = ""
+    governed: bool = True
+    server: str = ""
 
 
-ALL_ON = Kind(
-    "Tsuji", "virtual key of the ledger checked, model rewritten, usage and cost of each request recorded (SQLite)"
-)
-OPEN = Kind("Tsuji, open", "model rewritten; no key checked and nothing recorded", None, "[ledger]\nenabled = false\n")
-KINDS = (ALL_ON, OPEN)
+OWNERS = ("--user", "ann", "--team", "core")
+KEY_LIMITS = ("--budget", "100000/month", "--rpm", "100000000", "--tpm", "100000000000", "--concurrent", "10000")
+STACKED = (("--team", "core"), ())
+"""Whose budget there is beside the key's: its team's, and the whole gateway's."""
+KEYED = "virtual key of the ledger checked"
+LIMITED = "budgets of the key, its team and the gateway, the key's limits on requests, tokens and concurrency"
+RECORDED = "model rewritten, usage and cost of each request recorded (SQLite)"
 CONFIG = """
 [server]
 host = "127.0.0.1"
 port = {port}
+{server}
 [providers.constant]
 dialect = "openai"
 base_url = "http://127.0.0.1:{constant}/v1"
@@ -57,32 +60,54 @@ ROUTE = """
 [routes.{name}]
 targets = [{{ model = "{target}:gpt-4o-mini", price = {{ input = 0.15, output = 0.6 }} }}]
 """
+_LOG = 'access_log = "{folder}/access.log"'
 ROUTES = {"chat": "constant", "paced": "at-a-rate", "single": "one", "burst": "at-once"}
+
+
+def kinds() -> list[Kind]:
+    """Everything on; the same with an access log; and with nothing on that can be off."""
+    limits = [LIMITED] if has("--budget", "keys", "create") else []
+    observed = "access_log" in _output("config", "schema")
+    on = ", ".join([KEYED, *limits, RECORDED, *(["metrics"] if observed else [])])
+    logged = Kind("Tsuji, access log", f"the same, and an access log (JSON, a file): {on}", server=_LOG)
+    bare = "model rewritten; no key checked, no limits, nothing recorded"
+    unobserved = 'metrics = "off"' if observed else ""
+    return [
+        Kind("Tsuji", on),
+        *([logged] if observed else []),
+        Kind("Tsuji, open", bare, governed=False, server=unobserved),
+    ]
 
 
 @contextmanager
 def running(
-    folder: Path, constant: int, streams: int, kind: Kind = ALL_ON, *, core: int | None = 0, workers: int | None = None
+    folder: Path, constant: int, streams: int, kind: Kind, *, core: int | None = 0, workers: int | None = None
 ) -> Iterator[System]:
     """Its workers on that core, its ledger process with them. constant, streams: ports of the upstreams."""
     port, config, home = nginx.free_port(), folder / "tsuji.toml", folder / "ledger"
-    text = CONFIG.format(port=port, constant=constant, streams=streams)
+    server = kind.server.format(folder=folder)
+    text = CONFIG.format(port=port, constant=constant, streams=streams, server=server)
     routes = "".join([ROUTE.format(name=name, target=target) for name, target in ROUTES.items()])
-    config.write_text(text + routes + (kind.lines or f'[ledger]\nfolder = "{home}"\n'))
-    env = clean_environment()
-    headers = {"authorization": f"Bearer {make_key(config, kind.key, env)}"} if kind.key is not None else {}
+    ledger = f'folder = "{home}"' if kind.governed else "enabled = false"
+    config.write_text(f"{text}{routes}[ledger]\n{ledger}\n")
+    headers = {"authorization": f"Bearer {_governed(config)}"} if kind.governed else {}
     many = [] if workers is None else ["--workers", str(workers)]
     command, silent = [PROGRAM, "serve", "--config", str(config), *many], subprocess.DEVNULL
-    with nginx.running(command, port, core, stdout=silent, stderr=silent, env=env) as process:
+    with nginx.running(command, port, core, stdout=silent, stderr=silent, env=clean_environment()) as process:
         yield System(kind.name, port, "chat", kind.on, headers, process.pid)
 
 
-def make_key(config: Path, options: tuple[str, ...], env: dict[str, str]) -> str:
-    command = [PROGRAM, "keys", "create", "bench", *options, "--config", str(config)]
-    made = subprocess.run(command, capture_output=True, text=True, env=env)
-    if made.returncode:
-        raise RuntimeError(f"no key was made: {made.stderr[-200:]}")
-    return made.stdout.split()[-1]
+def _governed(config: Path) -> str:
+    """A virtual key, with its limits and those above it, all so wide that none is ever reached."""
+    if not has("--budget", "keys", "create"):
+        return make_key(config, *OWNERS)
+    for subject in STACKED:
+        _output("budgets", "set", *subject, "--budget", "1000000/month", "--config", str(config))
+    return make_key(config, *OWNERS, *KEY_LIMITS)
+
+
+def make_key(config: Path, *options: str) -> str:
+    return _output("keys", "create", "bench", *options, "--config", str(config)).split()[-1]
 
 
 @contextmanager
@@ -90,7 +115,7 @@ def fresh(constant: int, streams: int, **options: int | None) -> Iterator[System
     """With everything on, just started, in a folder of its own. options: of `running`."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(Path(folder), constant, streams, ALL_ON, **options) as system,
+        running(Path(folder), constant, streams, kinds()[0], **options) as system,
     ):
         yield system
 
@@ -98,8 +123,16 @@ def fresh(constant: int, streams: int, **options: int | None) -> Iterator[System
 @cache
 def has(option: str, *command: str) -> bool:
     """Whether this version's command takes it."""
+    return option in _output(*command, "--help")
+
+
+def _output(*arguments: str) -> str:
+    """Raises RuntimeError unless the command succeeds."""
     env = clean_environment(COLUMNS="200", NO_COLOR="1")
-    return option in subprocess.run([PROGRAM, *command, "--help"], capture_output=True, text=True, env=env).stdout
+    ran = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, env=env)
+    if ran.returncode:
+        raise RuntimeError(f"tsuji {' '.join(arguments)}: {ran.stderr[-200:]}")
+    return ran.stdout
 
 
 def recorded(folder: Path) -> tuple[int, int]:

@@ -70,7 +70,7 @@ def prepared(folder: Path, upstream: int, url: str | None) -> Gateway:
     ledger = f'url = "{url}"' if url is not None else ""
     config.write_text(_CONFIG.format(port=port, home=folder / "home", upstream=upstream, ledger=ledger))
     workers = WORKERS if tsuji.has("--workers", "serve") else 0
-    return Gateway(folder, port, config, tsuji.make_key(config, (), clean_environment()), workers)
+    return Gateway(folder, port, config, tsuji.make_key(config), workers)
 
 
 @contextmanager
