@@ -28,6 +28,8 @@ ANSWER = json.dumps(
     }
 )
 
+STOP_SECONDS = 60
+"""That a server has, on a busy machine, to finish what it is at."""
 _MAIN = Template("""
 daemon off; worker_processes $workers; pid $folder/nginx.pid; error_log $folder/error.log;
 events { worker_connections 4096; }
@@ -84,7 +86,7 @@ def running(
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(STOP_SECONDS)
 
 
 @contextmanager

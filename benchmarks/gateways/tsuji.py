@@ -14,6 +14,7 @@ from .. import nginx
 from .system import System
 from .world import clean_environment
 
+START_SECONDS = 60
 PROGRAM = str(Path(sys.executable).parent / "tsuji")
 
 
@@ -67,7 +68,7 @@ ROUTES = {"chat": "constant", "paced": "at-a-rate", "single": "one", "burst": "a
 def kinds() -> list[Kind]:
     """Everything on; the same with an access log; and with nothing on that can be off."""
     limits = [LIMITED] if has("--budget", "keys", "create") else []
-    observed = "access_log" in _output("config", "schema")
+    observed = "access_log" in output("config", "schema")
     on = ", ".join([KEYED, *limits, RECORDED, *(["metrics"] if observed else [])])
     logged = Kind("Tsuji, access log", f"the same, and an access log (JSON, a file): {on}", server=_LOG)
     bare = "model rewritten; no key checked, no limits, nothing recorded"
@@ -92,8 +93,9 @@ def running(
     config.write_text(f"{text}{routes}[ledger]\n{ledger}\n")
     headers = {"authorization": f"Bearer {_governed(config)}"} if kind.governed else {}
     many = [] if workers is None else ["--workers", str(workers)]
-    command, silent = [PROGRAM, "serve", "--config", str(config), *many], subprocess.DEVNULL
-    with nginx.running(command, port, core, stdout=silent, stderr=silent, env=clean_environment()) as process:
+    command = [PROGRAM, "serve", "--config", str(config), *many]
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": clean_environment()}
+    with nginx.running(command, port, core, seconds=START_SECONDS, **options) as process:
         yield System(kind.name, port, "chat", kind.on, headers, process.pid)
 
 
@@ -102,12 +104,12 @@ def _governed(config: Path) -> str:
     if not has("--budget", "keys", "create"):
         return make_key(config, *OWNERS)
     for subject in STACKED:
-        _output("budgets", "set", *subject, "--budget", "1000000/month", "--config", str(config))
+        output("budgets", "set", *subject, "--budget", "1000000/month", "--config", str(config))
     return make_key(config, *OWNERS, *KEY_LIMITS)
 
 
 def make_key(config: Path, *options: str) -> str:
-    return _output("keys", "create", "bench", *options, "--config", str(config)).split()[-1]
+    return output("keys", "create", "bench", *options, "--config", str(config)).split()[-1]
 
 
 @contextmanager
@@ -123,10 +125,10 @@ def fresh(constant: int, streams: int, **options: int | None) -> Iterator[System
 @cache
 def has(option: str, *command: str) -> bool:
     """Whether this version's command takes it."""
-    return option in _output(*command, "--help")
+    return option in output(*command, "--help")
 
 
-def _output(*arguments: str) -> str:
+def output(*arguments: str) -> str:
     """Raises RuntimeError unless the command succeeds."""
     env = clean_environment(COLUMNS="200", NO_COLOR="1")
     ran = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, env=env)

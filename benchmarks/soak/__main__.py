@@ -23,7 +23,7 @@ from ..gateways.memory import allow_files
 from ..gateways.section import Section
 from ..gateways.world import take_core_1
 from .account import account, copied
-from .gateway import PRICES, prepared, upstream
+from .gateway import PRICES, budget, has_limits, prepared, upstream
 from .load import MOST, Load, log_in
 from .operations import Operations
 from .page import Figures, sections
@@ -71,6 +71,7 @@ class Soak:
             most_open=load.most_open,
             made=made,
             account=account(folder / "outcomes.tsv", ledger, load.steady, PRICES),
+            budget=budget(gateway.config) if has_limits() else None,
             operations=operations,
             looks=looks,
             left=left,

@@ -23,7 +23,8 @@ class Account:
     finished: answers that a client saw whole. lost: of those, not in the ledger as done. inexact: in the ledger, with
     other tokens, another cost or another number of attempts. misstated: seen by a client to fail, and in the ledger as
     something else. records: in the ledger. unseen: of those, whose ids no client saw. doubled: ids there twice.
-    p50, p99: milliseconds that whole answers without a fault took, since the load was steady.
+    cost: of all records, in nano-dollars. p50, p99: milliseconds that whole answers without a fault took, since the
+    load was steady.
     """
 
     kinds: dict[str, dict[str, int]]
@@ -36,6 +37,7 @@ class Account:
     unseen: int
     doubled: int
     again: int
+    cost: int
     examples: list[str]
     p50: float
     p99: float
@@ -139,6 +141,7 @@ def _account(database: sqlite3.Connection, steady: int, prices: tuple[int, int])
         unseen=one("select count(*) from ledger.usage u where not exists (select 1 from seen where seen.id = u.id)"),
         doubled=one("select count(*) from (select id from ledger.usage group by id having count(*) > 1)"),
         again=one("select coalesce(sum(again), 0) from seen"),
+        cost=one("select coalesce(sum(cost), 0) from ledger.usage"),
         examples=examples,
         p50=_percentile(database, steady, 0.5),
         p99=_percentile(database, steady, 0.99),

@@ -1,5 +1,6 @@
 """The gateway of the soak: two targets, both the upstream that makes faults, and time limits short enough to be met."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from ..gateways.world import clean_environment
 PRICES = (150, 600)
 """Nano-dollars for a token in and out; the configuration has dollars per million tokens."""
 WORKERS = 2
+START_SECONDS = 60
+LIMITS = ("--budget", "1000000/total", "--rpm", "100000000", "--tpm", "100000000000", "--concurrent", "100000")
+"""Of the key: never reached, and booked exactly."""
 _CONFIG = """
 [server]
 host = "127.0.0.1"
@@ -59,7 +63,7 @@ class Gateway:
         workers = ["--workers", str(self.workers)] if self.workers else []
         command = [tsuji.PROGRAM, "serve", "--config", str(self.config), *workers]
         with (self.folder / "gateway.log").open("ab") as log:
-            options = {"stdout": log, "stderr": subprocess.STDOUT, "env": clean_environment()}
+            options = {"stdout": log, "stderr": subprocess.STDOUT, "env": clean_environment(), "seconds": START_SECONDS}
             with nginx.running(command, self.port, 0, **options) as process:
                 yield process.pid
 
@@ -70,7 +74,18 @@ def prepared(folder: Path, upstream: int, url: str | None) -> Gateway:
     ledger = f'url = "{url}"' if url is not None else ""
     config.write_text(_CONFIG.format(port=port, home=folder / "home", upstream=upstream, ledger=ledger))
     workers = WORKERS if tsuji.has("--workers", "serve") else 0
-    return Gateway(folder, port, config, tsuji.make_key(config), workers)
+    return Gateway(folder, port, config, tsuji.make_key(config, *(LIMITS if has_limits() else ())), workers)
+
+
+def has_limits() -> bool:
+    return tsuji.has("--budget", "keys", "create")
+
+
+def budget(config: Path) -> tuple[int, int]:
+    """Nano-dollars that are booked on the key's budget, and that are held of it."""
+    found = json.loads(tsuji.output("budgets", "list", "--json", "--config", str(config)))
+    one = next(limit for limit in found if limit["unit"] == "usd")
+    return one["spent"], one["held"]
 
 
 @contextmanager

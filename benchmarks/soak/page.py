@@ -17,7 +17,8 @@ class Figures:
     """most: requests a second that generator, gateway and upstream did together; rate: that were then asked.
 
     made: kind -> how often the upstream did it. left: segments of the spool that the stop left to the next start;
-    stuck: that no start moved on. log: lines of the gateway's that tell of an error that should not be.
+    stuck: that no start moved on. budget: nano-dollars booked on the key's, and held of it; None where there are no
+    limits. log: lines of the gateway's that tell of an error that should not be.
     """
 
     seconds: float
@@ -32,11 +33,13 @@ class Figures:
     looks: Sequence[Look]
     left: int
     stuck: int
+    budget: tuple[int, int] | None
     log: list[str]
 
     @property
     def is_clean(self) -> bool:
-        return self.account.is_clean and not (self.operations.failed or self.stuck or self.log or self.held)
+        exact = self.budget is None or self.budget[0] == self.account.cost
+        return exact and self.account.is_clean and not (self.operations.failed or self.stuck or self.log or self.held)
 
 
 def sections(seen: Figures) -> list[Section]:
@@ -62,6 +65,13 @@ def _result(seen: Figures) -> Section:
         ["segments of the spool that the stop left for the next start", seen.left],
         ["segments that no start moved on", seen.stuck],
     ]
+    if seen.budget is not None:
+        booked, held = seen.budget
+        rows += [
+            ["sum of the records' costs, nano-dollars", found.cost],
+            ["booked on the key's budget, nano-dollars", booked],
+            ["still held of it, by leases", held],
+        ]
     note = (
         f"{seen.seconds / 60:.1f} minutes at {seen.rate:,.0f} requests/s, half of the {seen.most:,.0f} that generator, "
         f"gateway and upstream did together without faults and pauses; up to {seen.most_open:,} open at once. A whole "
