@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, select
 
 from tsuji.ledger import tables
 
-from .faults import BY_NAME, DONE, tokens
+from .faults import BY_NAME, DONE, INPUT_TOKENS, tokens
 
 _COLUMNS = ("number", "kind", "dialect", "stream", "outcome", "id", "attempts", "ms", "again")
 _EXAMPLES = 5
@@ -79,10 +79,7 @@ def copied(url: str, file: Path) -> Path:
 
 
 def account(outcomes: Path, ledger: Path, steady: int, prices: tuple[int, int]) -> Account:
-    """steady: the number of the first request at a steady rate. prices: nano-dollars for a token in and out.
-
-    Every request has 9 tokens in.
-    """
+    """steady: the number of the first request at a steady rate. prices: nano-dollars for a token in and out."""
     database = sqlite3.connect(outcomes.with_suffix(".db"))
     try:
         database.execute(f"create table seen ({', '.join(_COLUMNS)}, explained, judged, tokens)")
@@ -96,56 +93,56 @@ def account(outcomes: Path, ledger: Path, steady: int, prices: tuple[int, int]) 
         database.close()
 
 
+_JOINED = "from seen left join ledger.usage u on u.id = seen.id where"
+_LOST = f"{_JOINED} outcome = '{DONE}' and (u.id is null or u.status != 'done')"
+_MISSTATED = (
+    f"{_JOINED} outcome != '{DONE}' and seen.id != '' and judged != '' "
+    "and (u.id is null or instr(judged, ',' || u.status || ',') = 0)"
+)
+
+
+def _inexact(prices: tuple[int, int]) -> str:
+    cost = f"({INPUT_TOKENS} * {prices[0]} + seen.tokens * {prices[1]})"
+    tries = "(select count(*) from ledger.attempts a where a.request_id = seen.id)"
+    wrong = f"u.output_tokens is not seen.tokens or u.cost is not {cost} or {tries} != seen.attempts"
+    return f"{_JOINED} outcome = '{DONE}' and u.status = 'done' and ({wrong})"
+
+
 def _account(database: sqlite3.Connection, steady: int, prices: tuple[int, int]) -> Account:
-    def one(sql: str, *values: object) -> int:
-        return database.execute(sql, values).fetchone()[0]
+    def one(sql: str) -> int:
+        return database.execute(f"select {sql}").fetchone()[0]
 
     kinds: dict[str, dict[str, int]] = {}
-    for kind, outcome, many in database.execute(
-        "select kind, outcome, count(*) from seen group by 1, 2 order by 3 desc"
-    ):
+    counted = "select kind, outcome, count(*) from seen group by 1, 2 order by 3 desc"
+    for kind, outcome, many in database.execute(counted):
         kinds.setdefault(kind, {})[outcome] = many
-    unexplained = {
-        f"{kind}, {dialect}{', stream' if stream else ''}: {outcome}": many
-        for kind, dialect, stream, outcome, many in database.execute(
-            "select kind, dialect, stream, outcome, count(*) from seen where not explained group by 1, 2, 3, 4"
-        )
-    }
-    done = "from seen left join ledger.usage u on u.id = seen.id where outcome = ?"
-    lost = f"{done} and (u.id is null or u.status != 'done')"
-    cost = f"(9 * {prices[0]} + seen.tokens * {prices[1]})"
-    tries = "(select count(*) from ledger.attempts a where a.request_id = seen.id)"
-    inexact = (
-        f"{done} and u.status = 'done' and (u.output_tokens is not seen.tokens or u.cost is not {cost} "
-        f"or {tries} != seen.attempts)"
-    )
-    misstated = (
-        "from seen left join ledger.usage u on u.id = seen.id where outcome != ? and seen.id != '' and judged != '' "
-        "and (u.id is null or instr(judged, ',' || u.status || ',') = 0)"
-    )
-    examples = [
-        f"{what}: {row}"
-        for what, sql in (("lost", lost), ("inexact", inexact), ("misstated", misstated))
-        for row in database.execute(
-            f"select seen.*, u.status, u.output_tokens, u.cost {sql} limit {_EXAMPLES}", (DONE,)
-        )
-    ]
+    wrong = {"lost": _LOST, "inexact": _inexact(prices), "misstated": _MISSTATED}
     return Account(
         kinds=kinds,
-        unexplained=unexplained,
-        finished=one("select count(*) from seen where outcome = ?", DONE),
-        lost=one(f"select count(*) {lost}", DONE),
-        inexact=one(f"select count(*) {inexact}", DONE),
-        misstated=one(f"select count(*) {misstated}", DONE),
-        records=one("select count(*) from ledger.usage"),
-        unseen=one("select count(*) from ledger.usage u where not exists (select 1 from seen where seen.id = u.id)"),
-        doubled=one("select count(*) from (select id from ledger.usage group by id having count(*) > 1)"),
-        again=one("select coalesce(sum(again), 0) from seen"),
-        cost=one("select coalesce(sum(cost), 0) from ledger.usage"),
-        examples=examples,
+        unexplained=_unexplained(database),
+        finished=one(f"count(*) from seen where outcome = '{DONE}'"),
+        **{what: one(f"count(*) {rows}") for what, rows in wrong.items()},
+        records=one("count(*) from ledger.usage"),
+        unseen=one("count(*) from ledger.usage u where not exists (select 1 from seen where seen.id = u.id)"),
+        doubled=one("count(*) from (select id from ledger.usage group by id having count(*) > 1)"),
+        again=one("coalesce(sum(again), 0) from seen"),
+        cost=one("coalesce(sum(cost), 0) from ledger.usage"),
+        examples=[
+            f"{what}: {row}"
+            for what, rows in wrong.items()
+            for row in database.execute(f"select seen.*, u.status, u.output_tokens, u.cost {rows} limit {_EXAMPLES}")
+        ],
         p50=_percentile(database, steady, 0.5),
         p99=_percentile(database, steady, 0.99),
     )
+
+
+def _unexplained(database: sqlite3.Connection) -> dict[str, int]:
+    counted = "select kind, dialect, stream, outcome, count(*) from seen where not explained group by 1, 2, 3, 4"
+    return {
+        f"{kind}, {dialect}{', stream' if stream else ''}: {outcome}": many
+        for kind, dialect, stream, outcome, many in database.execute(counted)
+    }
 
 
 def _percentile(database: sqlite3.Connection, steady: int, part: float) -> float:

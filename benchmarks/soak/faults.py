@@ -41,6 +41,8 @@ def _kind(name: str, side: str, what: str, stream: bool | None, outcomes: str, r
 
 
 _UP, _BY = "upstream", "client"
+_ENDED = "cancelled/done"
+"""On a busy machine all may be on its way before the gateway hears that the client has left."""
 KINDS = [
     _kind("error-once", _UP, "500 by the first target", None, DONE, "done"),
     _kind("error", _UP, "500 by both targets", None, "500", "failed"),
@@ -62,8 +64,8 @@ KINDS = [
     _kind("garbled", _UP, "an event that is no JSON in the middle", True, f"{CUT}/{DONE}", "cut/done"),
     _kind("slow", _UP, "stream of 2.5 s", True, DONE, "done"),
     _kind("leave", _BY, "leaves before the answer", None, LEFT, "cancelled"),
-    _kind("leave-stream", _BY, "leaves in the middle of a stream", True, LEFT, "cancelled"),
-    _kind("reset-stream", _BY, "resets in the middle of a stream", True, LEFT, "cancelled"),
+    _kind("leave-stream", _BY, "leaves in the middle of a stream", True, LEFT, _ENDED),
+    _kind("reset-stream", _BY, "resets in the middle of a stream", True, LEFT, _ENDED),
     _kind("slow-reader", _BY, f"reads nothing of {BURST} chunks for 1 s", True, DONE, "done", 3),
     _kind("trickle", _BY, "sends its request in pieces, for 1 s", None, DONE, "done"),
     _kind("part", _BY, "leaves in the middle of its request", None, LEFT, ""),
@@ -72,6 +74,10 @@ KINDS = [
 ]
 PLAIN = _kind("plain", "", "nothing", None, DONE, "done")
 BY_NAME = {kind.name: kind for kind in [PLAIN, *KINDS]}
+
+
+INPUT_TOKENS = 9
+"""That the upstream reports for every request."""
 
 
 def tokens(number: int) -> int:

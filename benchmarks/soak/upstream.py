@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 
-from .faults import BURST, CHUNK_SECONDS, CHUNKS, FAULTS_AFTER, MARK, tokens
+from .faults import BURST, CHUNK_SECONDS, CHUNKS, FAULTS_AFTER, INPUT_TOKENS, MARK, tokens
 
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -39,12 +39,16 @@ def _error(status: str) -> bytes:
     return _json(status, body.encode(), more=b"retry-after: 1\r\n" if status.startswith("429") else b"")
 
 
+def _usage(number: int) -> dict[str, int]:
+    made = tokens(number)
+    return {"prompt_tokens": INPUT_TOKENS, "completion_tokens": made, "total_tokens": INPUT_TOKENS + made}
+
+
 def _answer(number: int) -> bytes:
-    usage = {"prompt_tokens": 9, "completion_tokens": tokens(number), "total_tokens": 9 + tokens(number)}
     message = {"role": "assistant", "content": f"answer <{number}>"}
     choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
     base = {"id": "chatcmpl-soak", "object": "chat.completion", "created": 1700000000, "model": "m"}
-    return json.dumps({**base, "choices": choices, "usage": usage}).encode()
+    return json.dumps({**base, "choices": choices, "usage": _usage(number)}).encode()
 
 
 def _event(choices: list[object], **more: object) -> bytes:
@@ -61,9 +65,8 @@ def _delta(text: str) -> bytes:
 
 
 def _end(number: int) -> bytes:
-    usage = {"prompt_tokens": 9, "completion_tokens": tokens(number), "total_tokens": 9 + tokens(number)}
     last = _event([{"index": 0, "delta": {}, "finish_reason": "stop"}])
-    return last + _event([], usage=usage) + _framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+    return last + _event([], usage=_usage(number)) + _framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 
 _ERROR_EVENT = _framed(b'data: {"error":{"message":"made for the soak","type":"server_error","code":null}}\n\n')
