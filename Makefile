@@ -57,10 +57,12 @@ bench-gateway: setup
 	@$(BIN)/python -m benchmarks.gateways $(if $(QUICK),--quick) $(if $(STREAMS),--streams $(STREAMS))
 
 # Load with faults on both sides of the gateway, and operations meanwhile; writes docs/soak.md. QUICK=1 only prints.
+# RATE=... requests a second instead of half of what can be.
 # POSTGRES=1: the ledger in a PostgreSQL that crashes now and then; writes docs/soak-postgresql.md.
 soak: setup
 	@sh tests/install-servers.sh
-	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20) $(if $(POSTGRES),--postgres) $(if $(QUICK),--quick)
+	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20) $(if $(RATE),--rate $(RATE)) \
+		$(if $(POSTGRES),--postgres) $(if $(QUICK),--quick)
 
 # kill -9 under load, KILLS times, and whether the ledger has every request that a client saw finish, once.
 kill-run: setup

@@ -32,8 +32,8 @@ from .watch import Look, Watch
 PAGE, POSTGRES_PAGE = Path("docs/soak.md"), Path("docs/soak-postgresql.md")
 PACKAGES = ("tsuji", "msgspec", "httptools", "uvloop", "sqlalchemy")
 SHARE = 0.1
-CONNECTIONS = 800
-FLAT_OUT_SECONDS = 8.0
+CONNECTIONS = 500
+WARM_SECONDS, FLAT_OUT_SECONDS = 5.0, 10.0
 SETTLE_SECONDS = 3.0
 STARTS = 5
 """Of the gateway after its end, as long as something is left for one in the spool."""
@@ -41,10 +41,10 @@ _BUGS = ("Traceback (most recent call last)", "unexpected error")
 
 
 class Soak:
-    """minutes: of load. share: of requests with a fault. database: of the ledger; None: SQLite."""
+    """minutes: of load. rate: requests a second; None: half of what can be. database: of the ledger; None: SQLite."""
 
-    def __init__(self, minutes: float, share: float, database: Postgres | None) -> None:
-        self._minutes, self._share, self._database = minutes, share, database
+    def __init__(self, minutes: float, rate: float | None, database: Postgres | None) -> None:
+        self._minutes, self._rate, self._database = minutes, rate, database
 
     def run(self, folder: Path) -> Figures:
         url = self._database.url() if self._database is not None else None
@@ -65,7 +65,7 @@ class Soak:
         return Figures(
             seconds=self._minutes * 60,
             most=most,
-            rate=most / 2,
+            rate=self._rate or most / 2,
             asked=load.asked,
             held=load.held,
             most_open=load.most_open,
@@ -80,15 +80,15 @@ class Soak:
         )
 
     async def _ask(self, load: Load, pid: int, operations: Operations) -> tuple[float, list[Look]]:
-        most = await load.flat_out(CONNECTIONS, FLAT_OUT_SECONDS)
+        most = await load.flat_out(CONNECTIONS, WARM_SECONDS, FLAT_OUT_SECONDS)
         await asyncio.sleep(SETTLE_SECONDS)
         seconds, over = self._minutes * 60, threading.Event()
         watch = Watch(pid, lambda: load.asked)
         watch.look()
         watching = asyncio.create_task(watch.every(min(60.0, seconds / 4)))
         operating = asyncio.create_task(asyncio.to_thread(operations.run, min(15.0, seconds / 20), over))
-        load.share = self._share
-        await load.at_rate(most / 2, seconds)
+        load.share = SHARE
+        await load.at_rate(self._rate or most / 2, seconds)
         over.set()
         await operating
         watching.cancel()
@@ -142,6 +142,7 @@ def _told(out: Console, sections: list[Section]) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--rate", type=float, help="requests a second; by default half of what can be")
     parser.add_argument("--postgres", action="store_true", help="the ledger in PostgreSQL, which crashes now and then")
     parser.add_argument("--quick", action="store_true", help="print only; no page")
     return parser.parse_args()
@@ -163,7 +164,7 @@ def main() -> int:
     out.print(about, intro, "", sep="\n", highlight=False)
     try:
         with tempfile.TemporaryDirectory() as folder, out.status(f"{given.minutes:g} minutes of load"):
-            seen = Soak(given.minutes, SHARE, database).run(Path(folder))
+            seen = Soak(given.minutes, given.rate, database).run(Path(folder))
     finally:
         if database is not None:
             database.close()
@@ -172,7 +173,8 @@ def main() -> int:
     if not given.quick:
         page = POSTGRES_PAGE if given.postgres else PAGE
         written = "Written by `make soak`, which does all of it anew; no figure here is typed by hand."
-        command = f"python -m benchmarks.soak --minutes {given.minutes:g}{' --postgres' if given.postgres else ''}"
+        options = [f"--minutes {given.minutes:g}", *([f"--rate {given.rate:g}"] if given.rate else [])]
+        command = " ".join(["python -m benchmarks.soak", *options, *(["--postgres"] if given.postgres else [])])
         parts = ["# Soak", written, f"{datetime.now(UTC):%Y-%m-%d}, `{command}`. {about}", intro]
         page.write_text("\n\n".join([*parts, *[section.markdown().strip() for section in made]]) + "\n")
         out.print(f"wrote {page}, {time.monotonic() - start:.0f} s")

@@ -35,6 +35,7 @@ class Load:
     share: float
     log: TextIO
     asked: int = 0
+    answered: int = 0
     held: int = 0
     open: int = 0
     most_open: int = 0
@@ -64,16 +65,24 @@ class Load:
             await asyncio.wait(list(tasks), timeout=1)
             self._hang_up_on_late()
 
-    async def flat_out(self, connections: int, seconds: float) -> float:
-        """Requests a second where each connection asks again at once. Streams keep their pace, so it takes many."""
-        start, before = perf_counter(), self.asked
+    async def flat_out(self, connections: int, warm: float, seconds: float) -> float:
+        """Requests a second where each connection asks again at once, after `warm` seconds of that.
+
+        Streams keep their pace, so it takes many connections.
+        """
+        start = perf_counter()
 
         async def on_and_on() -> None:
-            while perf_counter() - start < seconds:
+            while perf_counter() - start < warm + seconds:
                 await self._one()
 
-        await asyncio.gather(*[on_and_on() for _ in range(connections)])
-        return (self.asked - before) / (perf_counter() - start)
+        asking = asyncio.gather(*[on_and_on() for _ in range(connections)])
+        await asyncio.sleep(warm)
+        before, began = self.answered, perf_counter()
+        await asyncio.sleep(seconds)
+        most = (self.answered - before) / (perf_counter() - began)
+        await asking
+        return most
 
     def close(self) -> None:
         for client in self._idle:
@@ -92,6 +101,7 @@ class Load:
             if not seen.unanswered:
                 break
             again += 1
+        self.answered += 1
         fields = [asked.number, kind.name, asked.dialect, int(stream), seen.outcome, seen.id, seen.attempts]
         fields += [f"{seen.seconds * 1e3:.3f}", again]
         self.log.write("\t".join(map(str, fields)) + "\n")

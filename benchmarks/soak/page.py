@@ -73,8 +73,9 @@ def _result(seen: Figures) -> Section:
             ["still held of it, by leases", held],
         ]
     note = (
-        f"{seen.seconds / 60:.1f} minutes at {seen.rate:,.0f} requests/s, half of the {seen.most:,.0f} that generator, "
-        f"gateway and upstream did together without faults and pauses; up to {seen.most_open:,} open at once. A whole "
+        f"{seen.seconds / 60:.1f} minutes at {seen.rate:,.0f} requests/s, {seen.rate / seen.most:.0%} of the "
+        f"{seen.most:,.0f} that generator, gateway and upstream did together without faults and pauses just before; up "
+        f"to {seen.most_open:,} open at once. A whole "
         f"answer without a fault took {found.p50:.1f} ms at the median, {found.p99:.0f} ms at p99."
     )
     also = [f"Unexplained, {many:,} times: {what}." for what, many in found.unexplained.items()]
