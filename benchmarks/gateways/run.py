@@ -103,8 +103,14 @@ class Run:
             self.left_out["Memory"] = "this system has no /proc to read it from"
             return
         progress("memory, idle")
-        with tsuji.fresh(constant, streams) as just_started:
-            yield memory.idle(just_started, self._plan)
+        yield from self._fresh(memory.idle, constant, streams)
         progress(f"memory, {self._plan.many:,} requests")
-        with tsuji.fresh(constant, streams) as just_started:
-            yield memory.many(just_started, self._plan)
+        yield from self._fresh(memory.many, constant, streams)
+
+    def _fresh(self, measure: Callable[[System, Plan], Section], constant: int, streams: int) -> Iterator[Section]:
+        """Of one that has just been started."""
+        with tsuji.fresh(constant, streams) as system:
+            try:
+                yield measure(system, self._plan)
+            except RuntimeError as error:
+                self.left_out[f"Memory ({measure.__name__})"] = str(error)
