@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 GATEWAYS := .venv-gateways
 
-.PHONY: setup run test check format docs bench bench-gateway soak kill-run lock clean
+COMPILED := .compiled
+
+.PHONY: setup run test check format docs bench bench-gateway soak kill-run compiled lock clean
 
 setup: $(VENV)/.ready
 
@@ -24,26 +26,39 @@ run: setup
 test: setup
 	@sh tests/install-servers.sh
 	@$(BIN)/pytest
+	@if command -v cc >/dev/null; then $(MAKE) --no-print-directory compiled && \
+		PYTHONPATH=$(COMPILED) $(BIN)/pytest -q tests/gateway tests/ledger/test_gateway.py; \
+		else echo "the compiled request path: not tested, because there is no C compiler (cc)"; fi
 	@sh tests/peers/install.sh $(PYTHON) $(PEERS); case $$? in \
 		0) $(PEERS)/bin/pytest tests/peers ;; \
 		69) echo "tests/peers: not run, because the package index, which $(PEERS) is made from, cannot be reached" ;; \
 		*) exit 1 ;; esac
 
 check: setup
-	@$(BIN)/ruff check src tests benchmarks scripts
-	@$(BIN)/ruff format --check src tests benchmarks scripts
+	@$(BIN)/ruff check src tests benchmarks scripts setup.py
+	@$(BIN)/ruff format --check src tests benchmarks scripts setup.py
 	@$(BIN)/basedpyright
 	@$(BIN)/lint-imports
 	@$(BIN)/pytest -q tests/test_size.py
 
 format: setup
-	@$(BIN)/ruff check --fix src tests benchmarks scripts
-	@$(BIN)/ruff format src tests benchmarks scripts
+	@$(BIN)/ruff check --fix src tests benchmarks scripts setup.py
+	@$(BIN)/ruff format src tests benchmarks scripts setup.py
 
 # Writes the tables of docs/providers.md and docs/dialects.md from the catalogue's rows and from what the code does.
 docs: setup
 	@$(BIN)/python scripts/provider_table.py
 	@$(BIN)/python scripts/dialect_matrix.py
+
+# The same package with its request path compiled by mypyc, for PYTHONPATH=.compiled; needs a C compiler.
+compiled: $(COMPILED)/.ready
+
+$(COMPILED)/.ready: setup.py $(VENV)/.ready $(shell find src/tsuji -name '*.py')
+	@rm -rf $(COMPILED)
+	@echo "Compiling the request path into $(COMPILED) (about a minute) ..."
+	@TSUJI_COMPILE=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--target $(COMPILED) .
+	@touch $@
 
 bench: setup
 	@sh tests/install-servers.sh
@@ -79,4 +94,4 @@ lock:
 	@rm -rf .venv-lock
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(GATEWAYS) build src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(GATEWAYS) $(COMPILED) build src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

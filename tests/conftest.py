@@ -1,6 +1,8 @@
 """Fixtures that more than one package's tests use."""
 
+import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,6 +15,11 @@ __all__ = ["local_engine", "scripted", "shared_engine"]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores it, and so would every program that a test starts and means to interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_home = tempfile.TemporaryDirectory(prefix="tsuji-tests-")
+os.environ["TSUJI_HOME"] = _home.name
+"""What is not told to keep its ledger elsewhere keeps it here, and not among the things of whoever runs the tests."""
 
 
 @pytest.fixture

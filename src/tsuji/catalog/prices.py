@@ -119,6 +119,8 @@ def _input_cost(rates: Rates, usage: Usage, tokens: int) -> int | None:
     """In nano-dollars per million. None also where the counts contradict each other."""
     read, written = usage.cached_tokens or 0, usage.cache_write_tokens or 0
     long, audio = usage.cache_write_1h_tokens or 0, usage.audio_input_tokens or 0
+    if not (read or written or long or audio):
+        return _rest(0, tokens, rates.input)
     if rates.audio_input is not None and audio and (read or written):
         return None  # how much of the audio was cached is not told
     total = 0
@@ -141,10 +143,10 @@ def _output_cost(rates: Rates, usage: Usage) -> int | None:
         # An embedding has no output; where output would cost something, its count is missing.
         return None if rates.output else 0
     total = 0
-    for count, rate in (
-        (usage.reasoning_tokens or 0, rates.reasoning),
-        (usage.audio_output_tokens or 0, rates.audio_output),
-    ):
+    thought, audio = usage.reasoning_tokens or 0, usage.audio_output_tokens or 0
+    if not (thought or audio):
+        return _rest(0, tokens, rates.output)
+    for count, rate in ((thought, rates.reasoning), (audio, rates.audio_output)):
         if rate is not None:
             total += count * rate
             tokens -= count

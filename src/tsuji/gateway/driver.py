@@ -194,7 +194,8 @@ class Driver:
     async def _ask_engine(self, endpoint: "Endpoint", error: TsujiError) -> None:
         from tsuji.engine.local import engine
 
-        self.failed(await asyncio.to_thread(engine().crash, endpoint) or error)
+        crash: TsujiError | None = await asyncio.to_thread(engine().crash, endpoint)
+        self.failed(crash or error)
 
     def answered(self) -> None:
         """The provider's answer, or the first part of it, is here: from now it is our time again."""

@@ -5,10 +5,11 @@ import os
 from email.utils import formatdate
 from itertools import count
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tsuji.core.errors import ConfigError, RequestTooLargeError, TsujiError
 from tsuji.http.aio import AsyncPool
+from tsuji.http.aio_lanes import Lanes
 from tsuji.http.url import is_loopback
 from tsuji.ledger.keys import MICRO
 from tsuji.wire import dialect
@@ -37,7 +38,10 @@ class Gateway:
 
     connections: that are open. date: the Date header line of this moment. draining: no new requests are wanted.
     ledger: None where the configuration wants none. id_prefix: of its requests' ids, which end in their number.
+    lanes: to the providers.
     """
+
+    lanes: Lanes
 
     def __init__(self, config: "Config") -> None:
         self.config = config
@@ -63,6 +67,7 @@ class Gateway:
         """Listens; the URL, with the port that was given where the config says 0."""
         if self.ledger is not None:
             await self.ledger.start()
+        self.lanes = self.pool.here()
         try:
             self._check_reach()
             await self._listen()
@@ -96,7 +101,7 @@ class Gateway:
         self._sweep(loop)
         try:
             self._server = await loop.create_server(
-                lambda: Connection(self, loop), server.host, server.port, backlog=_BACKLOG
+                lambda: cast("asyncio.Protocol", Connection(self, loop)), server.host, server.port, backlog=_BACKLOG
             )
         except OSError as error:
             raise ConfigError(

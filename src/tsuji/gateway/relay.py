@@ -8,12 +8,10 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from tsuji.core.errors import TsujiError, UpstreamProtocolError
 from tsuji.core.events import StreamFailed
 from tsuji.wire import dialect
-from tsuji.wire.passthrough import encode, quirky
+from tsuji.wire.passthrough import encode, quirky, read_tier
 
 from . import reply
 from .framing import Framing
@@ -62,7 +60,7 @@ class Relay(Sink):
             name = upstream.dialect.name
             fields = quirky(fields, quirks, driver.losses(name), _fields_elsewhere(name, operation))
         if "service_tier" in fields:  # what was asked for, unless the answer says better
-            self.tier = _tier(self.driver.request.body)
+            self.tier = read_tier(self.driver.request.body)
         self.body = encode(fields)
 
     def client_headers(self) -> bytes:
@@ -147,7 +145,7 @@ class Relay(Sink):
         if self.usage is None:
             self._check(body)
         if self.tier is not None:
-            self.tier = _tier(body) or self.tier
+            self.tier = read_tier(body) or self.tier
 
     def _check(self, body: bytes) -> None:
         """Nearly every answer says its usage. One that does not may be half of one, or an error that says success."""
@@ -230,14 +228,3 @@ def _fields_elsewhere(name: str, operation: str) -> frozenset[str]:
     """Those that only the dialect's other operation has."""
     chat, embedding = dialect(name).fields, dialect(name).embedding_fields
     return embedding - chat if operation == "chat" else chat - embedding
-
-
-class _Tiered(msgspec.Struct):
-    service_tier: str | None = None
-
-
-def _tier(body: bytes) -> str | None:
-    try:
-        return msgspec.json.decode(body, type=_Tiered).service_tier
-    except msgspec.DecodeError:
-        return None

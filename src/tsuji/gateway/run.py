@@ -12,6 +12,7 @@ from .gateway import Gateway
 if TYPE_CHECKING:
     from tsuji.config import Config
 
+_YOUNG = 20_000
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -39,6 +40,7 @@ async def _serve(gateway: Gateway, on_ready: Callable[[str, bool], None] | None)
     url = await gateway.start()
     gc.collect()
     gc.freeze()  # what is here now stays: the collector need not look at it again
+    gc.set_threshold(_YOUNG, 20, 50)  # requests leave no cycles behind: there is little to find
     if on_ready is not None:
         on_ready(url, gateway.wants_keys)
     await stop.wait()

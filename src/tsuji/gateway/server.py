@@ -57,7 +57,7 @@ class _Stop(Exception):
     """Ends llhttp's parsing from a callback; the request's refusal says why."""
 
 
-class Connection(asyncio.Protocol):
+class Connection:
     """See the top of this file. `whole`, or `begin`, `send` and one of `finish` and `cut`, answer the turn.
 
     let_in: the headers that showed a virtual key, all keys there were then, and its grant. The next request may have

@@ -83,12 +83,12 @@ class Sink(ABC):
 
     def send(self, timeouts: "Timeouts") -> None:
         upstream = self.destination.upstream
-        pool = self.driver.gateway.pool
         headers = self.headers
         if upstream.signer is not None:
             host = upstream.origin.host_header
             headers += upstream.signer.sign(b"POST", host, self.path, headers, self.body, time())
-        self._exchange = pool.start(b"POST", upstream.origin, self.path, headers, self.body, timeouts, self)
+        lanes = self.driver.gateway.lanes
+        self._exchange = lanes.start(b"POST", upstream.origin, self.path, headers, self.body, timeouts, self)
 
     def cancel(self) -> None:
         self._done = True

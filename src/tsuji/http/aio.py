@@ -9,7 +9,6 @@ from tsuji.core.timeouts import Timeouts
 from .aio_exchange import Exchange, Sink
 from .aio_lanes import Lanes
 from .aio_response import AsyncResponse
-from .message import content_length
 from .proxy import Proxies
 from .url import Origin
 
@@ -53,20 +52,16 @@ class AsyncPool:
         timeouts: Timeouts,
         sink: Sink,
     ) -> Exchange:
-        """Send a request; the sink is told what comes back. headers: lines from render_headers.
+        """Send a request; the sink is told what comes back. See Lanes.start."""
+        return self.here().start(method, url, target, headers, body, timeouts, sink)
 
-        A kept connection is written to before this returns. Raises InvalidRequestError for a request that can't be sent
-        as it stands and ConfigError for an unusable proxy; everything later goes to `sink.on_failure`.
+    def here(self) -> Lanes:
+        """The connections of the running loop. Who stays on one loop keeps them: to ask which one it is takes a while,
+        a system call before Python 3.12.
         """
         loop = asyncio.get_running_loop()
         lanes = self._current
-        if lanes is None or lanes.loop is not loop:
-            lanes = self._lanes(loop)
-        lane = lanes.by_origin.get(url) or lanes.lane(url)
-        head = lane.route.render(method, target, headers, content_length(method, body))
-        if lanes.resting:
-            lanes.watch()
-        return Exchange(lanes, lane, head, body, timeouts, sink, bodyless=method == b"HEAD")
+        return lanes if lanes is not None and lanes.loop is loop else self._lanes(loop)
 
     async def request(
         self, method: bytes, url: Origin, target: bytes, headers: bytes, body: bytes, timeouts: Timeouts

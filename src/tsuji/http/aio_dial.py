@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from .dial import RECEIVE, Address, TunnelAnswer, new_socket, numeric_address, unix_address
@@ -69,3 +69,14 @@ async def _open(loop: asyncio.AbstractEventLoop, address: Address) -> socket.soc
         connection.close()
         raise
     return connection
+
+
+async def until_shutdown(shut: Callable[[], None]) -> AsyncGenerator[None]:
+    """Calls `shut` when the loop shuts its generators down (asyncio.run does, at its end).
+
+    Without it, connections of a client that nobody closed would outlive their loop, where nothing can close them.
+    """
+    try:
+        yield
+    finally:
+        shut()

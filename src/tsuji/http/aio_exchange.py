@@ -71,6 +71,7 @@ class Exchange:
         self._paused = False
         self._unsent = 0
         self.heard = self.stirred = False
+        self._phase: TimeoutKind = "first_byte"
         now = lanes.loop.time()
         self._total_at = now + timeouts.total
         lanes.active.add(self)
@@ -159,7 +160,7 @@ class Exchange:
 
     def _connect(self, now: float) -> None:
         self._reused = False
-        self._phase: TimeoutKind = "connect"
+        self._phase = "connect"
         self._due = now + self._timeouts.connect
         self._task = self._lanes.loop.create_task(self._open())
 
@@ -221,7 +222,7 @@ class Exchange:
         return self._sink
 
 
-class Connection(asyncio.Protocol):
+class Connection:
     """A transport and the parser of what comes in on it. exchange: whom it serves now; None while it is idle.
 
     expires: loop time at which an idle connection is closed; None until the sweep has seen it idle.
@@ -266,6 +267,10 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended(exc)
+
+    def pause_writing(self) -> None: ...
+
+    def resume_writing(self) -> None: ...
 
     def close(self) -> None:
         self.exchange = None

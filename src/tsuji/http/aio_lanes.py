@@ -1,13 +1,14 @@
 """The connections of an asyncio pool on one event loop, and the one timer that watches all their limits."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tsuji.core.errors import UpstreamConnectionError
+from tsuji.core.timeouts import Timeouts
 
-from .aio_dial import dial
-from .aio_exchange import Connection, Exchange
+from .aio_dial import dial, until_shutdown
+from .aio_exchange import Connection, Exchange, Sink
+from .message import content_length
 from .proxy import Proxies
 from .route import Route
 from .url import Origin
@@ -78,8 +79,29 @@ class Lanes:
         self._quiet = 0
         self._next_idle_sweep = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._guard = self._until_shutdown()
+        self._guard = until_shutdown(self.shut)
         self._arm_guard()
+
+    def start(
+        self,
+        method: bytes,
+        url: Origin,
+        target: bytes,
+        headers: bytes,
+        body: bytes,
+        timeouts: Timeouts,
+        sink: Sink,
+    ) -> Exchange:
+        """Send a request; the sink is told what comes back. headers: lines from render_headers.
+
+        A kept connection is written to before this returns. Raises InvalidRequestError for a request that can't be sent
+        as it stands and ConfigError for an unusable proxy; everything later goes to `sink.on_failure`.
+        """
+        lane = self.by_origin.get(url) or self.lane(url)
+        head = lane.route.render(method, target, headers, content_length(method, body))
+        if self.resting:
+            self.watch()
+        return Exchange(self, lane, head, body, timeouts, sink, bodyless=method == b"HEAD")
 
     def lane(self, origin: Origin) -> Lane:
         """The lane of an origin, made when it is first asked for. Raises ConfigError for an unusable proxy."""
@@ -87,7 +109,10 @@ class Lanes:
         return lane
 
     async def dial(self, lane: Lane, seconds: float) -> Connection:
-        return await dial(lane.route, self._tls, seconds, lambda: Connection(self, lane, decode=self._decode))
+        def connection() -> asyncio.Protocol:
+            return cast(asyncio.Protocol, Connection(self, lane, decode=self._decode))
+
+        return cast(Connection, await dial(lane.route, self._tls, seconds, connection))
 
     def watch(self) -> None:
         """Something is under way: sweep often."""
@@ -134,13 +159,3 @@ class Lanes:
             self._guard.__anext__().send(None)
         except StopIteration:
             return
-
-    async def _until_shutdown(self) -> AsyncGenerator[None]:
-        """Closes the connections when the loop shuts its generators down (asyncio.run does, at its end).
-
-        Without it, connections of a client that nobody closed would outlive their loop, where nothing can close them.
-        """
-        try:
-            yield
-        finally:
-            self.shut()

@@ -10,7 +10,7 @@ _IPV6 = frozenset("0123456789abcdefABCDEF:.")
 _VISIBLE = frozenset(map(chr, range(0x21, 0x7F)))
 
 
-class Origin(msgspec.Struct, frozen=True):
+class Origin(msgspec.Struct, frozen=True, cache_hash=True):
     """Scheme, host and port: what connections are pooled by.
 
     host: lower case, IPv6 without brackets; for `http+unix`, the path of the socket (and port 0).

@@ -12,7 +12,13 @@ from .dialect import Losses
 
 Fields = dict[str, msgspec.Raw]
 
+
+class _Tiered(msgspec.Struct):
+    service_tier: str | None = None
+
+
 _decoder = msgspec.json.Decoder(Fields)
+_tiers = msgspec.json.Decoder(_Tiered)
 _strings = msgspec.json.Decoder(str)
 _encoder = msgspec.json.Encoder()
 
@@ -54,6 +60,14 @@ def wants_stream(fields: Fields, otherwise: bool = False) -> bool:
     if raw is None or bytes(raw) == b"null":
         return otherwise
     return bytes(raw) == b"true"
+
+
+def read_tier(body: bytes) -> str | None:
+    """The service tier that a request asks for or an answer tells, in the dialects that have the field."""
+    try:
+        return _tiers.decode(body).service_tier
+    except msgspec.DecodeError:
+        return None
 
 
 def quirky(

@@ -1,0 +1,39 @@
+"""Builds the package. With TSUJI_COMPILE=1 mypyc compiles the request path, from the same files; see docs/design.md.
+
+mypyc keeps no annotations: a msgspec Struct that something is decoded into must not be in a file named here.
+"""
+
+import os
+
+from setuptools import setup
+
+REQUEST_PATH = [
+    "src/tsuji/gateway/admit.py",
+    "src/tsuji/gateway/again.py",
+    "src/tsuji/gateway/count.py",
+    "src/tsuji/gateway/driver.py",
+    "src/tsuji/gateway/recording.py",
+    "src/tsuji/gateway/relay.py",
+    "src/tsuji/gateway/reply.py",
+    "src/tsuji/gateway/server.py",
+    "src/tsuji/gateway/sink.py",
+    "src/tsuji/gateway/translate.py",
+    "src/tsuji/http/aio.py",
+    "src/tsuji/http/aio_exchange.py",
+    "src/tsuji/http/aio_lanes.py",
+    "src/tsuji/http/message.py",
+    "src/tsuji/http/parser.py",
+    "src/tsuji/http/route.py",
+    "src/tsuji/ledger/spool.py",
+    "src/tsuji/routing/machine.py",
+]
+
+extensions = []
+if os.environ.get("TSUJI_COMPILE"):
+    from mypyc.build import mypycify
+
+    options = ["--follow-imports=silent", "--ignore-missing-imports", "--explicit-package-bases"]
+    os.environ["MYPYPATH"] = "src"
+    extensions = mypycify([*options, *REQUEST_PATH], opt_level="3", debug_level="0")
+
+setup(ext_modules=extensions)
