@@ -69,6 +69,7 @@ bench: setup
 bench-gateway: setup
 	@sh tests/install-servers.sh
 	@sh benchmarks/gateways/install.sh $(PYTHON) $(GATEWAYS)
+	@command -v cc >/dev/null && $(MAKE) --no-print-directory compiled || echo "The compiled request path is left out."
 	@$(BIN)/python -m benchmarks.gateways $(if $(QUICK),--quick) $(if $(STREAMS),--streams $(STREAMS))
 
 # Load with faults on both sides of the gateway, and operations meanwhile; writes docs/soak.md. QUICK=1 only prints.

@@ -14,18 +14,23 @@ from .. import nginx
 from .system import System
 from .world import clean_environment
 
+COMPILED = Path(".compiled").absolute()
 START_SECONDS = 60
 PROGRAM = str(Path(sys.executable).parent / "tsuji")
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A way to run it. governed: with a ledger, a virtual key and limits. server: lines of its configuration."""
+    """A way to run it. governed: with a ledger, a virtual key and limits. server: lines of its configuration.
+
+    compiled: as `make compiled` made it.
+    """
 
     name: str
     on: str
     governed: bool = True
     server: str = ""
+    compiled: bool = False
 
 
 OWNERS = ("--user", "ann", "--team", "core")
@@ -66,15 +71,17 @@ ROUTES = {"chat": "constant", "paced": "at-a-rate", "single": "one", "burst": "a
 
 
 def kinds() -> list[Kind]:
-    """Everything on; the same with an access log; and with nothing on that can be off."""
+    """Everything on; the same compiled, and with an access log; and with nothing on that can be off."""
     limits = [LIMITED] if has("--budget", "keys", "create") else []
     observed = "access_log" in output("config", "schema")
     on = ", ".join([KEYED, *limits, RECORDED, *(["metrics"] if observed else [])])
     logged = Kind("Tsuji, access log", f"the same, and an access log (JSON, a file): {on}", server=_LOG)
     bare = "model rewritten; no key checked, no limits, nothing recorded"
     unobserved = 'metrics = "off"' if observed else ""
+    compiled = Kind("Tsuji, compiled", f"the same, its request path compiled by mypyc: {on}", compiled=True)
     return [
         Kind("Tsuji", on),
+        *([compiled] if (COMPILED / ".ready").exists() else []),
         *([logged] if observed else []),
         Kind("Tsuji, open", bare, governed=False, server=unobserved),
     ]
@@ -94,7 +101,8 @@ def running(
     headers = {"authorization": f"Bearer {_governed(config)}"} if kind.governed else {}
     many = [] if workers is None else ["--workers", str(workers)]
     command = [PROGRAM, "serve", "--config", str(config), *many]
-    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": clean_environment()}
+    env = clean_environment(**({"PYTHONPATH": str(COMPILED)} if kind.compiled else {}))
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": env}
     with nginx.running(command, port, core, seconds=START_SECONDS, **options) as process:
         yield System(kind.name, port, "chat", kind.on, headers, process.pid)
 
