@@ -7,7 +7,7 @@ GATEWAYS := .venv-gateways
 
 COMPILED := .compiled
 
-.PHONY: setup run test check format docs bench bench-gateway budget-run compiled fuzz lock clean
+.PHONY: setup run test check format docs bench bench-gateway budget-run soak kill-run compiled fuzz lock clean
 
 setup: $(VENV)/.ready
 
@@ -72,16 +72,28 @@ bench: setup
 	@sh tests/peers/install.sh $(PYTHON) $(PEERS)
 	@$(PEERS)/bin/python -m benchmarks
 
-# The gateway beside nginx and other gateways; writes docs/benchmarks.md. QUICK=1 takes under 3 minutes and only prints.
+# The gateway beside nginx and other gateways; writes docs/benchmarks.md. QUICK=1 takes a few minutes and only prints.
 bench-gateway: setup
 	@sh tests/install-servers.sh
 	@sh benchmarks/gateways/install.sh $(PYTHON) $(GATEWAYS)
+	@command -v cc >/dev/null && $(MAKE) --no-print-directory compiled || echo "The compiled request path is left out."
 	@$(BIN)/python -m benchmarks.gateways $(if $(QUICK),--quick) $(if $(STREAMS),--streams $(STREAMS))
 
 # 10,000 requests at once over four gateways that share a budget for 100, on SQLite and PostgreSQL.
 budget-run: setup
 	@sh tests/install-servers.sh
 	@$(BIN)/python -m benchmarks.budget $(if $(REQUESTS),--requests $(REQUESTS))
+# Load with faults on both sides of the gateway, and operations meanwhile; writes docs/soak.md. QUICK=1 only prints.
+# RATE=... requests a second instead of half of what can be.
+# POSTGRES=1: the ledger in a PostgreSQL that crashes now and then; writes docs/soak-postgresql.md.
+soak: setup
+	@sh tests/install-servers.sh
+	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20) $(if $(RATE),--rate $(RATE)) \
+		$(if $(POSTGRES),--postgres) $(if $(QUICK),--quick)
+
+# kill -9 under load, KILLS times, and whether the ledger has every request that a client saw finish, once.
+kill-run: setup
+	@$(BIN)/python -m tests.ledger.killing $(or $(KILLS),50)
 
 # Writes the locks anew: exact versions and hashes of everything, from whichever index this machine uses.
 COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

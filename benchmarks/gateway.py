@@ -49,8 +49,8 @@ def measure() -> dict[str, float]:
             for _ in range(ROUNDS):
                 for name, at in systems.items():
                     path = "/v1/chat/completions"
-                    rate, failed = wrk.post(at, path, HEADERS, body, connections=CONNECTIONS, seconds=SECONDS)
-                    if failed:
-                        raise RuntimeError(f"{name}: {failed} requests failed")
-                    seen.setdefault(name, []).append(rate)
+                    ran = wrk.post(at, path, HEADERS, body, connections=CONNECTIONS, seconds=SECONDS)
+                    if ran.failed:
+                        raise RuntimeError(f"{name}: {ran.failed} requests failed")
+                    seen.setdefault(name, []).append(ran.rate)
     return {name: median(rates) for name, rates in seen.items()}

@@ -28,8 +28,10 @@ ANSWER = json.dumps(
     }
 )
 
+STOP_SECONDS = 60
+"""That a server has, on a busy machine, to finish what it is at."""
 _MAIN = Template("""
-daemon off; worker_processes 1; pid $folder/nginx.pid; error_log $folder/error.log;
+daemon off; worker_processes $workers; pid $folder/nginx.pid; error_log $folder/error.log;
 events { worker_connections 4096; }
 http {
   access_log off; client_max_body_size 0; client_body_buffer_size 2m;
@@ -84,7 +86,7 @@ def running(
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(STOP_SECONDS)
 
 
 @contextmanager
@@ -96,20 +98,20 @@ def constant(core: int | None) -> Iterator[int]:
 
 
 @contextmanager
-def proxy(upstream: int, core: int | None) -> Iterator[int]:
+def proxy(upstream: int, core: int | None, workers: int = 1) -> Iterator[int]:
     """The port of an nginx that forwards to 127.0.0.1:upstream over kept connections."""
     port = free_port()
-    with _nginx(_PROXY.substitute(port=port, upstream=upstream), port, core):
+    with _nginx(_PROXY.substitute(port=port, upstream=upstream), port, core, workers):
         yield port
 
 
 @contextmanager
-def _nginx(http: str, port: int, core: int | None) -> Iterator[None]:
+def _nginx(http: str, port: int, core: int | None, workers: int = 1) -> Iterator[None]:
     nginx = program()
     if nginx is None:
         raise RuntimeError("nginx is not installed")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "nginx.conf"
-        path.write_text(_MAIN.substitute(folder=folder, http=http))
+        path.write_text(_MAIN.substitute(folder=folder, http=http, workers=workers))
         with running([nginx, "-p", folder, "-c", str(path)], port, core, stderr=subprocess.DEVNULL):
             yield

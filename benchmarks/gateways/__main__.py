@@ -11,7 +11,7 @@ from time import perf_counter
 from rich.console import Console
 
 from .. import machine, nginx
-from .memory import allow_files
+from .memory import SPARE, allow_files
 from .plan import QUICK, Plan
 from .run import Run
 from .section import Section
@@ -23,8 +23,8 @@ PACKAGES = ("tsuji", "msgspec", "httptools", "uvloop", "sqlalchemy")
 
 def _plan() -> tuple[Plan, bool, str]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gateways", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="less of everything, in under three minutes; no page")
-    parser.add_argument("--streams", type=int, nargs="+", metavar="N", help="how many at once; default 200")
+    parser.add_argument("--quick", action="store_true", help="less of everything, in a few minutes; no page")
+    parser.add_argument("--streams", type=int, nargs="+", metavar="N", help="how many at once; default 200 and 1000")
     given = parser.parse_args()
     plan = QUICK if given.quick else Plan()
     plan = replace(plan, streams=tuple(given.streams)) if given.streams else plan
@@ -84,7 +84,7 @@ def main() -> int:
         return 1
     plan, writes, command = _plan()
     start, pinned, run, sections = perf_counter(), take_core_1(), Run(plan), list[Section]()
-    allow_files(plan.idle_connections + max(plan.streams) + 1000)
+    allow_files(plan.idle_connections + max(plan.streams) + SPARE)
     how = _how(plan, pinned)
     out.print(machine.describe(PACKAGES), how, "", sep="\n", highlight=False)
     with out.status("") as status:

@@ -9,16 +9,18 @@ from time import perf_counter
 from .plan import Plan
 from .readers import request
 from .section import Section, in_turns, shown
-from .system import PATH, System
+from .system import System
 
 WARM = 100
 
 
 class Connection:
-    def __init__(self, system: System) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", system.port), timeout=30)
+    """source: the loopback address that it comes from."""
+
+    def __init__(self, system: System, source: str = "127.0.0.1") -> None:
+        self._socket = socket.create_connection(("127.0.0.1", system.port), timeout=30, source_address=(source, 0))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._request = request(PATH, system.chat(), system.fields())
+        self._request = request(system.path, system.chat(), system.fields())
 
     def ask(self) -> float:
         """Seconds until the whole answer is here. Raises RuntimeError unless it is a 200."""

@@ -1,70 +1,94 @@
-"""Resident memory of a worker that has nothing to do, and of connections that are open and idle."""
+"""Resident memory: of a worker that has nothing to do, of connections that are open and idle, and after a million
+requests."""
 
-import contextlib
+import math
 import resource
 import time
-from pathlib import Path
 
+from .. import processes, wrk
 from .latency import Connection
-from .plan import Plan
+from .plan import CONNECTIONS, Plan
 from .section import Section
-from .system import System, check
+from .system import PROMPT, System, check
 
 WARM = 200
+PER_ADDRESS = 5000
+"""Connections from one loopback address: each has some 28,000 ports, of which others may have some."""
+SPARE = 500
 
 
-def resident(pid: int) -> int:
-    """Bytes."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError(f"process {pid} has no resident memory")
-
-
-def children(pid: int) -> list[int]:
-    found = []
-    for status in Path("/proc").glob("[0-9]*/status"):
-        with contextlib.suppress(OSError):  # it has ended
-            if f"\nPPid:\t{pid}\n" in status.read_text():
-                found.append(int(status.parent.name))
-    return found
-
-
-def allow_files(wanted: int) -> None:
-    """Raises RuntimeError where this user may not open so many; servers started after this may as many."""
+def allow_files(wanted: int) -> int:
+    """As many open files as may be, up to wanted, for this process and the servers started after this."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise RuntimeError(f"only {hard} files may be open")
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
+
+
+def _one_worker(subject: System) -> tuple[processes.Process, list[processes.Process]]:
+    """The one that serves, and the others."""
+    found = processes.tree(subject.pid)
+    serving = [process for process in found if not process.ledger]
+    if len(serving) != 1:
+        raise RuntimeError(f"{subject.name} has {len(serving)} serving processes, not one")
+    return serving[0], [process for process in found if process.ledger]
 
 
 def idle(subject: System, plan: Plan) -> Section:
     """subject: just started."""
     check(subject)
     time.sleep(1)
-    ledgers = children(subject.pid)
-    if len(ledgers) != 1:
-        raise RuntimeError(f"{subject.name} has {len(ledgers)} processes beside it, not one")
-    worker, ledger = resident(subject.pid), resident(ledgers[0])
+    worker, ledger = _one_worker(subject)
+    alone, beside = worker.resident(), sum(process.resident() for process in ledger)
+    count = min(plan.idle_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE)
     first = Connection(subject)
     for _ in range(WARM):
         first.ask()
-    before, kept = resident(subject.pid), list[Connection]()
+    before, kept = worker.resident(), list[Connection]()
     try:
-        for _ in range(plan.idle_connections):
-            kept.append(Connection(subject))
+        for number in range(count):
+            kept.append(Connection(subject, f"127.0.0.{2 + number // PER_ADDRESS}"))
             kept[-1].ask()
-        after = resident(subject.pid)
-        for connection in kept:  # each is still open
-            connection.ask()
+        after, still = worker.resident(), worker.sockets()
     finally:
         for connection in [first, *kept]:
             connection.close()
+    if still < count:
+        raise RuntimeError(f"of {count:,} connections only {still:,} were still open once the last one was")
     rows = [
-        ["worker, idle", f"{worker / 1e6:.1f} MB"],
-        ["its ledger process, idle", f"{ledger / 1e6:.1f} MB"],
-        ["worker, for each open idle connection", f"{(after - before) / plan.idle_connections / 1e3:.2f} kB"],
+        ["worker, idle", f"{alone / 1e6:.1f} MB"],
+        ["its ledger process, idle", f"{beside / 1e6:.1f} MB"],
+        ["worker, for each open idle connection", f"{(after - before) / count / 1e3:.2f} kB"],
     ]
-    note = f"{plan.idle_connections:,} connections, each of which had one request answered, and another one after."
+    note = (
+        f"{count:,} connections, each of which had one request answered; the worker then had {still:,} sockets open. "
+        "The system's own buffers of them are not in it."
+    )
     return Section(f"Memory of {subject.name}, resident", ["RSS"], rows, note)
+
+
+def many(subject: System, plan: Plan) -> Section:
+    """subject: just started."""
+    worker, ledger = _one_worker(subject)
+    body, answered = subject.chat(PROMPT), 0
+    rows = [_look(answered, worker, ledger)]
+    start = time.perf_counter()
+    while answered < plan.many:
+        rate = answered / (time.perf_counter() - start) or 10_000.0
+        seconds = max(1, math.ceil(min(plan.many / plan.looks, plan.many - answered) / rate))
+        ran = wrk.post(
+            subject.port, subject.path, subject.fields(), body, connections=CONNECTIONS, seconds=min(seconds, 60)
+        )
+        if ran.failed or not ran.requests:
+            raise RuntimeError(f"{ran.failed} of {ran.requests} requests failed")
+        answered += ran.requests
+        rows.append(_look(answered, worker, ledger))
+    columns = ["worker, MB", "ledger process, MB", "worker's open files"]
+    note = f"{answered:,} requests, {CONNECTIONS} connections; looked at between runs of wrk, which opens new ones."
+    return Section(f"Memory of {subject.name} after many requests, resident", columns, rows, note)
+
+
+def _look(answered: int, worker: processes.Process, ledger: list[processes.Process]) -> list[str]:
+    beside = sum(process.resident() for process in ledger)
+    return [f"{answered:,}", f"{worker.resident() / 1e6:.1f}", f"{beside / 1e6:.1f}", str(worker.files())]

@@ -1,7 +1,8 @@
-"""One table: on the terminal, and in Markdown."""
+"""One table: on the terminal, and in Markdown; and what every table is made of, rounds by turns and their medians."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import TypeVar
 
 from rich.box import SIMPLE_HEAD
@@ -10,17 +11,20 @@ from rich.table import Table
 from .system import System
 
 Result = TypeVar("Result")
+NOISE = 0.15
+"""Rounds of one system that differ by more than this part of their median are named below the table."""
 
 
 @dataclass
 class Section:
-    """failed: why a system is not in the rows."""
+    """failed: why a system is not in the rows. also: more remarks."""
 
     title: str
     columns: list[str]
     rows: list[list[str]]
     note: str = ""
     failed: dict[str, str] = field(default_factory=dict)
+    also: list[str] = field(default_factory=list)
 
     def table(self) -> Table:
         made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -32,7 +36,8 @@ class Section:
         return made
 
     def remarks(self) -> list[str]:
-        return [*([self.note] if self.note else []), *[f"{name} failed: {why}" for name, why in self.failed.items()]]
+        failed = [f"{name} failed: {why}" for name, why in self.failed.items()]
+        return [*([self.note] if self.note else []), *self.also, *failed]
 
     def markdown(self) -> str:
         lines = ["| | " + " | ".join(self.columns) + " |", "|---|" + "---:|" * len(self.columns)]
@@ -56,6 +61,24 @@ def in_turns(
                 failed[system.name] = str(error)
                 del seen[system.name]
     return seen, failed
+
+
+def ratio(seen: Mapping[str, Sequence[float]], name: str, other: str) -> str:
+    """The median of name's result over other's in each round: what slows a round down slows both."""
+    if name not in seen or other not in seen:
+        return "-"
+    return f"{median(ratios(seen, name, other)):.3g}"
+
+
+def ratios(seen: Mapping[str, Sequence[float]], name: str, other: str) -> list[float]:
+    return [one / two for one, two in zip(seen[name], seen[other], strict=True)]
+
+
+def noise(seen: Mapping[str, Sequence[float]]) -> list[str]:
+    """A remark, if there are systems whose rounds disagree."""
+    spread = {name: (max(values) - min(values)) / median(values) for name, values in seen.items()}
+    noisy = [f"{name} by {part:.0%}" for name, part in spread.items() if part > NOISE]
+    return [f"Noisy: rounds differ, of {', '.join(noisy)} (more than {NOISE:.0%})."] if noisy else []
 
 
 def shown(value: float) -> str:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 PROMPT = "Tell me, in one short sentence, which city is the capital of Japan, and why. " * 4
 ANSWER = "The capital of Japan is Tokyo."
+PATH = "/v1/chat/completions"
 
 
 @dataclass(frozen=True)
 class System:
-    """model: what a client asks for. on: what was turned on, for people."""
+    """model: what a client asks for, at path. on: what was turned on, for people. pid: of its first process."""
 
     name: str
     port: int
@@ -18,6 +19,7 @@ class System:
     on: str
     headers: dict[str, str] = field(default_factory=dict)
     pid: int = 0
+    path: str = PATH
 
     def chat(self, prompt: str = PROMPT) -> bytes:
         """A chat request of about 90 bytes and the prompt."""
@@ -29,14 +31,11 @@ class System:
         return {"content-type": "application/json", **self.headers}
 
 
-PATH = "/v1/chat/completions"
-
-
 def check(system: System) -> None:
     """Asks once. Raises RuntimeError unless the upstream's answer comes back."""
     connection = http.client.HTTPConnection("127.0.0.1", system.port, timeout=30)
     try:
-        connection.request("POST", PATH, system.chat(), system.fields())
+        connection.request("POST", system.path, system.chat(), system.fields())
         answer = connection.getresponse()
         text = answer.read().decode()
     except OSError as error:

@@ -6,20 +6,45 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from .. import nginx
 from .system import System
 from .world import clean_environment
 
-NAME = "Tsuji"
-ON = "virtual key of the ledger checked, model rewritten, usage and cost of each request recorded (SQLite)"
+COMPILED = Path(".compiled").absolute()
+START_SECONDS = 60
+PROGRAM = str(Path(sys.executable).parent / "tsuji")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way to run it. governed: with a ledger, a virtual key and limits. server: lines of its configuration.
+
+    compiled: as `make compiled` made it.
+    """
+
+    name: str
+    on: str
+    governed: bool = True
+    server: str = ""
+    compiled: bool = False
+
+
+OWNERS = ("--user", "ann", "--team", "core")
+KEY_LIMITS = ("--budget", "100000/month", "--rpm", "100000000", "--tpm", "100000000000", "--concurrent", "10000")
+STACKED = (("--team", "core"), ())
+"""Whose budget there is beside the key's: its team's, and the whole gateway's."""
+KEYED = "virtual key of the ledger checked"
+LIMITED = "budgets of the key, its team and the gateway, the key's limits on requests, tokens and concurrency"
+RECORDED = "model rewritten, usage and cost of each request recorded (SQLite)"
 CONFIG = """
 [server]
 host = "127.0.0.1"
 port = {port}
-[ledger]
-folder = {folder}
+{server}
 [providers.constant]
 dialect = "openai"
 base_url = "http://127.0.0.1:{constant}/v1"
@@ -41,32 +66,83 @@ ROUTE = """
 [routes.{name}]
 targets = [{{ model = "{target}:gpt-4o-mini", price = {{ input = 0.15, output = 0.6 }} }}]
 """
+_LOG = 'access_log = "{folder}/access.log"'
 ROUTES = {"chat": "constant", "paced": "at-a-rate", "single": "one", "burst": "at-once"}
 
 
-@contextmanager
-def running(folder: Path, constant: int, streams: int) -> Iterator[System]:
-    """One worker on core 0, its ledger process with it. constant, streams: ports of the upstreams."""
-    port, config, program = nginx.free_port(), folder / "tsuji.toml", str(Path(sys.executable).parent / "tsuji")
-    text = CONFIG.format(port=port, folder=f'"{folder / "ledger"}"', constant=constant, streams=streams)
-    config.write_text(text + "".join([ROUTE.format(name=name, target=target) for name, target in ROUTES.items()]))
-    env = clean_environment()
-    made = subprocess.run(
-        [program, "keys", "create", "bench", "--config", str(config)], capture_output=True, text=True, env=env
-    )
-    if made.returncode:
-        raise RuntimeError(f"no key was made: {made.stderr[-200:]}")
-    key = {"authorization": f"Bearer {made.stdout.split()[-1]}"}
-    command, silent = [program, "serve", "--config", str(config)], subprocess.DEVNULL
-    with nginx.running(command, port, 0, stdout=silent, stderr=silent, env=env) as process:
-        yield System(NAME, port, "chat", ON, key, process.pid)
+def kinds() -> list[Kind]:
+    """Everything on; the same compiled, and with an access log; and with nothing on that can be off."""
+    limits = [LIMITED] if has("--budget", "keys", "create") else []
+    observed = "access_log" in output("config", "schema")
+    on = ", ".join([KEYED, *limits, RECORDED, *(["metrics"] if observed else [])])
+    logged = Kind("Tsuji, access log", f"the same, and an access log (JSON, a file): {on}", server=_LOG)
+    bare = "model rewritten; no key checked, no limits, nothing recorded"
+    unobserved = 'metrics = "off"' if observed else ""
+    compiled = Kind("Tsuji, compiled", f"the same, its request path compiled by mypyc: {on}", compiled=True)
+    return [
+        Kind("Tsuji", on),
+        *([compiled] if (COMPILED / ".ready").exists() else []),
+        *([logged] if observed else []),
+        Kind("Tsuji, open", bare, governed=False, server=unobserved),
+    ]
 
 
 @contextmanager
-def fresh(constant: int, streams: int) -> Iterator[System]:
-    """The same, just started, in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder), constant, streams) as system:
+def running(
+    folder: Path, constant: int, streams: int, kind: Kind, *, core: int | None = 0, workers: int | None = None
+) -> Iterator[System]:
+    """Its workers on that core, its ledger process with them. constant, streams: ports of the upstreams."""
+    port, config, home = nginx.free_port(), folder / "tsuji.toml", folder / "ledger"
+    server = kind.server.format(folder=folder)
+    text = CONFIG.format(port=port, constant=constant, streams=streams, server=server)
+    routes = "".join([ROUTE.format(name=name, target=target) for name, target in ROUTES.items()])
+    ledger = f'folder = "{home}"' if kind.governed else "enabled = false"
+    config.write_text(f"{text}{routes}[ledger]\n{ledger}\n")
+    headers = {"authorization": f"Bearer {_governed(config)}"} if kind.governed else {}
+    many = [] if workers is None else ["--workers", str(workers)]
+    command = [PROGRAM, "serve", "--config", str(config), *many]
+    env = clean_environment(**({"PYTHONPATH": str(COMPILED)} if kind.compiled else {}))
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": env}
+    with nginx.running(command, port, core, seconds=START_SECONDS, **options) as process:
+        yield System(kind.name, port, "chat", kind.on, headers, process.pid)
+
+
+def _governed(config: Path) -> str:
+    """A virtual key, with its limits and those above it, all so wide that none is ever reached."""
+    if not has("--budget", "keys", "create"):
+        return make_key(config, *OWNERS)
+    for subject in STACKED:
+        output("budgets", "set", *subject, "--budget", "1000000/month", "--config", str(config))
+    return make_key(config, *OWNERS, *KEY_LIMITS)
+
+
+def make_key(config: Path, *options: str) -> str:
+    return output("keys", "create", "bench", *options, "--config", str(config)).split()[-1]
+
+
+@contextmanager
+def fresh(constant: int, streams: int, **options: int | None) -> Iterator[System]:
+    """With everything on, just started, in a folder of its own. options: of `running`."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(Path(folder), constant, streams, kinds()[0], **options) as system,
+    ):
         yield system
+
+
+@cache
+def has(option: str, *command: str) -> bool:
+    """Whether this version's command takes it."""
+    return option in output(*command, "--help")
+
+
+def output(*arguments: str) -> str:
+    """Raises RuntimeError unless the command succeeds."""
+    env = clean_environment(COLUMNS="200", NO_COLOR="1")
+    ran = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, env=env)
+    if ran.returncode:
+        raise RuntimeError(f"tsuji {' '.join(arguments)}: {ran.stderr[-200:]}")
+    return ran.stdout
 
 
 def recorded(folder: Path) -> tuple[int, int]:

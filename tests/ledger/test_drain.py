@@ -1,5 +1,7 @@
 """From the spool into SQL."""
 
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from tests.ledger.records import record
 from tsuji.ledger import tables
 from tsuji.ledger.database import ready
 from tsuji.ledger.drain import BATCH, drain
+from tsuji.ledger.keys import Hasher
+from tsuji.ledger.process import Orders, Process, Report
 from tsuji.ledger.record import Attempt, Record, encode
 from tsuji.ledger.report import add_up
 from tsuji.ledger.requests import Which
@@ -144,6 +148,36 @@ def test_a_database_that_goes_away_loses_nothing(postgres: Postgres, tmp_path: P
 
 
 DAY = 86_400_000_000
+
+
+def test_a_database_is_up_again_with_the_first_batch(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told before all that has waited is moved on, which may take long."""
+    heard: list[tuple[Report, int]] = []
+    url = engine.url.render_as_string(hide_password=False)
+    orders = Orders(url, str(tmp_path), Hasher(b"0123456789abcdef0123456789abcdef").check())
+    process = Process(orders, lambda report: heard.append((report, len(segments(tmp_path)))))
+    for number in range(3):
+        spooled(tmp_path, record(f"r{number}"))
+
+    def fails(*_: object) -> None:
+        raise OperationalError("insert", {}, Exception("gone"))
+
+    over = threading.Event()
+    with monkeypatch.context() as patched:
+        patched.setattr("tsuji.ledger.drain._insert", fails)
+        running = threading.Thread(target=process.run, args=(over.wait,))
+        running.start()
+        while not any(report.failure for report, _ in heard):
+            time.sleep(0.01)
+    while segments(tmp_path):
+        time.sleep(0.01)
+    over.set()
+    running.join()
+    assert ids(engine) == ["r0", "r1", "r2"]
+    told = [(bool(report.failure), waiting) for report, waiting in heard if report.failure is not None]
+    assert told == [(False, 3), (True, 3), (False, 3)]
 
 
 def test_adding_up(engine: Engine, tmp_path: Path) -> None:

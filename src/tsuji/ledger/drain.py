@@ -1,7 +1,7 @@
 """Moves records from the spool into SQL: each once, however often it is read."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,13 @@ REJECTED = ".rejected"
 _ATTEMPT = Attempt.__struct_fields__
 
 
-def drain(engine: Engine, folder: Path) -> int:
-    """Moves every segment on that nobody writes to; how many records there were.
+def drain(engine: Engine, folder: Path, moved: Callable[[], object] = lambda: None) -> int:
+    """Moves every segment on that nobody writes to; how many records there were. moved: called after each batch.
 
     A segment is deleted after its last record is committed. Raises SQLAlchemyError while the database is down: what was
     not committed stays. A record that the database refuses, or that cannot be read, is kept beside the segment.
     """
-    moved = 0
+    count = 0
     for segment in segments(folder):
         with claim(segment) as data:
             if data is None:
@@ -40,14 +40,15 @@ def drain(engine: Engine, folder: Path) -> int:
             refused: list[tuple[bytes, str]] = []
             for at in range(0, len(records), BATCH):
                 refused += _store(engine, records[at : at + BATCH])
+                moved()
             if refused:
                 _keep(segment, refused)
             if end < len(data):
                 _unreadable(segment, data[end:], torn)
             with suppress(FileNotFoundError):
                 segment.unlink()
-            moved += len(records)
-    return moved
+            count += len(records)
+    return count
 
 
 def _store(engine: Engine, encoded: list[bytes]) -> list[tuple[bytes, str]]:

@@ -179,7 +179,8 @@ class Process:
         while True:
             ending = self._over.is_set()
             began = monotonic()
-            done = self._attempt("drain", lambda: drain(self._engine, self._spool))
+            # The database is up again with the first batch, not with the last of what has waited for it.
+            done = self._attempt("drain", lambda: drain(self._engine, self._spool, lambda: self._hold("drain", "")))
             if ending:
                 if done and not segments(self._spool):  # else some of what it spent may still be on its way
                     self._attempt("leases", lambda: end(self._engine, self._orders.run))
@@ -211,6 +212,11 @@ class Process:
         except Exception as bug:  # the thread must live on
             log.error("unexpected error in the ledger's process", exc_info=bug)
             failure = "an error that should not be; the log has the details"
+        self._hold(what, failure)
+        return not failure
+
+    def _hold(self, what: str, failure: str) -> None:
+        """failure: of `what`, now; "" that there is none."""
         with self._told:
             before = next(iter(self._failures.values()), "")
             self._failures.pop(what, None)
@@ -219,7 +225,6 @@ class Process:
             now = next(iter(self._failures.values()), "")
             if bool(now) != bool(before):
                 self._tell(Report(failure=now))
-        return not failure
 
 
 def _step_back() -> None:
