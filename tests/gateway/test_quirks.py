@@ -61,7 +61,13 @@ def test_ids_of_its_own_stay(serve: Serve, scripted: Start, id: str) -> None:
 
 def test_what_a_provider_does_not_serve_is_refused_and_not_sent(serve: Serve, scripted: Start) -> None:
     server = scripted(answers.chat("openai"))
-    gateway = serve(Config(server=Server(port=0), providers={"deepseek": ProviderConfig(api_key="k")}))
+    gateway = serve(
+        Config(
+            server=Server(port=0),
+            providers={"deepseek": ProviderConfig(api_key="k")},
+            ledger=LedgerConfig(enabled=False),
+        )
+    )
     answer = gateway.ask("/v1/embeddings", {"model": "deepseek:m", "input": "hi"})
     assert answer.status == 400
     assert "embeddings" in answer.json()["error"]["message"]

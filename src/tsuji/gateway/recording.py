@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tsuji.core.errors import (
     AuthenticationError,
+    ContentFilterError,
     InvalidRequestError,
     LedgerError,
     PermissionDeniedError,
@@ -47,7 +48,8 @@ def record(
     usage, price, cost, upstream, tier = _NOTHING, None, None, None, None
     if sink is not None:
         upstream = sink.destination.upstream
-        if status != FAILED:  # what failed is not billed; its attempt says what it cost
+        # What failed is not billed, its attempt says what it cost; an answer that a guardrail kept back is paid for.
+        if status != FAILED or (driver.guard is not None and isinstance(error, ContentFilterError)):
             usage, tier = sink.usage or _NOTHING, sink.tier
             price, cost = sink.billed or sink.bill()
     key_id, user_id, team_id, tags = _whose(request, driver.tags)

@@ -58,11 +58,11 @@ def test_what_was_done_is_recorded_and_nothing_of_what_was_found(rows: Any, tmp_
     )
     assert guarded(one) == ["g:block"]
     assert (one.status, one.http_status, one.error, one.target, one.cost) == (
-        "failed",
+        "refused",
         400,
         "content_filter",
         None,
-        None,
+        0,
     )
     assert guarded(two) == ["log:log"]
     assert (two.status, two.cost) == ("done", COST)
