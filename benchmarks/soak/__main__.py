@@ -81,6 +81,10 @@ class Soak:
 
     async def _ask(self, load: Load, pid: int, operations: Operations) -> tuple[float, list[Look]]:
         most = await load.flat_out(CONNECTIONS, WARM_SECONDS, FLAT_OUT_SECONDS)
+        if not most:
+            raise RuntimeError(
+                f"no request was answered in {FLAT_OUT_SECONDS:g} s: this machine has too much else to do"
+            )
         await asyncio.sleep(SETTLE_SECONDS)
         seconds, over = self._minutes * 60, threading.Event()
         watch = Watch(pid, lambda: load.asked)
