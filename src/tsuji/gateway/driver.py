@@ -364,6 +364,7 @@ class Driver:
 
     def framing(self) -> Framing:
         """How the client wants its stream."""
+        found: Framing
         if self.dialect.name == "gemini":
             found = BareEvents() if b"alt=sse" in self.request.query.split(b"&") else JsonArray()
         else:
