@@ -34,7 +34,7 @@ def filled(api: Serving) -> Serving:
         Attempt("x:1", START, START + 5, "rate_limit", None),
         Attempt("up:m", START + 6, START + 9, None, 7),
     ]
-    drain._insert(api.admin.ledger()[0], records)
+    drain._insert(api.admin.ledger()[0], records, [])
     return api
 
 
@@ -117,6 +117,7 @@ def test_sums(filled: Serving) -> None:
                 "name": "k1",
                 "requests": 5,
                 "failed": 0,
+                "refused": 0,
                 "input_tokens": 50,
                 "output_tokens": 0,
                 "cost": 25,
@@ -126,6 +127,7 @@ def test_sums(filled: Serving) -> None:
                 "name": "k0",
                 "requests": 5,
                 "failed": 1,
+                "refused": 0,
                 "input_tokens": 50,
                 "output_tokens": 0,
                 "cost": 20,

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,7 @@ def test_a_database_is_up_again_with_the_first_batch(
     """It is told before all that has waited is moved on, which may take long."""
     heard: list[tuple[Report, int]] = []
     url = engine.url.render_as_string(hide_password=False)
-    orders = Orders(url, str(tmp_path), Hasher(b"0123456789abcdef0123456789abcdef").check())
+    orders = Orders(url, str(tmp_path), Hasher(b"0123456789abcdef0123456789abcdef").check(), "run")
     process = Process(orders, lambda report: heard.append((report, len(segments(tmp_path)))))
     for number in range(3):
         spooled(tmp_path, record(f"r{number}"))
@@ -165,9 +166,14 @@ def test_a_database_is_up_again_with_the_first_batch(
         raise OperationalError("insert", {}, Exception("gone"))
 
     over = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        over.wait()
+        yield from ()
+
     with monkeypatch.context() as patched:
         patched.setattr("tsuji.ledger.drain._insert", fails)
-        running = threading.Thread(target=process.run, args=(over.wait,))
+        running = threading.Thread(target=process.run, args=(nothing(),))
         running.start()
         while not any(report.failure for report, _ in heard):
             time.sleep(0.01)

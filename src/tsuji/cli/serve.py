@@ -42,15 +42,16 @@ def serve(
     """Start the gateway: OpenAI, Anthropic and Gemini wire formats in front of every provider."""
     from msgspec.structs import replace
 
-    from tsuji.config import read_source
+    from tsuji.config import build_config, read_source
     from tsuji.core.errors import ConfigError
 
     if once and ask is None:
         raise typer.BadParameter("--once needs --ask", param_hint="--once")
     source = replace(read_source(config), host=host, port=port, workers=_workers(workers))
+    settings = build_config(source)
     try:
-        with _admin(source) if admin else nullcontext():
-            code = _run(source) if ask is None else _run_and_ask(source, ask, model, once)
+        with _admin(settings, source) if admin else nullcontext():
+            code = _run(settings, source) if ask is None else _run_and_ask(source, ask, model, once)
     except ConfigError as error:
         if error.param == "server.port":
             raise ConfigError(f"{error.message}, or pass --port NUMBER", param=error.param) from error
@@ -69,13 +70,11 @@ def _workers(asked: str | None) -> int | None:
 
 
 @contextmanager
-def _admin(source: "Source") -> Generator[None]:
-    from tsuji.config import build_config
+def _admin(settings: "Config", source: "Source") -> Generator[None]:
     from tsuji.control.beside import beside
 
     from .admin import announce
 
-    settings = build_config(source)
     if settings.server.workers is not None:
         raise typer.BadParameter("goes with one process; beside workers, start 'tsuji admin'", param_hint="--admin")
     with beside(Path(source.path) if source.path is not None else None) as url:
@@ -83,13 +82,11 @@ def _admin(source: "Source") -> Generator[None]:
         yield
 
 
-def _run(source: "Source") -> int:
-    from tsuji.config import build_config
+def _run(settings: "Config", source: "Source") -> int:
     from tsuji.gateway import serve
 
     from .parent import become
 
-    settings = build_config(source)
     if settings.server.workers is not None:
         become(source)
     return serve(settings, on_ready=lambda url, keyed: announce(settings, url, keyed))

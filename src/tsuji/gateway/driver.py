@@ -17,7 +17,7 @@ from tsuji.ledger.record import encode
 from tsuji.routing import Fail, Routing, Try
 from tsuji.wire import Dialect, dialect
 from tsuji.wire.dialect import Losses
-from tsuji.wire.passthrough import Fields, check_spelling, decode_fields, model_of, wants_stream
+from tsuji.wire.passthrough import Fields, check_spelling, check_utf8, decode_fields, model_of, wants_stream
 
 from . import reply
 from .admit import check_fields, check_model
@@ -98,7 +98,7 @@ class Driver:
             raise InternalError("a request without an endpoint reached the driver")
         self.dialect: Dialect = dialect(form_of(endpoint.dialect, request.headers))
         self.operation = endpoint.operation
-        _check_utf8(request.body)
+        check_utf8(request.body)
         self.fields: Fields = decode_fields(request.body)
         check_spelling(self.fields, self.dialect)
         self.model = model = model_of(self.fields) if request.model is None else request.model
@@ -448,6 +448,10 @@ class Driver:
         self.recorded = True
         try:
             made = record(self, self._sink, status, http_status, error)
+            if self.visit is not None:
+                self.visit.note(made)
+            if self.guard is not None:
+                made.guarded = tuple(self.guard.acted)
             if self.reservation is not None:
                 self.reservation.settle(made, self._sink)
             if observer is not None:
@@ -488,12 +492,3 @@ class Driver:
         head += reply.error_lines(error) + target + counted + guarded
         self._answer(FAILED, reply.error_status(error), error, head, body)
         self._sink = None
-
-
-def _check_utf8(body: bytes) -> None:
-    """What is decoded one level deep only has its texts passed on unread."""
-    if not body.isascii():
-        try:
-            body.decode()
-        except UnicodeDecodeError as error:
-            raise InvalidRequestError(f"the body is not UTF-8, at byte {error.start}") from None

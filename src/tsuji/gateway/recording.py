@@ -48,14 +48,13 @@ def record(
     usage, price, cost, upstream, tier = _NOTHING, None, None, None, None
     if sink is not None:
         upstream = sink.destination.upstream
-        # What failed is not billed, its attempt says what it cost; an answer that a guardrail kept back is paid for.
-        if status != FAILED or (driver.guard is not None and isinstance(error, ContentFilterError)):
+        if status != FAILED or _is_kept_back(driver, error):
             usage, tier = sink.usage or _NOTHING, sink.tier
             price, cost = sink.billed or sink.bill()
     key_id, user_id, team_id, tags = _whose(request, driver.tags)
     parent = request.headers.get(b"traceparent")
     attempts = _attempts(driver, now, cost)
-    made = Record(  # in the order of its fields: by their names it takes three times as long
+    return Record(  # in the order of its fields: by their names it takes three times as long
         driver.id,
         int(driver.came * MICRO),
         key_id,
@@ -88,11 +87,11 @@ def record(
         trace(parent) if parent is not None else None,
         attempts,
     )
-    if driver.visit is not None:
-        driver.visit.note(made)
-    if driver.guard is not None:
-        made.guarded = tuple(driver.guard.acted)
-    return made
+
+
+def _is_kept_back(driver: "Driver", error: TsujiError | None) -> bool:
+    """An answer that a guardrail kept back is paid for. What failed otherwise is not: its attempt says what it cost."""
+    return driver.guard is not None and isinstance(error, ContentFilterError)
 
 
 def undriven(

@@ -8,7 +8,7 @@ from tsuji.core.errors import AuthenticationError, InvalidRequestError, Permissi
 
 from .keys import MICRO, Key, Scopes
 
-Operation = Literal["chat", "embeddings", "models"]
+Operation = Literal["chat", "embeddings", "metrics", "models"]
 """What a key may be for."""
 OPERATIONS: tuple[str, ...] = get_args(Operation)
 _FREE = frozenset(["root", "version"])

@@ -23,6 +23,15 @@ _strings = msgspec.json.Decoder(str)
 _encoder = msgspec.json.Encoder()
 
 
+def check_utf8(body: bytes) -> None:
+    """What is decoded one level deep only has its texts passed on unread. Raises InvalidRequestError."""
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidRequestError(f"the body is not UTF-8, at byte {error.start}") from None
+
+
 def decode_fields(body: bytes) -> Fields:
     """The top level of a JSON object. Raises InvalidRequestError, saying where the JSON is wrong."""
     try:
