@@ -1,5 +1,7 @@
 """`python -m tests.fuzz SECONDS [TARGET ...]`: each target in a process of its own, for so many seconds.
 
+The target "every" is all of them by turns, RUNS times, and always the same way: a test is not to depend on luck.
+
 What fails is printed with its traceback, kept as crash-* in the folder .fuzz, and is to become a test.
 """
 
@@ -9,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 FOUND = Path(".fuzz")
+RUNS = 4000
 
 
 def feed(name: str, seconds: int, folder: Path) -> None:
@@ -26,7 +29,8 @@ def feed(name: str, seconds: int, folder: Path) -> None:
     (folder / "words").write_text("\n".join(escaped) + "\n")
     FOUND.mkdir(exist_ok=True)
     target = TARGETS.get(name, every)
-    options = [f"-max_total_time={seconds}", f"-dict={folder / 'words'}", f"-artifact_prefix={FOUND}/", "-max_len=4096"]
+    length = ["-seed=1", f"-runs={RUNS}"] if target is every else [f"-max_total_time={seconds}"]
+    options = [*length, f"-dict={folder / 'words'}", f"-artifact_prefix={FOUND}/", "-max_len=4096"]
     atheris.Setup([sys.argv[0], *options, "-timeout=10", "-rss_limit_mb=2048", "-verbosity=0", str(corpus)], target)
     atheris.Fuzz()
 

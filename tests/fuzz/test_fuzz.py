@@ -18,5 +18,5 @@ def test_what_a_fuzzer_begins_with_holds(name: str) -> None:
 
 def test_a_short_run() -> None:
     pytest.importorskip("atheris", reason="atheris has no wheel for this Python or machine: nothing was fuzzed")
-    done = subprocess.run([sys.executable, "-m", "tests.fuzz", "5", "every"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "tests.fuzz", "0", "every"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

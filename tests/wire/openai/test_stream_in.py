@@ -20,6 +20,7 @@ from tsuji.core.parts import Audio, Image, Refusal, Text, Thinking, ToolCall
 from tsuji.core.provider import Quirks
 from tsuji.core.response import TokenLogprob
 from tsuji.core.usage import Usage
+from tsuji.wire import dialect
 
 from .wire import chunks, finish, read
 
@@ -262,6 +263,16 @@ CUT: list[bytes] = [
     b"data: [DONE]\n\n",
     chunks({"choices": []}),
 ]
+
+
+@pytest.mark.parametrize("name", ["openai", "responses"])
+def test_where_a_body_is_no_json_is_said_alike_in_whichever_pieces_it_comes(name: str) -> None:
+    said = []
+    for pieces in ([b"\n[sex"], [b"\n", b"[sex"], [b"\n[", b"sex"]):
+        parser = dialect(name).stream_parser(Quirks())
+        events = [event for piece in pieces for event in parser.feed(piece)]
+        said.append(repr([*events, *parser.close()]))
+    assert len(set(said)) == 1
 
 
 @pytest.mark.parametrize("stream", CUT)

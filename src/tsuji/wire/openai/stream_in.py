@@ -31,6 +31,8 @@ from .usage import read_usage
 
 _decode = msgspec.json.Decoder().decode
 
+_BLANK = b" \t\r\n\xef\xbb\xbf"
+"""What may stand before a body: it is passed over, in whichever pieces it comes."""
 _CHUNK = names("id object created model choices usage service_tier system_fingerprint obfuscation")
 # Where else an error may be told from an answer: vLLM sends its error as the event itself.
 _ERROR_OBJECT = "error"
@@ -60,7 +62,7 @@ class ChatStreamParser:
             self._sniff(data)
         try:
             if self._document is not None:
-                self._document += data
+                self._document += data if self._document else data.lstrip(_BLANK)
                 if len(self._document) > MAX_EVENT:
                     raise SSEOverflow
                 return out
@@ -97,7 +99,7 @@ class ChatStreamParser:
         return out
 
     def _sniff(self, data: bytes) -> None:
-        head = data.lstrip(b" \t\r\n\xef\xbb\xbf")
+        head = data.lstrip(_BLANK)
         if head:
             self._sniffed = True
             if head[:1] in b"{[<":

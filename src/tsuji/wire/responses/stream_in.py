@@ -36,6 +36,10 @@ from .usage import read_usage
 _decode = msgspec.json.Decoder().decode
 
 
+_BLANK = b" \t\r\n\xef\xbb\xbf"
+"""What may stand before a body: it is passed over, in whichever pieces it comes."""
+
+
 class _Open:
     """A part under way. said: how much of it has been told, in characters; cited: how many annotations; weighed:
     how many log-probabilities.
@@ -87,7 +91,7 @@ class ResponsesStreamParser:
             self._sniff(data)
         try:
             if self._document is not None:
-                self._document += data
+                self._document += data if self._document else data.lstrip(_BLANK)
                 if len(self._document) > MAX_EVENT:
                     raise SSEOverflow
             else:
@@ -121,7 +125,7 @@ class ResponsesStreamParser:
         return self._out
 
     def _sniff(self, data: bytes) -> None:
-        head = data.lstrip(b" \t\r\n\xef\xbb\xbf")
+        head = data.lstrip(_BLANK)
         if head:
             self._sniffed = True
             if head[:1] in b"{[<":
