@@ -6,6 +6,8 @@ PEERS := .venv-peers
 GATEWAYS := .venv-gateways
 
 COMPILED := .compiled
+COMPILED_TESTS := $(addprefix tests/gateway/test_,$(addsuffix .py,http pairs failures leaving again cost counting)) \
+	tests/ledger/test_gateway.py
 
 .PHONY: setup run test check format docs bench bench-gateway budget-run soak kill-run compiled fuzz lock clean
 
@@ -27,7 +29,7 @@ test: setup
 	@sh tests/install-servers.sh
 	@$(BIN)/pytest
 	@if command -v cc >/dev/null; then $(MAKE) --no-print-directory compiled && \
-		PYTHONPATH=$(COMPILED) $(BIN)/pytest -q tests/gateway tests/ledger/test_gateway.py; \
+		PYTHONPATH=$(COMPILED) $(BIN)/pytest -q $(COMPILED_TESTS); \
 		else echo "the compiled request path: not tested, because there is no C compiler (cc)"; fi
 	@sh tests/peers/install.sh $(PYTHON) $(PEERS); case $$? in \
 		0) $(PEERS)/bin/pytest tests/peers ;; \
