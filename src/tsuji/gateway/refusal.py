@@ -48,12 +48,12 @@ def refusal(account: "Account", amounts: Sequence[int], now: int) -> TsujiError:
     left = shown(account.remaining, account.unit)
     when = resets(account) if need <= limit.amount else None
     wait = (when - now) / MICRO if when is not None and when > now else None
-    asked = f"this request may take {shown(need, account.unit)}"
+    asked = f"this request may take up to {shown(need, account.unit)}"
     if need > limit.amount:
         then = "ask for less: fewer output tokens, or a shorter prompt"
     else:
         then = f"some of it comes back at {iso(when)}" if when is not None else "raise it with 'tsuji budgets set'"
-    message = f"{whose} is limited to {allowed}, of which {left} is left, and {asked}; {then}"
+    message = f"{whose} is limited to {allowed} ({left} left), and {asked}; {then}"
     kind = InsufficientFundsError if account.unit == USD else RateLimitError
     retryable = None if account.unit == USD else when is not None
     return kind(message, fault=fault, retry_after=wait, retryable=retryable, code=limit.id)
