@@ -1,6 +1,7 @@
 """Builds the package. With TSUJI_COMPILE=1 mypyc compiles the request path, from the same files; see docs/design.md.
 
-mypyc keeps no annotations: a msgspec Struct that something is decoded into must not be in a file named here.
+mypyc keeps no annotations: a msgspec Struct that something is decoded into must not be in a file named here. A slice of
+bytes that ends before it begins is a SystemError in a compiled file.
 """
 
 import os

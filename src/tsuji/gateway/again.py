@@ -32,8 +32,10 @@ class KnownHead(msgspec.Struct, frozen=True):
             return None
         at = len(before)
         end = data.find(b"\r", at, at + _MAX_DIGITS + 1)
+        if end < 0:  # before the slice: compiled, one that ends before it begins is an error
+            return None
         digits = data[at:end]
-        if end < 0 or not digits.isdigit() or not data.startswith(after, end):
+        if not digits.isdigit() or not data.startswith(after, end):
             return None
         start = end + len(after)
         length = int(digits)
