@@ -2,7 +2,6 @@
 
 import os
 import sys
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +9,12 @@ import msgspec
 
 from tsuji import catalog
 from tsuji.core.errors import ConfigError
-from tsuji.core.timeouts import Timeouts
-from tsuji.routing import Route, Target
 
-from .caching import CacheConfig, CacheRule, SemanticRule
-from .config import AdminConfig, Config, LedgerConfig, Listen, Server, Store, Telemetry, Tls
+from .caching import CacheConfig
+from .config import AdminConfig, Config, LedgerConfig, Listen, Server, Telemetry, Tls
 from .guardrail import guardrail
-from .provider import ProviderConfig, model_ref, provider_config
+from .provider import model_ref, provider_config
+from .route import cache_rule, price_of, route_of, store_of
 from .secret import Secret
 from .source import Source
 
@@ -29,14 +27,9 @@ if TYPE_CHECKING:
         FileTable,
         LedgerTable,
         ListenTable,
-        PriceTable,
-        RouteTable,
         ServerTable,
-        StoreTable,
         TelemetryTable,
     )
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def config_path() -> Path | None:
@@ -155,15 +148,15 @@ def _build(file: "FileTable", folder: Path) -> Config:
     for route in file.routes.values():
         for target in route.targets:
             if not isinstance(target, str) and target.price is not None:
-                prices[str(model_ref(target.model))] = _price(target.price)
+                prices[str(model_ref(target.model))] = price_of(target.price)
     return Config(
         server=_server(file.server, folder),
         ledger=_ledger(file.ledger, folder),
         telemetry=_telemetry(file.telemetry, folder),
-        stores={name: _store(table.store) for name, table in file.routes.items() if table.store is not None},
+        stores={name: store_of(table.store) for name, table in file.routes.items() if table.store is not None},
         admin=_admin(file.admin, folder),
         providers=providers,
-        routes={name: _route(name, table, providers) for name, table in file.routes.items()},
+        routes={name: route_of(name, table, providers) for name, table in file.routes.items()},
         drop_params=file.drop_params,
         prices=prices,
         cache=_cache(file, folder),
@@ -238,11 +231,6 @@ def _telemetry(table: "TelemetryTable", folder: Path) -> Telemetry:
     )
 
 
-def _store(table: "StoreTable") -> Store:
-    seconds = int(table.retention[:-1]) * _SECONDS[table.retention[-1]]
-    return Store(table.prompts, table.answers, seconds, table.redact)
-
-
 def _ledger(table: "LedgerTable", folder: Path) -> LedgerConfig:
     return LedgerConfig(
         enabled=table.enabled,
@@ -255,33 +243,12 @@ def _ledger(table: "LedgerTable", folder: Path) -> LedgerConfig:
 def _cache(file: "FileTable", folder: Path) -> CacheConfig:
     table = file.cache
     return CacheConfig(
-        routes={name: _cache_rule(file, route) for name, route in file.routes.items() if route.cache is not None},
+        routes={name: cache_rule(file, route) for name, route in file.routes.items() if route.cache is not None},
         memory_bytes=table.memory_bytes,
         path=folder / Path(table.path).expanduser() if table.path is not None else None,
         path_bytes=table.path_bytes,
         redis=Secret(table.redis, folder) if table.redis is not None else None,
     )
-
-
-def _cache_rule(file: "FileTable", route: "RouteTable") -> CacheRule:
-    table = msgspec.to_builtins(route.cache)
-    semantic = table.pop("semantic")
-    return CacheRule(
-        **table,
-        semantic=SemanticRule(**semantic) if semantic is not None else None,
-        generation=_generation(file, route),
-    )
-
-
-def _generation(file: "FileTable", route: "RouteTable") -> bytes:
-    """Of all that the file says of who answers on the route, but for keys and times."""
-    names = {model_ref(target if isinstance(target, str) else target.model).provider for target in route.targets}
-    said = [
-        (id, msgspec.structs.replace(table, api_key=None, timeouts=None))
-        for id, table in sorted(file.providers.items())
-        if id in names or catalog.canonical(id) in names
-    ]
-    return sha256(msgspec.json.encode([route, said, file.guardrails])).digest()[:8]
 
 
 def _admin(table: "AdminTable", folder: Path) -> AdminConfig:
@@ -291,43 +258,3 @@ def _admin(table: "AdminTable", folder: Path) -> AdminConfig:
         token=Secret(table.token, folder) if table.token is not None else None,
         allowed_hosts=table.allowed_hosts,
     )
-
-
-def _route(name: str, table: "RouteTable", providers: dict[str, ProviderConfig]) -> Route:
-    """Timeouts fall, each by itself, from target to route to provider to default."""
-    own = table.timeouts.given() if table.timeouts else {}
-    whole = Timeouts(**own)
-    targets: list[Target] = []
-    for target in table.targets:
-        ref = model_ref(target if isinstance(target, str) else target.model)
-        given = providers.get(ref.provider)
-        nearest = {} if isinstance(target, str) else (target.timeouts.given() if target.timeouts else {})
-        timeouts = Timeouts(**{**(given.timeouts if given else {}), **own, **nearest})
-        targets.append(
-            Target(
-                provider=ref.provider,
-                model=ref.model,
-                weight=1.0 if isinstance(target, str) else target.weight,
-                timeouts=timeouts if timeouts != whole else None,
-            )
-        )
-    return Route(
-        name,
-        tuple(targets),
-        strategy=table.strategy,
-        timeouts=whole,
-        drop_params=table.drop_params,
-        guardrails=table.guardrails,
-        refuse_unpriced=table.refuse_unpriced,
-    )
-
-
-def _price(table: "PriceTable") -> "Price":
-    from decimal import Decimal
-
-    from tsuji.catalog.prices import Price
-    from tsuji.core.usage import NANO
-
-    # By the decimal digits that were written: 0.1 dollars are 100 000 000 nano-dollars exactly.
-    rates: dict[str, Any] = {name: round(Decimal(repr(value)) * NANO) for name, value in table.given().items()}
-    return Price(**rates, source="config")

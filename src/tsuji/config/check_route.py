@@ -1,0 +1,92 @@
+"""What is wrong with routes and their targets.
+
+A route may not be called like a provider, a target may not name a route, and no target stands twice in one route. A
+route called "provider:model" is allowed: it takes the place of that model for those who ask for it directly.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from tsuji import catalog
+from tsuji.core.errors import InvalidRequestError, TsujiError
+from tsuji.core.model import ModelRef
+
+from .problem import Path, Problems
+from .provider import model_ref
+from .reader import MISSING
+from .schema import FileTable
+from .schema_route import RouteTable, TargetTable
+
+
+def check_route(
+    name: str, route: RouteTable, known: Collection[str], routes: Collection[str], problems: Problems
+) -> None:
+    path: Path = ("routes", name)
+    if not name:
+        problems.add(path, "a route needs a name")
+    elif name in known:
+        problems.add(path, "is a provider's name as well; call the route differently")
+    elif _names_provider(name, known):
+        problems.add(path, f"takes the place of the model {name!r} for all who ask for it directly", "note")
+    seen: set[str] = set()
+    for at, target in enumerate(route.targets):
+        here: Path = (*path, "targets", at)
+        if target is MISSING:
+            continue
+        ref = check_target(target.model if isinstance(target, TargetTable) else target, here, known, routes, problems)
+        if ref is not None and str(ref) in seen:
+            problems.add(here, f"{str(ref)!r} stands in this route already; each target is tried once")
+        seen.add(str(ref))
+        if isinstance(target, TargetTable):
+            _target_extras(target, here, problems)
+
+
+def _names_provider(name: str, known: Collection[str]) -> bool:
+    try:
+        return model_ref(name).provider in known
+    except TsujiError:
+        return False
+
+
+def check_target(
+    text: str, path: Path, known: Collection[str], routes: Collection[str], problems: Problems
+) -> ModelRef | None:
+    try:
+        ref = model_ref(text)
+    except InvalidRequestError:
+        if text in routes:
+            problems.add(
+                path, f"{text!r} is a route; a target is 'provider:model', so list that route's targets instead"
+            )
+        elif text in known:
+            problems.add(path, f"{text!r} names a provider but no model; write '{text}:MODEL'")
+        else:
+            problems.add(path, f"{text!r} names no provider; write 'provider:model', such as 'local:default'")
+        return None
+    if ref.provider not in known:
+        problems.add(path, f"no provider {ref.provider!r}; {catalog.nearest(ref.provider, tuple(known))}")
+        return None
+    return ref
+
+
+def _target_extras(target: TargetTable, path: Path, problems: Problems) -> None:
+    if target.weight != 1.0:
+        problems.add((*path, "weight"), "has no effect with the strategy 'priority'", "note")
+    if target.limits is not None:
+        problems.add((*path, "limits"), "this version does not enforce limits of targets yet", "note")
+    price = target.price
+    if price is not None and (price.input is None or price.output is None):
+        missing = "input" if price.input is None else "output"
+        problems.add((*path, "price"), f"no price for {missing}: what uses it will cost 'unknown'", "note")
+
+
+def check_prices(file: FileTable, problems: Problems) -> None:
+    """One model at one provider costs the same in every route."""
+    seen: dict[str, Any] = {}
+    for name, route in file.routes.items():
+        for at, target in enumerate(route.targets):
+            if target is MISSING or isinstance(target, str) or target.price is None:
+                continue
+            if seen.setdefault(target.model, target.price) != target.price:
+                message = f"{target.model!r} has another price in another route; give it the same in both"
+                problems.add(("routes", name, "targets", at, "price"), message)
