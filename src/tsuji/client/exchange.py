@@ -9,7 +9,7 @@ failed(error)      this target is lost; advance() again
 """
 
 from collections.abc import Mapping
-from time import monotonic, time
+from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
@@ -26,7 +26,7 @@ from tsuji.core.events import Started, StreamFailed
 from tsuji.core.timeouts import Timeouts
 from tsuji.http.message import Headers, render_headers
 from tsuji.http.url import Origin
-from tsuji.routing import Fail, Route, Routing, Target
+from tsuji.routing import Fail, Route, Routing, Target, Wait
 from tsuji.wire.dialect import Call, Losses
 
 from .jobs import ChatJob, Job
@@ -108,6 +108,9 @@ class Exchange(Generic[Answer]):
     def advance(self) -> None:
         """Moves on to the next target. Raises the error of the call where none is left."""
         action = self._routing.next(monotonic())
+        while isinstance(action, Wait):
+            sleep(max(action.until - monotonic(), 0.0))
+            action = self._routing.next(monotonic())
         if isinstance(action, Fail):
             self.trace.ended = monotonic()
             raise self._told(action.error)
@@ -210,7 +213,7 @@ class Exchange(Generic[Answer]):
     def failed(self, error: TsujiError, *, sent: bool = False) -> None:
         """sent: part of the answer has reached the caller; then there is no next target."""
         self.name_target(error)
-        self._routing.failed(error, monotonic(), sent=sent)
+        self._routing.failed(error, monotonic(), "fixed" if sent else "nothing")
 
     def name_target(self, error: TsujiError) -> None:
         error.provider = error.provider or self.target.provider

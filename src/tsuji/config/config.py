@@ -12,7 +12,7 @@ from tsuji.core.errors import ConfigError, InvalidRequestError, MissingApiKeyErr
 from tsuji.core.provider import Provider
 from tsuji.core.timeouts import Timeouts
 from tsuji.http.url import is_loopback
-from tsuji.routing import Route, Target
+from tsuji.routing import ONCE, Route, Target
 
 from .caching import CacheConfig
 from .guardrail import Guardrail
@@ -341,7 +341,7 @@ class Config:
             raise ModelNotFoundError(f"no provider {ref.provider!r}; {near}", param="model")
         given = self.providers.get(ref.provider)
         timeouts = Timeouts(**given.timeouts) if given and given.timeouts else Timeouts()
-        found = Route(model, (Target(ref.provider, ref.model),), timeouts=timeouts)
+        found = Route(model, (Target(ref.provider, ref.model),), timeouts=timeouts, retry=ONCE)
         if len(self._direct) >= _ROUTES_KEPT:
             self._direct.clear()  # the names come from clients
         self._direct[model] = found

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, assert_never
 from tsuji.core.errors import GuardrailError, InternalError, InvalidRequestError, TsujiError
 from tsuji.core.request import ChatRequest, EmbeddingRequest
 from tsuji.ledger.record import encode
-from tsuji.routing import Fail, Routing, Try
+from tsuji.routing import Fail, Routing, Try, Wait
 from tsuji.wire import Dialect, dialect
 from tsuji.wire.dialect import Losses
 from tsuji.wire.passthrough import Fields, check_spelling, check_utf8, decode_fields, model_of, wants_stream
@@ -195,11 +195,23 @@ class Driver:
                     if error is None:
                         return
                     self.routing.failed(error, perf_counter())
+                case Wait():
+                    self.wait(self._later(action.until))
+                    return
                 case Fail():
                     self._fail(action.error)
                     return
                 case _:
                     assert_never(action)
+
+    async def _later(self, until: float) -> None:
+        await asyncio.sleep(max(until - perf_counter(), 0.0))
+        self.mark = perf_counter()
+        try:
+            self._advance()
+        except Exception as bug:
+            ours(bug)
+            self.connection.abort()
 
     def _try(self, action: Try) -> TsujiError | None:
         """The error if it failed at once."""
@@ -287,7 +299,7 @@ class Driver:
             if sink is not None and sink.usage is not None:
                 self.failed_costs = {**self.failed_costs, len(self.routing.attempts): sink.bill()[1]}
             over = self.connection.begun or isinstance(error, GuardrailError)  # another target would fare no better
-            self.routing.failed(error, self.mark, sent=over)
+            self.routing.failed(error, self.mark, "fixed" if over else "nothing")
             self._advance()
         except Exception as bug:  # we are in a callback of the transport's: who waits for an answer would wait for ever
             ours(bug)
@@ -419,7 +431,7 @@ class Driver:
 
     def cut(self, error: TsujiError) -> None:
         """A stream ends here, and the client knows why."""
-        self.routing.failed(error, perf_counter(), sent=True)
+        self.routing.failed(error, perf_counter(), "fixed")
         self.record(CUT, 200, error)
         self._sink = None
         self.connection.cut()

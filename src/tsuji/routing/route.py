@@ -3,14 +3,22 @@
 from tsuji.core.parts import Noun
 from tsuji.core.timeouts import Timeouts
 
+from .retry import Circuit, Hedge, Retry
+
 
 class Target(Noun, frozen=True):
-    """A model at a provider. weight: its share where a strategy draws. timeouts: instead of the route's."""
+    """A model at a provider. weight: its share where a strategy draws. timeouts: instead of the route's.
+
+    context: tokens of its window, where known. prefill: it goes on from the assistant's message that a conversation
+    ends with, instead of answering it.
+    """
 
     provider: str
     model: str
     weight: float = 1.0
     timeouts: Timeouts | None = None
+    context: int | None = None
+    prefill: bool = False
 
     @property
     def name(self) -> str:
@@ -19,7 +27,7 @@ class Target(Noun, frozen=True):
 
 class Route(Noun, frozen=True):
     """strategy "priority": targets in the order given. drop_params: None takes the caller's or the config's word.
-    guardrails: by name. refuse_unpriced: a gateway skips targets whose price is not known.
+    guardrails: by name. refuse_unpriced: a gateway skips targets whose price is not known. hedge: None for never.
     """
 
     name: str
@@ -29,3 +37,6 @@ class Route(Noun, frozen=True):
     drop_params: bool | None = None
     guardrails: tuple[str, ...] = ()
     refuse_unpriced: bool = False
+    retry: Retry = Retry()
+    hedge: Hedge | None = None
+    circuit: Circuit = Circuit()
