@@ -32,7 +32,7 @@ _REMEMBERED = 4096
 
 class TargetHealth:
     """in_flight: tries that have begun and not ended. open_until: 0.0 while the circuit is closed; the end of the time
-    in which it is open, after which it is half open. rest_until: rate-limited till then. requests, failures: tries ever.
+    in which it is open, after which it is half open. rest_until: rate-limited till then. requests, failures: tries ever; tokens: asked for, ever.
     ttft: seconds to the first token; rate: tokens a second after it. first, whole: times to the first token and to the
     end of a whole answer; gaps: the longest silence within each stream.
     """
@@ -53,6 +53,7 @@ class TargetHealth:
         "requests",
         "rest_until",
         "target",
+        "tokens",
         "ttft",
         "whole",
     )
@@ -62,6 +63,7 @@ class TargetHealth:
         self.in_flight = 0
         self.requests = 0
         self.failures = 0
+        self.tokens = 0
         self.open_until = 0.0
         self.rest_until = 0.0
         self.ttft = PeakEwma(_TAU)
@@ -98,9 +100,11 @@ class TargetHealth:
         """Of the last half minute or so; 0.0 where there was nothing."""
         return self._bad / (self._bad + self._good) if self._bad else 0.0
 
-    def started(self, now: float) -> None:
+    def started(self, now: float, tokens: int = 0) -> None:
+        """tokens: that are asked for, those of the prompt and of the longest answer."""
         self.in_flight += 1
         self.requests += 1
+        self.tokens += tokens
         if self.open_until:
             self._probe_until = now + _PROBE
 

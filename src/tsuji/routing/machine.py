@@ -233,7 +233,7 @@ class Routing:
                 mode = "prefill" if target.prefill and at != self._prompt else "prompt"
             self._again = self._prompt = None
         health = self.health.of(target)
-        health.started(now)
+        health.started(now, self.asked.prompt + (self.asked.answer or 0))
         self.running += 1
         self.attempts.append(Attempt(target, number, reason, now, at, None, None, None, mode, hedge))
         route = self.route

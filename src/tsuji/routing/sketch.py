@@ -59,35 +59,35 @@ class PeakEwma:
     """An average that takes a rise at once and forgets it with the time constant `tau`, in seconds.
 
     As Finagle's (https://linkerd.io/2016/03/16/beyond-round-robin-load-balancing-for-latency/): what has become slow is
-    left before its average would show it. value: None before the first one.
+    left before its average would show it. value: None before the first one; at: when the last one came.
     """
 
-    __slots__ = ("_at", "_tau", "value")
+    __slots__ = ("_tau", "at", "value")
 
     def __init__(self, tau: float) -> None:
         self.value: float | None = None
         self._tau = tau
-        self._at = 0.0
+        self.at = 0.0
 
     def add(self, value: float, now: float) -> None:
         before = self.value
         if before is None or value > before:
             self.value = value
         else:
-            kept = exp(-max(now - self._at, 0.0) / self._tau)
+            kept = exp(-max(now - self.at, 0.0) / self._tau)
             self.value = before * kept + value * (1.0 - kept)
-        self._at = now
+        self.at = now
 
 
 class Ewma:
     """The same without the peaks."""
 
-    __slots__ = ("_at", "_tau", "value")
+    __slots__ = ("_tau", "at", "value")
 
     def __init__(self, tau: float) -> None:
         self.value: float | None = None
         self._tau = tau
-        self._at = 0.0
+        self.at = 0.0
 
     def add(self, value: float, now: float) -> None:
         before = self.value
@@ -95,6 +95,6 @@ class Ewma:
             self.value = value
         else:
             # Values that come close together count for a tenth each, at least: else a burst would count as one.
-            kept = min(exp(-max(now - self._at, 0.0) / self._tau), 0.9)
+            kept = min(exp(-max(now - self.at, 0.0) / self._tau), 0.9)
             self.value = before * kept + value * (1.0 - kept)
-        self._at = now
+        self.at = now
