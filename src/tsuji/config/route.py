@@ -8,6 +8,7 @@ import msgspec
 from tsuji import catalog
 from tsuji.core.timeouts import Timeouts
 from tsuji.routing import Route, Target
+from tsuji.routing.rules import Affinity, Allowance, Sticky
 
 from .caching import CacheRule, SemanticRule
 from .config import Store
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
 
     from .schema import FileTable
-    from .schema_route import PriceTable, RouteTable, StoreTable
+    from .schema_route import PriceTable, RouteTable, StoreTable, TargetTable
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -32,14 +33,9 @@ def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig
         given = providers.get(ref.provider)
         nearest = {} if isinstance(target, str) else (target.timeouts.given() if target.timeouts else {})
         timeouts = Timeouts(**{**(given.timeouts if given else {}), **own, **nearest})
-        targets.append(
-            Target(
-                provider=ref.provider,
-                model=ref.model,
-                weight=1.0 if isinstance(target, str) else target.weight,
-                timeouts=timeouts if timeouts != whole else None,
-            )
-        )
+        timeouts = timeouts if timeouts != whole else None
+        extras = {} if isinstance(target, str) else _extras(target)
+        targets.append(Target(provider=ref.provider, model=ref.model, timeouts=timeouts, **extras))
     return Route(
         name,
         tuple(targets),
@@ -48,7 +44,22 @@ def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig
         drop_params=table.drop_params,
         guardrails=table.guardrails,
         refuse_unpriced=table.refuse_unpriced,
+        require=table.require,
+        sticky=Sticky(table.sticky.by, table.sticky.ttl) if table.sticky is not None else None,
+        affinity=Affinity(table.affinity.prefix, table.affinity.load) if table.affinity is not None else None,
     )
+
+
+def _extras(table: "TargetTable") -> dict[str, Any]:
+    limits, capabilities = table.limits, table.capabilities
+    return {
+        "weight": table.weight,
+        "context": table.context,
+        "tags": table.tags,
+        "data": table.data,
+        "capabilities": frozenset(capabilities) if capabilities is not None else None,
+        "allowance": Allowance(limits.rpm, limits.tpm, limits.concurrent) if limits is not None else None,
+    }
 
 
 def price_of(table: "PriceTable") -> "Price":

@@ -34,11 +34,32 @@ class PriceTable(Table, frozen=True):
 
 
 class LimitsTable(Table, frozen=True):
-    """What a target may be asked for."""
+    """What a target may be asked for. One that is at a limit is passed over; each worker keeps its share."""
 
     rpm: Annotated[Count | None, Meta(description="Requests per minute.")] = None
     tpm: Annotated[Count | None, Meta(description="Tokens per minute.")] = None
     concurrent: Annotated[Count | None, Meta(description="Requests at one time.")] = None
+
+
+class StickyTable(Table, frozen=True):
+    """Requests of one unit stay with one target, while it can take them."""
+
+    by: Annotated[
+        Literal["user", "session", "conversation"],
+        Meta(description="Whose: `user` or key; header `x-tsuji-session` or `prompt_cache_key`; how prompts begin."),
+    ]
+    ttl: Annotated[
+        Seconds, Meta(description="Seconds for which it is remembered; `weighted` knows it without remembering.")
+    ] = 3600.0
+
+
+class AffinityTable(Table, frozen=True):
+    """Requests that begin alike go to the target that has their beginning in its cache."""
+
+    prefix: Annotated[Count, Meta(description="Characters of the beginning that are compared, at most.")] = 4096
+    load: Annotated[
+        float, Meta(ge=1, description="No target gets more than this many times its share of the requests under way.")
+    ] = 1.25
 
 
 class TargetTable(Table, frozen=True):
@@ -49,6 +70,19 @@ class TargetTable(Table, frozen=True):
     timeouts: TimeoutsTable | None = None
     price: PriceTable | None = None
     limits: LimitsTable | None = None
+    tags: Annotated[
+        tuple[str, ...], Meta(description="Words that a route, a key or a request may require, such as a region.")
+    ] = ()
+    data: Annotated[
+        tuple[Literal["no_training"], ...], Meta(description="What holds for what is sent there, by your contract.")
+    ] = ()
+    context: Annotated[
+        Count | None, Meta(description="Tokens of its window. Default: what the price data says, if it says it.")
+    ] = None
+    capabilities: Annotated[
+        tuple[Literal["tools", "images", "audio", "documents", "json_schema", "thinking"], ...] | None,
+        Meta(description="All that it has: a request that needs more goes elsewhere. Default: not known, not checked."),
+    ] = None
 
 
 class SemanticTable(Table, frozen=True):
@@ -95,9 +129,18 @@ class RouteTable(Table, frozen=True):
     """A model name that clients ask for, and the targets that can answer."""
 
     targets: Annotated[
-        tuple[str | TargetTable, ...], Meta(min_length=1, description="`provider:model`, or a table. Tried in order.")
+        tuple[str | TargetTable, ...],
+        Meta(min_length=1, description="`provider:model`, or a table. In the order of `priority`."),
     ]
-    strategy: Annotated[Literal["priority"], Meta(description="How a target is chosen.")] = "priority"
+    strategy: Annotated[
+        Literal["priority", "weighted", "latency", "least_busy", "cost"], Meta(description="How a target is chosen.")
+    ] = "priority"
+    require: Annotated[
+        tuple[str, ...],
+        Meta(description="What a target must be: tags, `no_training` or `local_only`. Others are never asked."),
+    ] = ()
+    sticky: StickyTable | None = None
+    affinity: AffinityTable | None = None
     timeouts: TimeoutsTable | None = None
     drop_params: Annotated[
         bool | None, Meta(description="Leave out what a target cannot say, instead of refusing the request.")
