@@ -52,21 +52,21 @@ class Meters:
         """
         most = self._part_of(allowance.concurrent)
         if most is not None and health.in_flight >= most:
-            return f"{health.in_flight} requests under way, of {most}", 1.0
+            return f"has {health.in_flight} requests under way, of {most}", 1.0
         if allowance.rpm is None and allowance.tpm is None:
             return "", 0.0
         meter = self._read(name, health, now)
         most = self._part_of(allowance.rpm)
         used = health.requests - meter.requests[0]
         if most is not None and used + 1 > most:
-            return f"{used} requests in this minute, of {most}", self._wait(
+            return f"has had {used} requests in this minute, of {most}", self._wait(
                 meter.requests, health.requests, most - 1, now
             )
         most = self._part_of(allowance.tpm)
         used = health.tokens - meter.tokens[0]
         if most is not None and used and used + tokens > most:
             wait = self._wait(meter.tokens, health.tokens, max(most - tokens, 0), now)
-            return f"{used} tokens in this minute, of {most}; this takes about {tokens}", wait
+            return f"has had {used} tokens in this minute, of {most}; this takes about {tokens}", wait
         return "", 0.0
 
     def _part_of(self, amount: int | None) -> int | None:
@@ -90,4 +90,4 @@ class Meters:
         for at, mark in enumerate(marks):
             if count - mark <= most:
                 return at * WINDOW / _PARTS - into
-        return WINDOW
+        return len(marks) * WINDOW / _PARTS - into
