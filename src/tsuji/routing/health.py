@@ -31,10 +31,10 @@ _REMEMBERED = 4096
 
 
 class TargetHealth:
-    """in_flight: tries that have begun and not ended. open_until: 0.0 while the circuit is closed; the end of the time
-    in which it is open, after which it is half open. rest_until: rate-limited till then. requests, failures: tries ever; tokens: asked for, ever.
-    ttft: seconds to the first token; rate: tokens a second after it. first, whole: times to the first token and to the
-    end of a whole answer; gaps: the longest silence within each stream.
+    """in_flight: tries that have begun and not ended. requests, failures: tries ever; tokens: asked for, ever.
+    open_until: 0.0 while the circuit is closed; the end of the time in which it is open, after which it is half open.
+    rest_until: rate-limited till then. ttft: seconds to the first token; rate: tokens a second after it. first, whole:
+    times to the first token and to the end of a whole answer; gaps: the longest silence within each stream.
     """
 
     __slots__ = (
@@ -145,7 +145,7 @@ class TargetHealth:
     def rest(self, now: float, seconds: float | None, draw: float) -> None:
         """It asks for a rest of so many seconds, or for one."""
         if seconds is None:
-            seconds = min(_REST * 2**self._rests, _LONGEST_REST) * (0.5 + draw / 2)
+            seconds = min(_REST * 2.0**self._rests, _LONGEST_REST) * (0.5 + draw / 2)
         self._rests = min(self._rests + 1, 10)
         self.rest_until = max(self.rest_until, now + seconds)
 
@@ -155,7 +155,7 @@ class TargetHealth:
         self.first.add(seconds)
 
     def _open(self, now: float, circuit: Circuit, draw: float) -> None:
-        seconds = min(circuit.open * 2**self._opened, circuit.max_open)
+        seconds = min(circuit.open * 2.0**self._opened, circuit.max_open)
         self._opened = min(self._opened + 1, 10)
         self.open_until = now + seconds * (0.75 + draw / 4)
         self._probe_until = 0.0

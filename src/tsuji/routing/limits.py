@@ -237,4 +237,3 @@ class Watch:
 
     def _error(self, kind: TimeoutKind, what: str) -> UpstreamTimeoutError:
         return UpstreamTimeoutError(f"{self.peer} {what}; set timeouts or retry.limits if that is usual", timeout=kind)
-

@@ -21,6 +21,7 @@ import msgspec
 
 from tsuji.core.errors import ContextLengthExceededError, InternalError, TsujiError
 from tsuji.core.timeouts import Timeouts
+from tsuji.core.usage import Usage
 
 from .choice import Candidate, Chance, Choice, in_order
 from .health import Health, TargetHealth
@@ -72,6 +73,7 @@ class Fail(msgspec.Struct, frozen=True):
 class Attempt(msgspec.Struct):
     """What became of one try. started, first_token, ended: seconds on the driver's clock, None where it did not come to
     that. at: which candidate of the choice. dropped: we gave it up, because another was faster or the caller left.
+    usage: as the provider reported it, for the driver to set; of the try that answered it is what is billed.
     """
 
     target: Target
@@ -85,6 +87,7 @@ class Attempt(msgspec.Struct):
     mode: Mode = "fresh"
     hedge: bool = False
     dropped: bool = False
+    usage: Usage | None = None
 
 
 class _Tried:
@@ -278,7 +281,9 @@ class Routing:
     def _fail(self, reason: str) -> Fail:
         if self._error is None:
             removed = "; ".join([f"{r.target.name}: {r.reason}" for r in self.choice.removed])
-            self._error = InternalError(f"route {self.route.name!r} has no targets" + (f" ({removed})" if removed else ""))
+            self._error = InternalError(
+                f"route {self.route.name!r} has no targets" + (f" ({removed})" if removed else "")
+            )
         self._over = reason
         return Fail(self._error, reason)
 
@@ -301,9 +306,10 @@ class Routing:
             return None
         tried = [attempt.at for attempt in self.attempts]
         for at, candidate in enumerate(self.choice.candidates):
-            if at not in tried and not self._too_small(candidate):
-                if self.health.of(candidate.target).available(now) and self.health.hedges(self.route.name):
-                    return self._try(at, now, "a hedge: the first is slower than usual", hedge=True)
+            if at in tried or self._too_small(candidate) or not self.health.of(candidate.target).available(now):
+                continue
+            if self.health.hedges(self.route.name):
+                return self._try(at, now, "a hedge: the first is slower than usual", hedge=True)
         return None
 
     # What came of it. number: of the try; 0 is the last one.
@@ -315,7 +321,9 @@ class Routing:
         if len(self.choice.candidates) > 1:
             self._health(attempt.at).heard(now - attempt.started, now)
 
-    def succeeded(self, now: float, number: int = 0, *, longest: float | None = None, tokens: int | None = None) -> None:
+    def succeeded(
+        self, now: float, number: int = 0, *, longest: float | None = None, tokens: int | None = None
+    ) -> None:
         """The answer is whole. longest: the longest silence of its stream (`Watch.longest`). tokens: of the answer."""
         attempt = self.attempts[number - 1]
         attempt.ended = now
@@ -383,12 +391,14 @@ class Routing:
         if tried is None:
             tried = self._tried[at] = _Tried()
         retry = self.route.retry
-        seconds = min(retry.backoff * 2**tried.failures, retry.max_backoff)
+        seconds = min(retry.backoff * 2.0**tried.failures, retry.max_backoff)
         tried.ready = now + seconds * (0.5 + draw / 2)
         tried.failures += 1
         if meant == "elsewhere":
             tried.banned = True
-        elif meant == "again" and tried.failures == 1 and self.delivered == "nothing" and not self._health(at).open_until:
+        elif (
+            meant == "again" and tried.failures == 1 and self.delivered == "nothing" and not self._health(at).open_until
+        ):
             self._again = at
 
     def _learn_limit(self, attempt: Attempt, error: TsujiError, now: float) -> None:
