@@ -74,7 +74,8 @@ class TargetTable(Table, frozen=True):
         tuple[str, ...], Meta(description="Words that a route, a key or a request may require, such as a region.")
     ] = ()
     data: Annotated[
-        tuple[Literal["no_training"], ...], Meta(description="What holds for what is sent there, by your contract.")
+        tuple[Literal["no_training", "local_only"], ...],
+        Meta(description="What holds for what is sent there, by your word. The local engine's models have both."),
     ] = ()
     context: Annotated[
         Count | None, Meta(description="Tokens of its window. Default: what the price data says, if it says it.")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from tsuji.core.parts import Noun
 
+from .needs import Needs
 from .route import Route, Target
 
 Chance = Callable[[], float]
@@ -25,13 +26,16 @@ class Removed(Noun, frozen=True):
 
 
 class Choice(Noun, frozen=True):
-    """strategy: that made it. draw: the number that was drawn, where one was. note: what else is to be explained."""
+    """strategy: that made it. draw: the number that was drawn, where one was. note: what else is to be explained.
+    needs: of the request; None where nothing of them mattered.
+    """
 
     strategy: str
     candidates: tuple[Candidate, ...]
     removed: tuple[Removed, ...] = ()
     draw: float | None = None
     note: str = ""
+    needs: Needs | None = None
 
 
 def in_order(route: Route) -> Choice:

@@ -23,11 +23,10 @@ def choose(route: Route, needs: Needs, known: Known, health: Health, now: float,
     left, removed, wait = filtered(route, needs, known, health, now)
     note = ""
     if not left:
-        left = last_resort(removed, known)
+        left, note = last_resort(removed, known)
         if not left:
             raise refusal(route, needs, removed, wait)
-        note = "it seems too long for every window; the largest one's provider will count"
-        removed = [one for one in removed if one.target is not left[0]]
+        removed = [one for one in removed if one.target not in left]
     well: list[Target] = []
     ill: list[Target] = []
     of = health.of
@@ -48,7 +47,7 @@ def choose(route: Route, needs: Needs, known: Known, health: Health, now: float,
         note = _as_before(candidates, f"{route.name}\n{unit}", route.sticky, known, now, note)
     for target in ill:
         candidates.append(Candidate(target, None, health.of(target).why_not(now)))
-    return Choice(route.strategy, tuple(candidates), tuple(removed), order.draw, note)
+    return Choice(route.strategy, tuple(candidates), tuple(removed), order.draw, note, needs)
 
 
 def unit_of(route: Route, needs: Needs) -> str:

@@ -7,7 +7,6 @@ not said of data and tags does: a promise that nobody made is none.
 from collections.abc import Sequence
 
 from tsuji.core.errors import (
-    InsufficientFundsError,
     PermissionDeniedError,
     RateLimitError,
     TsujiError,
@@ -85,17 +84,19 @@ def _too_long(facts: Facts, tokens: int, output: int | None) -> tuple[str, str] 
 
 
 def _has(target: Target, facts: Facts, word: str) -> bool:
-    if word == LOCAL_ONLY:
-        return facts.local
-    if word == NO_TRAINING:
-        return facts.local or word in target.data
+    if word in (LOCAL_ONLY, NO_TRAINING):
+        return facts.local or word in target.data or LOCAL_ONLY in target.data
     return word in target.tags
 
 
-def last_resort(removed: Sequence[Removed], known: Known) -> list[Target]:
-    """Where nothing is left: those that only an estimate is against, the largest window first. The provider counts."""
+def last_resort(removed: Sequence[Removed], known: Known) -> tuple[list[Target], str]:
+    """Where nothing is left: (those that only an estimate is against, what to say of it)."""
+    poor = [one.target for one in removed if one.filter == BUDGET]
+    if poor:
+        return poor, "no budget seems to have room for it; what is left is counted exactly before it goes out"
     sized = [one.target for one in removed if one.filter == CONTEXT]
-    return sorted(sized, key=lambda target: -(known.facts(target).context or 0))[:1]
+    largest = sorted(sized, key=lambda target: -(known.facts(target).context or 0))[:1]
+    return largest, "it seems too long for every window; the provider with the largest one will count"
 
 
 def refusal(route: Route, needs: Needs, removed: Sequence[Removed], wait: float) -> TsujiError:
@@ -105,8 +106,6 @@ def refusal(route: Route, needs: Needs, removed: Sequence[Removed], wait: float)
     by = {one.filter for one in removed}
     if LIMITS in by:
         return RateLimitError(f"{said}; try again later", fault="gateway", retry_after=max(wait, 0.1))
-    if BUDGET in by:
-        return InsufficientFundsError(said, fault="gateway")
     if CAPABILITY in by:
         need = min(needs.capabilities & _PARAMS.keys(), default="")
         return UnsupportedParameterError(said, param=_PARAMS.get(need, "messages"))

@@ -10,7 +10,7 @@ from .route import Route, Target
 
 
 class Facts(Noun, frozen=True):
-    """context: tokens of the window; None: not known. local: what is sent there does not leave this machine.
+    """context: tokens of the window; None: not known. local: it is a model of the local engine.
 
     said: where `context` comes from, for people.
     """

@@ -12,8 +12,8 @@ class Target(Noun, frozen=True):
 
     context: tokens of its window, where known. prefill: it goes on from the assistant's message that a conversation
     ends with, instead of answering it. tags: words that a route, a key or a request may require, such as a region.
-    data: policies that hold for what is sent to it: "no_training". capabilities: all that it has; None where that is
-    not known. allowance: what it may be asked for.
+    data: policies that hold for what is sent to it: "no_training", "local_only". capabilities: all that it has; None
+    where that is not known. allowance: what it may be asked for.
     """
 
     provider: str
