@@ -77,12 +77,19 @@ class Chooser:
             plan.window == inf or request is None or tokens_of(request) + (_output(request) or 0) <= plan.window
         ):
             return plan.plain
-        return choose(route, self._needs(plan, request), self, health, now, chance)
+        return choose(route, self.needs(route, request, capable=plan.declares), self, health, now, chance)
 
-    def _needs(self, plan: Plan, request: ChatRequest | EmbeddingRequest | None) -> Needs:
+    def needs(
+        self,
+        route: Route,
+        request: ChatRequest | EmbeddingRequest | None,
+        *,
+        capable: bool,
+        require: tuple[str, ...] = (),
+    ) -> Needs:
+        """capable: look at what the request asks of a model's capabilities, too. require: beyond the route's."""
         if request is None:
-            return Needs()
-        route = plan.route
+            return Needs(require=require)
         chat = request if isinstance(request, ChatRequest) else None
         sticky, conversation, prefix = route.sticky, "", 0
         if chat is not None and (route.affinity is not None or (sticky is not None and sticky.by == "conversation")):
@@ -92,7 +99,8 @@ class Chooser:
         return Needs(
             tokens_of(request),
             _output(request),
-            capabilities_of(chat) if chat is not None and plan.declares else frozenset(),
+            capabilities_of(chat) if chat is not None and capable else frozenset(),
+            require,
             user=request.user or "",
             session=(chat.prompt_cache_key if chat is not None else None) or "",
             conversation=conversation,
