@@ -34,6 +34,10 @@ def create(
         _List, typer.Option(help="What it is for: chat, embeddings, models, metrics; may be repeated. Default: all.")
     ] = None,
     ip: Annotated[_List, typer.Option(help="Address or range that it may be used from; may be repeated.")] = None,
+    require: Annotated[
+        _List, typer.Option(help="What a target must be for it: a tag, no_training or local_only; may be repeated.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="It may be told how targets are chosen.")] = False,
     expires: Annotated[
         str | None, typer.Option(help="After how long it ends: 30m, 12h, 30d.", show_default=False)
     ] = None,
@@ -56,7 +60,7 @@ def create(
     from .ledger import open_ledger, span
 
     now, shown = _now(), new_key()
-    scopes = _scopes(models, operations, ip)
+    scopes = _scopes(models, operations, ip, require, explain=explain)
     with open_ledger(config) as (settings, engine):
         key = Key(
             id=new_id(),
@@ -133,12 +137,12 @@ def rotate(
     console(error=True).print(f"The old one, {old.id}, ends {moment(until)} UTC at the latest.", markup=False)
 
 
-def _scopes(models: _List, operations: _List, ip: _List) -> "Scopes":
+def _scopes(models: _List, operations: _List, ip: _List, require: _List, *, explain: bool) -> "Scopes":
     """Raises InvalidRequestError for an operation or an address that is none."""
     from tsuji.ledger.grant import check_scopes
     from tsuji.ledger.keys import Scopes
 
-    scopes = Scopes(_split(models), _split(operations), _split(ip))
+    scopes = Scopes(_split(models), _split(operations), _split(ip), _split(require), explain)
     check_scopes(scopes)
     return scopes
 
@@ -186,4 +190,5 @@ def _owner(key: "Key") -> str:
 def _purpose(key: "Key") -> str:
     scopes = key.scopes
     said = [", ".join(names) for names in (scopes.models, scopes.operations, scopes.networks) if names]
+    said += [f"only {', '.join(scopes.require)}"] if scopes.require else []
     return "; ".join(said) or "everything"

@@ -123,7 +123,7 @@ class Driver:
         spending = self.gateway.spending
         if spending is not None and spending.active:
             stack = spending.stack(request.grant, route, self.setup.config)
-            if stack.accounts or spending.on_providers:
+            if stack.accounts or spending.on_targets:
                 self.reservation = Reservation(spending, self, stack)
                 if not self.reservation.begin():
                     return

@@ -141,9 +141,9 @@ class Reservation:
         driver = self.driver
         if self._ceiling.unpriced and self.stack.pays:
             check_price(driver, destination)
-        if not self._spending.on_providers:
+        if not self._spending.on_targets:
             return True
-        stack, now = self._spending.provider(destination.target.provider), int(driver.came * MICRO)
+        stack, now = self._spending.target(destination.target), int(driver.came * MICRO)
         if stack.pays:
             check_price(driver, destination)
         if self._spending.take(stack.accounts, self.amounts, self._attempt, now):
