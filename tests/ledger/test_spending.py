@@ -43,7 +43,7 @@ class Bank:
         spending = self.serving.gateway.spending
         assert spending is not None
         until = time.monotonic() + 20
-        while not any(one == found for group in spending._by.values() for found in group):
+        while not any(one == found for group in list(spending._by.values()) for found in group):
             assert time.monotonic() < until
             time.sleep(0.01)
         return one

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from copy import copy
 from functools import partial
+from random import random
 from time import perf_counter, time
 from typing import TYPE_CHECKING, assert_never
 
@@ -21,10 +22,12 @@ from tsuji.wire.passthrough import Fields, check_spelling, check_utf8, decode_fi
 
 from . import reply
 from .admit import check_fields, check_model
+from .choosing import asked_of, choose_for
 from .contents import Tape
 from .count import CountRelay, CountTranslation
 from .destination import LOCAL, Destination
 from .endpoints import GUARDED, JUDGING, form_of
+from .explaining import ASKED, explain_line, kept
 from .faults import ours
 from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines, WholeMessages
 from .recording import CANCELLED, CUT, DONE, FAILED, MAX_MODEL, TAGS, read_tags, record
@@ -118,7 +121,8 @@ class Driver:
         if TAGS in request.headers:
             self.tags = read_tags(request.headers[TAGS])
         self.drop = self.setup.config.drop_params if route.drop_params is None else route.drop_params
-        self.routing = Routing(route, self.mark)
+        choice = choose_for(self, route)
+        self.routing = Routing(route, self.mark, self.gateway.health, choice, random, asked_of(choice, self.stream))
         request.job = self
         spending = self.gateway.spending
         if spending is not None and spending.active:
@@ -401,6 +405,8 @@ class Driver:
             out += b"x-tsuji-dropped: %b\r\n" % reply.value(", ".join(self.dropped))
         if self.guard is not None:
             out += self.guard.line()
+        if ASKED in self.request.headers:
+            out += explain_line(self)
         return out
 
     def whole(self, sink: "Sink", head: bytes, body: bytes) -> None:
@@ -464,6 +470,8 @@ class Driver:
                 self.visit.note(made)
             if self.guard is not None:
                 made.guarded = tuple(self.guard.acted)
+            if ledger is not None:
+                made.explain = kept(self)
             if self.reservation is not None:
                 self.reservation.settle(made, self._sink)
             if observer is not None:
@@ -501,6 +509,6 @@ class Driver:
         self._spent += now - self.mark
         counted = b"x-tsuji-attempts: %d\r\nx-tsuji-overhead-us: %d\r\n" % (len(tried), self._spent * 1e6)
         guarded = self.guard.line() if self.guard is not None else b""
-        head += reply.error_lines(error) + target + counted + guarded
+        head += reply.error_lines(error) + target + counted + guarded + explain_line(self)
         self._answer(FAILED, reply.error_status(error), error, head, body)
         self._sink = None
