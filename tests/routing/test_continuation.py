@@ -46,7 +46,9 @@ def texts(draw: st.DrawFn) -> str:
     """Words that no text has twice, so that what is a repetition is no matter of opinion."""
     count = draw(st.integers(2, 40))
     blanks = draw(st.lists(st.sampled_from([" ", ", ", ".\n\n", "\n- ", "  "]), min_size=count, max_size=count))
-    words = [f"{draw(st.sampled_from(['the', 'Zug', 'fährt', '東京', 'x']))}{number}" for number in range(100, 100 + count)]
+    words = [
+        f"{draw(st.sampled_from(['the', 'Zug', 'fährt', '東京', 'x']))}{number}" for number in range(100, 100 + count)
+    ]
     return "".join([word + blank for word, blank in zip(words, blanks, strict=True)]).rstrip()
 
 

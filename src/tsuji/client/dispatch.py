@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tsuji.config import Config, load_config
 from tsuji.core.errors import InvalidRequestError
 from tsuji.core.response import EmbeddingResponse, ModelInfo
-from tsuji.routing import Route, Target
+from tsuji.routing import ONCE, Health, Route, Target
 from tsuji.wire.vectors import unpack
 
-from .exchange import LOCAL, Exchange
+from .exchange import Exchange
 from .jobs import Job
 from .options import checked
 from .results import CreateEmbeddingResponse, Embedding, EmbeddingUsage, Model
 from .trace import Trace
+from .trial import LOCAL
 from .upstreams import Upstreams
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ Answer = TypeVar("Answer")
 
 
 class Dispatch:
-    """defaults: fields of options.Target for every call that does not set them."""
+    """defaults: fields of options.Target for every call that does not set them. health: of all that was asked."""
 
-    __slots__ = ("_defaults", "_upstreams", "config")
+    __slots__ = ("_defaults", "_upstreams", "config", "health")
 
     def __init__(
         self, config: Config | str | Path | None, defaults: Mapping[str, Any], tls: "TlsConfig | None" = None
@@ -36,6 +37,7 @@ class Dispatch:
         self.config = config
         self._defaults = {name: checked(name, value) for name, value in defaults.items() if value is not None}
         self._upstreams = Upstreams(tls)
+        self.health = Health()
 
     def exchange(self, job: Job[Answer], model: Any, target: dict[str, Any]) -> Exchange[Answer]:
         """Raises ModelNotFoundError, InvalidRequestError."""
@@ -46,14 +48,14 @@ class Dispatch:
             )
         if "provider" in settings:
             model = f"{_plain(settings['provider'])}:{model}"
-        return Exchange(self.config, self._upstreams, job, self.config.route(model), settings)
+        return Exchange(self.config, self._upstreams, job, self.config.route(model), settings, self.health)
 
     def listing(self, job: Job[Answer], provider: Any, target: dict[str, Any]) -> Exchange[Answer]:
         """For a question to a provider and not to one of its models."""
         name = _plain(provider)
         timeouts = self.config.route(f"{name}:*").timeouts
-        route = Route(name, (Target(name, ""),), timeouts=timeouts)
-        return Exchange(self.config, self._upstreams, job, route, {**self._defaults, **target})
+        route = Route(name, (Target(name, ""),), timeouts=timeouts, retry=ONCE)
+        return Exchange(self.config, self._upstreams, job, route, {**self._defaults, **target}, self.health)
 
 
 def _plain(provider: Any) -> str:

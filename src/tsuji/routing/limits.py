@@ -193,6 +193,13 @@ class Watch:
             self._first = None
             self.due = inf
 
+    def rest(self, seconds: float) -> None:
+        """So much time was not the provider's to use: the reader of its answer was busy."""
+        self.began += seconds
+        self.last += seconds
+        self._mark += seconds
+        self.due += seconds
+
     def fixed(self) -> None:
         """What has been delivered can no longer be continued: only the route's own limits hold from now on."""
         self._idle = None

@@ -196,8 +196,8 @@ class Routing:
 
     def _pick(self, now: float) -> tuple[int, float, str]:
         """(the candidate to try, not before when, why); -1 for none."""
-        error = self._error
-        after = f"after {error.kind}" if error is not None else ""
+        error = self.attempts[-1].error
+        after = f"after {error.kind}" if error is not None else "after another"
         if self._prompt is not None:
             return self._prompt, now, "asked in words, after it refused a prefill"
         if self._again is not None:
