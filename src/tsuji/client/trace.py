@@ -1,6 +1,6 @@
 """What happened to one call: the `.tsuji` of every result and stream."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tsuji.core.usage import NANO, Usage
 
@@ -72,6 +72,15 @@ class Trace:
     @property
     def route(self) -> str:
         return self._routing.route.name
+
+    def explain(self) -> dict[str, Any]:
+        """Why it went where it went, as JSON values: see routing.explain.Explained."""
+        from msgspec import to_builtins
+
+        from tsuji.routing.explain import explained
+
+        routing = self._routing
+        return to_builtins(explained(routing.route, routing.choice, routing.attempts, self.started))
 
     @property
     def cost_nano(self) -> int | None:
