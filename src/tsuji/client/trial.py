@@ -220,6 +220,7 @@ class Trial(Generic[Answer]):
         longest = self.watch.longest if self.watch is not None and self._job.stream else None
         tokens = usage.output_tokens if usage is not None else None
         exchange.routing.succeeded(now, self.number, longest=longest, tokens=tokens)
+        exchange.upstreams.worked(self._called())
         exchange.routing.attempts[self.number - 1].usage = usage
         exchange.trace.answered(self.number, now)
 
@@ -227,6 +228,8 @@ class Trial(Generic[Answer]):
         """usage: what it had reported by then."""
         exchange = self.exchange
         self.name_target(error)
+        if self._upstream is not None:
+            exchange.upstreams.failed(exchange.config, self._upstream, error)
         exchange.routing.attempts[self.number - 1].usage = usage
         exchange.routing.failed(error, monotonic(), exchange.delivered, self.number)
 

@@ -113,6 +113,10 @@ def _provider(id: str, table: ProviderTable, path: Path, folder: Folder, problem
         _base_url(table.base_url, added, (*path, "base_url"), problems)
     if table.api_key is not None:
         secret_is_there(table.api_key, (*path, "api_key"), folder, problems)
+        if table.api_keys is not None:
+            problems.add((*path, "api_key"), "stands beside api_keys, which says more; write all keys there")
+    for at, key in enumerate(table.api_keys or ()):
+        secret_is_there(key, (*path, "api_keys", at), folder, problems)
     _headers(table.headers, path, problems)
     for name, variant in (table.dialects or {}).items():
         _headers(variant.headers, (*path, "dialects", name), problems)

@@ -92,7 +92,7 @@ def _generation(file: "FileTable", route: "RouteTable") -> bytes:
     """Of all that the file says of who answers on the route, but for keys and times."""
     names = {model_ref(target if isinstance(target, str) else target.model).provider for target in route.targets}
     said = [
-        (id, msgspec.structs.replace(table, api_key=None, timeouts=None))
+        (id, msgspec.structs.replace(table, api_key=None, api_keys=None, timeouts=None))
         for id, table in sorted(file.providers.items())
         if id in names or catalog.canonical(id) in names
     ]

@@ -23,6 +23,7 @@ class TsujiError(Exception):
     param: the request field at fault, if one is.
     code: the provider's own machine-readable code or type, verbatim.
     body: the provider's error document, decoded, if there was one.
+    other_key: it was said to one of several keys, and another one may be used at once.
     """
 
     kind: ClassVar[str] = "error"
@@ -55,6 +56,7 @@ class TsujiError(Exception):
         self.param = param
         self.code = code
         self.body = body
+        self.other_key = False
 
     def __str__(self) -> str:
         where = f"[{self.provider}:{self.model}] " if self.provider and self.model else ""

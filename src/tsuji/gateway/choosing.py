@@ -52,9 +52,9 @@ def choose_for(driver: "Driver", route: "Route") -> "Choice":
     grant = request.grant
     if spending is not None and (not spending.active or len(route.targets) == 1):
         spending = None
-    if plan.plain is not None and spending is None and REQUIRE not in request.headers:
-        if (grant is None or not grant.key.scopes.require) and (plan.window == inf or _fits(driver, plan.window)):
-            return plan.plain
+    free = spending is None and REQUIRE not in request.headers and (grant is None or not grant.key.scopes.require)
+    if free and plan.plain is not None and (plan.window == inf or _fits(driver, plan.window)):
+        return plan.plain
     needs = needs_of(driver, plan)
     known = driver.setup.chooser if spending is None else Purse(driver, spending, route)
     return choose(route, needs, known, driver.gateway.health, driver.mark, random)

@@ -35,10 +35,9 @@ def may_know(request: "Request") -> bool:
 
 
 def kept(driver: "Driver") -> dict[str, Any] | None:
-    """For the ledger; None where there is nothing to explain: no choice was made, and the first try was all."""
+    """For the ledger; None where there is nothing to explain: no choice was made, and there was no second try."""
     routing = driver.routing
     choice, attempts = routing.choice, routing.attempts
-    if choice.needs is None and len(attempts) < 2:
-        if not attempts or (attempts[0].at == 0 and (len(choice.candidates) == 1 or attempts[0].error is None)):
-            return None
+    if choice.needs is None and len(attempts) < 2 and not any(one.at for one in attempts):
+        return None
     return to_builtins(explained(routing.route, choice, attempts, driver.began))

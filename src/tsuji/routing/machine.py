@@ -1,7 +1,8 @@
 """The state machine of one request.
 
 Laws:
-1. At most `retry.tries` tries, and no more than `retry.burst` of them in 3 s.
+1. At most `retry.tries` tries, and no more than `retry.burst` of them in 3 s. What was said to one of several keys is
+   no try: the next key is used at once, and the one that was refused rests, so there are no more of these than keys.
 2. A target that was silent, is not there, cannot be asked this, or answered what is no answer, is not tried again.
 3. A target whose failure may be an accident (a 500, a connection lost) is tried once more, after a short wait; then the
    others come. One that is overloaded or rate-limited comes after the others, and not before it said so.
@@ -121,6 +122,8 @@ class Routing:
     _over_size: int | None = None
     """The largest window that was too small."""
     _error: TsujiError | None = None
+    _by_key = 0
+    """Tries that failed by their key alone."""
     _wait_until = 0.0
 
     def __init__(
@@ -180,12 +183,12 @@ class Routing:
     def _go_on(self, now: float) -> Try | Wait | Fail:
         """After a failure."""
         retry, attempts = self.route.retry, self.attempts
-        if len(attempts) >= retry.tries:
+        if len(attempts) - self._by_key >= retry.tries:
             return self._fail("all tries are used up" if retry.tries > 1 else "it is tried once")
         at, ready, reason = self._pick(now)
         if at < 0:
             return self._fail("no target is left")
-        if len(attempts) >= retry.burst:
+        if len(attempts) - self._by_key >= retry.burst:
             ready = max(ready, attempts[-retry.burst].started + BURST_SECONDS)
         if ready > now:
             wait = self._wait(ready, now, f"before {self.choice.candidates[at].target.name} is tried: {reason}")
@@ -382,9 +385,9 @@ class Routing:
             return
         if isinstance(error, ContextLengthExceededError) and attempt.target.context is not None:
             self._over_size = max(self._over_size or 0, attempt.target.context)
-        self._note(at, meant, now, draw)
+        self._note(at, meant, error, now, draw)
 
-    def _note(self, at: int, meant: Verdict, now: float, draw: float) -> None:
+    def _note(self, at: int, meant: Verdict, error: TsujiError, now: float, draw: float) -> None:
         if self._tried is None:
             self._tried = {}
         tried = self._tried.get(at)
@@ -392,6 +395,10 @@ class Routing:
             tried = self._tried[at] = _Tried()
         retry = self.route.retry
         seconds = min(retry.backoff * 2.0**tried.failures, retry.max_backoff)
+        if error.other_key:
+            self._by_key += 1
+            tried.ready, self._again = now, at
+            return
         tried.ready = now + seconds * (0.5 + draw / 2)
         tried.failures += 1
         if meant == "elsewhere":

@@ -27,6 +27,8 @@ _ANOTHER_MAY = (UnsupportedParameterError, ModelNotFoundError, ContextLengthExce
 
 
 def verdict(error: TsujiError) -> Verdict:
+    if error.other_key:
+        return "again"
     if isinstance(error, UpstreamConnectionError):
         return "again" if error.reached else "elsewhere"
     if isinstance(error, UpstreamTimeoutError | UpstreamProtocolError):
@@ -39,6 +41,8 @@ def verdict(error: TsujiError) -> Verdict:
 
 
 def harm(error: TsujiError) -> Harm:
+    if error.other_key:
+        return ""
     if isinstance(error, UpstreamConnectionError):
         return "fault" if error.reached else "down"
     if isinstance(error, RateLimitError):
