@@ -4,10 +4,11 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import asdict
 
 from tsuji import catalog
 from tsuji.core.timeouts import Timeouts
-from tsuji.routing import Route, Target
+from tsuji.routing import Circuit, Hedge, Retry, Route, Target
 
 from .caching import CacheRule, SemanticRule
 from .config import Store
@@ -31,6 +32,7 @@ def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig
         ref = model_ref(target if isinstance(target, str) else target.model)
         given = providers.get(ref.provider)
         nearest = {} if isinstance(target, str) else (target.timeouts.given() if target.timeouts else {})
+        prefill = None if isinstance(target, str) else target.prefill
         timeouts = Timeouts(**{**(given.timeouts if given else {}), **own, **nearest})
         targets.append(
             Target(
@@ -38,6 +40,7 @@ def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig
                 model=ref.model,
                 weight=1.0 if isinstance(target, str) else target.weight,
                 timeouts=timeouts if timeouts != whole else None,
+                prefill=catalog.prefills(ref.provider, ref.model) if prefill is None else prefill,
             )
         )
     return Route(
@@ -48,6 +51,9 @@ def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig
         drop_params=table.drop_params,
         guardrails=table.guardrails,
         refuse_unpriced=table.refuse_unpriced,
+        retry=Retry(**asdict(table.retry)) if table.retry else Retry(),
+        hedge=Hedge(**asdict(table.hedge)) if table.hedge else None,
+        circuit=Circuit(**asdict(table.circuit)) if table.circuit else Circuit(),
     )
 
 
