@@ -217,6 +217,11 @@ class AsyncClient:
     def config(self) -> Config:
         return self._dispatch.config
 
+    @property
+    def health(self) -> dict[str, dict[str, Any]]:
+        """How the targets of routes have been of late, by "provider:model"; see TargetHealth.facts."""
+        return self._dispatch.health.facts(monotonic())
+
     @overload
     async def completion(
         self,

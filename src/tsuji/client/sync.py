@@ -190,6 +190,11 @@ class Client:
     def config(self) -> Config:
         return self._dispatch.config
 
+    @property
+    def health(self) -> dict[str, dict[str, Any]]:
+        """How the targets of routes have been of late, by "provider:model"; see TargetHealth.facts."""
+        return self._dispatch.health.facts(monotonic())
+
     @overload
     def completion(
         self,

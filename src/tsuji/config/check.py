@@ -1,6 +1,7 @@
 """What a file whose shape is right can still get wrong: names that are not there, and names that collide."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path as Folder
 
 from tsuji import catalog
@@ -23,8 +24,8 @@ from .schema_route import StoreTable
 from .secret import Secret
 
 
-def check(file: FileTable, folder: Folder, problems: Problems) -> None:
-    """Notes what is wrong with `file`. folder: of the file, for secrets in files."""
+def check(file: FileTable, folder: Folder, problems: Problems, beside: Collection[str] = ()) -> None:
+    """Notes what is wrong with `file`. folder: of the file, for secrets in files. beside: other providers there are."""
     check_server(file.server, file.ledger.enabled, folder, problems)
     _ledger(file.ledger, folder, problems)
     _telemetry(file.telemetry, folder, problems)
@@ -33,7 +34,7 @@ def check(file: FileTable, folder: Folder, problems: Problems) -> None:
         _provider(id, provider, ("providers", id), folder, problems)
         if (own := catalog.canonical(id)) != id and own in file.providers:
             problems.add(("providers", id), f"is another name of {own!r}, which stands here as well; write one of them")
-    known = (*catalog.provider_ids(), *file.providers)
+    known = (*catalog.provider_ids(), *beside, *file.providers)
     for name, route in file.routes.items():
         check_route(name, route, known, file.routes, problems)
         if route.store is not None:

@@ -16,7 +16,7 @@ from .problem import Path, Problems
 from .provider import model_ref
 from .reader import MISSING
 from .schema import FileTable
-from .schema_route import RouteTable, TargetTable
+from .schema_route import RetryTable, RouteTable, TargetTable
 
 
 def check_route(
@@ -29,6 +29,7 @@ def check_route(
         problems.add(path, "is a provider's name as well; call the route differently")
     elif _names_provider(name, known):
         problems.add(path, f"takes the place of the model {name!r} for all who ask for it directly", "note")
+    _insistence(route, path, problems)
     seen: set[str] = set()
     for at, target in enumerate(route.targets):
         here: Path = (*path, "targets", at)
@@ -41,6 +42,14 @@ def check_route(
         if isinstance(target, TargetTable):
             _target_extras(target, route, here, problems)
     _choosing(route, path, problems)
+
+
+def _insistence(route: RouteTable, path: Path, problems: Problems) -> None:
+    tries = route.retry.tries if route.retry is not None else RetryTable().tries
+    if len(route.targets) > tries:
+        problems.add((*path, "targets"), f"has more targets than the {tries} tries of a request (retry.tries)", "note")
+    if route.hedge is not None and len(route.targets) == 1:
+        problems.add((*path, "hedge"), "has no effect on a route of one target", "note")
 
 
 def _names_provider(name: str, known: Collection[str]) -> bool:

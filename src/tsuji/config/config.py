@@ -264,6 +264,11 @@ class Config:
         self._merged: dict[str, Provider] = {}
         self._direct: dict[str, Route] = {}
 
+    def forget(self) -> None:
+        """What has been worked out so far: its providers or routes are others now."""
+        self._merged = {}
+        self._direct = {}
+
     def files(self) -> set[Path]:
         """That it depends on: its own, and those that secrets are read from."""
         given = [secret for provider in self.providers.values() for secret in provider.secrets]

@@ -4,10 +4,11 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import asdict
 
 from tsuji import catalog
 from tsuji.core.timeouts import Timeouts
-from tsuji.routing import Route, Target
+from tsuji.routing import Circuit, Hedge, Retry, Route, Target
 from tsuji.routing.rules import Affinity, Allowance, Sticky
 
 from .caching import CacheRule, SemanticRule
@@ -32,10 +33,17 @@ def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig
         ref = model_ref(target if isinstance(target, str) else target.model)
         given = providers.get(ref.provider)
         nearest = {} if isinstance(target, str) else (target.timeouts.given() if target.timeouts else {})
+        prefill = None if isinstance(target, str) else target.prefill
         timeouts = Timeouts(**{**(given.timeouts if given else {}), **own, **nearest})
-        timeouts = timeouts if timeouts != whole else None
-        extras = {} if isinstance(target, str) else _extras(target)
-        targets.append(Target(provider=ref.provider, model=ref.model, timeouts=timeouts, **extras))
+        targets.append(
+            Target(
+                provider=ref.provider,
+                model=ref.model,
+                timeouts=timeouts if timeouts != whole else None,
+                prefill=catalog.prefills(ref.provider, ref.model) if prefill is None else prefill,
+                **({} if isinstance(target, str) else _extras(target)),
+            )
+        )
     return Route(
         name,
         tuple(targets),
@@ -47,6 +55,9 @@ def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig
         require=table.require,
         sticky=Sticky(table.sticky.by, table.sticky.ttl) if table.sticky is not None else None,
         affinity=Affinity(table.affinity.prefix, table.affinity.load) if table.affinity is not None else None,
+        retry=Retry(**asdict(table.retry)) if table.retry else Retry(),
+        hedge=Hedge(**asdict(table.hedge)) if table.hedge else None,
+        circuit=Circuit(**asdict(table.circuit)) if table.circuit else Circuit(),
     )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from .table import Count, Dollars, Seconds, Table
+from .table import Count, Dollars, Rate, Seconds, Table
 
 
 class TimeoutsTable(Table, frozen=True):
@@ -17,6 +17,48 @@ class TimeoutsTable(Table, frozen=True):
     ] = None
     idle: Annotated[Seconds | None, Meta(description="Seconds between two pieces of the answer. Default 30.")] = None
     total: Annotated[Seconds | None, Meta(description="Seconds for the whole attempt. Default 600.")] = None
+    first_token: Annotated[
+        Seconds | None,
+        Meta(
+            description="Seconds until a stream's first content. Default none; with another target left, a learned one."
+        ),
+    ] = None
+    rate: Annotated[
+        Rate | None,
+        Meta(
+            description="Pieces (about tokens) a second that a stream keeps up. Default none; 0.2 with another target."
+        ),
+    ] = None
+
+
+class RetryTable(Table, frozen=True):
+    """How a request insists where targets fail."""
+
+    tries: Annotated[Count, Meta(description="Of one request, at all targets together.")] = 6
+    burst: Annotated[Count, Meta(description="Tries in any 3 seconds.")] = 4
+    backoff: Annotated[Seconds, Meta(description="Seconds before a target is tried again; doubled, jittered.")] = 0.25
+    max_backoff: Annotated[Seconds, Meta(description="Longest such wait.")] = 8.0
+    patience: Annotated[
+        float, Meta(ge=0, description="Seconds that a request may wait in all where no target can take it at once.")
+    ] = 20.0
+    total: Annotated[Seconds | None, Meta(description="Seconds for the request. Default: `timeouts.total`.")] = None
+    limits: Annotated[bool, Meta(description="Learned, narrower timeouts while another target is left.")] = True
+
+
+class HedgeTable(Table, frozen=True):
+    """A second target is asked as well when the first is slower than usual."""
+
+    quantile: Annotated[float, Meta(gt=0, lt=1, description="Of the first's times to the first token.")] = 0.95
+    share: Annotated[float, Meta(gt=0, le=1, description="Of requests that may be hedged.")] = 0.05
+    samples: Annotated[Count, Meta(description="Requests after which a target's times are known.")] = 20
+
+
+class CircuitTable(Table, frozen=True):
+    """When a target that fails is passed over."""
+
+    failures: Annotated[Count, Meta(description="Within half a minute, and half of its tries.")] = 3
+    open: Annotated[Seconds, Meta(description="Seconds until one request may probe it; doubled if that fails.")] = 5.0
+    max_open: Annotated[Seconds, Meta(description="Longest such time.")] = 15.0
 
 
 class PriceTable(Table, frozen=True):
@@ -68,6 +110,10 @@ class TargetTable(Table, frozen=True):
     model: Annotated[str, Meta(description="`provider:model`.")]
     weight: Annotated[float, Meta(ge=0, description="Its share where the strategy draws.")] = 1.0
     timeouts: TimeoutsTable | None = None
+    prefill: Annotated[
+        bool | None,
+        Meta(description="It goes on from an assistant's message at the end. Default: what the catalogue knows."),
+    ] = None
     price: PriceTable | None = None
     limits: LimitsTable | None = None
     tags: Annotated[
@@ -143,6 +189,9 @@ class RouteTable(Table, frozen=True):
     sticky: StickyTable | None = None
     affinity: AffinityTable | None = None
     timeouts: TimeoutsTable | None = None
+    retry: RetryTable | None = None
+    hedge: Annotated[HedgeTable | None, Meta(description="Default: no request is hedged.")] = None
+    circuit: CircuitTable | None = None
     drop_params: Annotated[
         bool | None, Meta(description="Leave out what a target cannot say, instead of refusing the request.")
     ] = None

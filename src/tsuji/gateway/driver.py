@@ -200,22 +200,13 @@ class Driver:
                         return
                     self.routing.failed(error, perf_counter())
                 case Wait():
-                    self.wait(self._later(action.until))
+                    asyncio.get_running_loop().call_later(action.until - perf_counter(), self._advance)
                     return
                 case Fail():
                     self._fail(action.error)
                     return
                 case _:
                     assert_never(action)
-
-    async def _later(self, until: float) -> None:
-        await asyncio.sleep(max(until - perf_counter(), 0.0))
-        self.mark = perf_counter()
-        try:
-            self._advance()
-        except Exception as bug:
-            ours(bug)
-            self.connection.abort()
 
     def _try(self, action: Try) -> TsujiError | None:
         """The error if it failed at once."""

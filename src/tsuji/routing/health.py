@@ -31,7 +31,8 @@ _REMEMBERED = 4096
 
 
 class TargetHealth:
-    """in_flight: tries that have begun and not ended. requests, failures: tries ever; tokens: asked for, ever.
+    """in_flight: tries that have begun and not ended. requests, failures: tries ever; tokens: asked for, ever; asked:
+    when it was tried last.
     open_until: 0.0 while the circuit is closed; the end of the time in which it is open, after which it is half open.
     rest_until: rate-limited till then. ttft: seconds to the first token; rate: tokens a second after it. first, whole:
     times to the first token and to the end of a whole answer; gaps: the longest silence within each stream.
@@ -44,6 +45,7 @@ class TargetHealth:
         "_opened",
         "_probe_until",
         "_rests",
+        "asked",
         "failures",
         "first",
         "gaps",
@@ -64,6 +66,7 @@ class TargetHealth:
         self.requests = 0
         self.failures = 0
         self.tokens = 0
+        self.asked = 0.0
         self.open_until = 0.0
         self.rest_until = 0.0
         self.ttft = PeakEwma(_TAU)
@@ -105,6 +108,7 @@ class TargetHealth:
         self.in_flight += 1
         self.requests += 1
         self.tokens += tokens
+        self.asked = now
         if self.open_until:
             self._probe_until = now + _PROBE
 

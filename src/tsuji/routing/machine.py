@@ -20,7 +20,7 @@ from typing import Literal
 
 import msgspec
 
-from tsuji.core.errors import ContextLengthExceededError, InternalError, TsujiError
+from tsuji.core.errors import ContextLengthExceededError, InternalError, TsujiError, UpstreamProtocolError
 from tsuji.core.timeouts import Timeouts
 from tsuji.core.usage import Usage
 
@@ -383,6 +383,8 @@ class Routing:
         if meant == "end":
             self._over = "the request itself is at fault"
             return
+        if delivered in ("text", "thoughts") and isinstance(error, UpstreamProtocolError):
+            meant = "later"  # it does speak its protocol; this once it went wrong
         if isinstance(error, ContextLengthExceededError) and attempt.target.context is not None:
             self._over_size = max(self._over_size or 0, attempt.target.context)
         self._note(at, meant, error, now, draw)
