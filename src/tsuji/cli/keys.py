@@ -17,6 +17,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _List = list[str] | None
+_Models = Annotated[
+    _List, typer.Option(help="Routes and provider:model it is for, with *; may be repeated. Default: all.")
+]
+_Operations = Annotated[
+    _List, typer.Option(help="What it is for: chat, embeddings, models, metrics; may be repeated. Default: all.")
+]
+_Ip = Annotated[_List, typer.Option(help="Address or range that it may be used from; may be repeated.")]
+_Require = Annotated[
+    _List, typer.Option(help="What a target must be for it: a tag, no_training or local_only; may be repeated.")
+]
 _Which = Annotated[str, typer.Argument(metavar="KEY", help="Its id, or its name if no other key is called so.")]
 
 
@@ -27,16 +37,10 @@ def _now() -> int:
 @app.command("create")
 def create(
     name: Annotated[str, typer.Argument(help="What to call it; a name for people.")],
-    models: Annotated[
-        _List, typer.Option(help="Routes and provider:model it is for, with *; may be repeated. Default: all.")
-    ] = None,
-    operations: Annotated[
-        _List, typer.Option(help="What it is for: chat, embeddings, models, metrics; may be repeated. Default: all.")
-    ] = None,
-    ip: Annotated[_List, typer.Option(help="Address or range that it may be used from; may be repeated.")] = None,
-    require: Annotated[
-        _List, typer.Option(help="What a target must be for it: a tag, no_training or local_only; may be repeated.")
-    ] = None,
+    models: _Models = None,
+    operations: _Operations = None,
+    ip: _Ip = None,
+    require: _Require = None,
     explain: Annotated[bool, typer.Option("--explain", help="It may be told how targets are chosen.")] = False,
     expires: Annotated[
         str | None, typer.Option(help="After how long it ends: 30m, 12h, 30d.", show_default=False)

@@ -29,7 +29,7 @@ from .destination import LOCAL, Destination
 from .endpoints import GUARDED, JUDGING, form_of
 from .explaining import ASKED, explain_line, kept
 from .faults import ours
-from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines, WholeMessages
+from .framing import Framing, framing_of
 from .recording import CANCELLED, CUT, DONE, FAILED, MAX_MODEL, TAGS, read_tags, record
 from .relay import Relay
 from .request import Request
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from .request import Answering
     from .server import Connection
     from .sink import Sink
-
-_FRAMINGS: dict[str, type[Framing]] = {"ollama": WholeLines, "bedrock": WholeMessages}
 
 
 class Driver:
@@ -371,11 +369,7 @@ class Driver:
 
     def framing(self) -> Framing:
         """How the client wants its stream."""
-        found: Framing
-        if self.dialect.name == "gemini":
-            found = BareEvents() if b"alt=sse" in self.request.query.split(b"&") else JsonArray()
-        else:
-            found = _FRAMINGS.get(self.dialect.name, WholeEvents)()
+        found = framing_of(self.dialect.name, self.request.query)
         return found if self.tape is None else self.tape.framing(found)
 
     def lines(self, destination: Destination, cost: bytes | None) -> bytes:
