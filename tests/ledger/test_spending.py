@@ -43,7 +43,7 @@ class Bank:
         spending = self.serving.gateway.spending
         assert spending is not None
         until = time.monotonic() + 20
-        while not any(one == found for group in spending._by.values() for found in group):
+        while not any(one == found for group in list(spending._by.values()) for found in group):
             assert time.monotonic() < until
             time.sleep(0.01)
         return one
@@ -140,9 +140,10 @@ def test_limits_stack_and_the_nearest_decides(bank: Any, engine: Engine) -> None
     gateway.settled(own, 2, "bob")
 
 
-def test_a_target_whose_provider_has_nothing_left_is_skipped(bank: Any) -> None:
+@pytest.mark.parametrize(("kind", "subject"), [("provider", "up"), ("target", "up:quick")])
+def test_a_target_that_has_nothing_left_is_skipped(bank: Any, kind: str, subject: str) -> None:
     gateway = bank(routes={"fast": ["up:quick", "other:quick"]})
-    gateway.set(kind="provider", subject="up", unit="requests", amount=2, period="day")
+    gateway.set(kind=kind, subject=subject, unit="requests", amount=2, period="day")
     found = [gateway.ask() for _ in range(3)]
     assert [answer.headers["x-tsuji-target"] for answer in found] == ["up:quick", "up:quick", "other:quick"]
     gateway.set(kind="provider", subject="other", amount=0)

@@ -8,25 +8,28 @@ import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from copy import copy
 from functools import partial
+from random import random
 from time import perf_counter, time
 from typing import TYPE_CHECKING, assert_never
 
 from tsuji.core.errors import GuardrailError, InternalError, InvalidRequestError, TsujiError
 from tsuji.core.request import ChatRequest, EmbeddingRequest
 from tsuji.ledger.record import encode
-from tsuji.routing import Fail, Routing, Try
+from tsuji.routing import Fail, Routing, Try, Wait
 from tsuji.wire import Dialect, dialect
 from tsuji.wire.dialect import Losses
 from tsuji.wire.passthrough import Fields, check_spelling, check_utf8, decode_fields, model_of, wants_stream
 
 from . import reply
 from .admit import check_fields, check_model
+from .choosing import asked_of, choose_for
 from .contents import Tape
 from .count import CountRelay, CountTranslation
 from .destination import LOCAL, Destination
 from .endpoints import GUARDED, JUDGING, form_of
+from .explaining import ASKED, explain_line, kept
 from .faults import ours
-from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines, WholeMessages
+from .framing import Framing, framing_of
 from .recording import CANCELLED, CUT, DONE, FAILED, MAX_MODEL, TAGS, read_tags, record
 from .relay import Relay
 from .request import Request
@@ -46,8 +49,6 @@ if TYPE_CHECKING:
     from .request import Answering
     from .server import Connection
     from .sink import Sink
-
-_FRAMINGS: dict[str, type[Framing]] = {"ollama": WholeLines, "bedrock": WholeMessages}
 
 
 class Driver:
@@ -118,12 +119,13 @@ class Driver:
         if TAGS in request.headers:
             self.tags = read_tags(request.headers[TAGS])
         self.drop = self.setup.config.drop_params if route.drop_params is None else route.drop_params
-        self.routing = Routing(route, self.mark)
+        choice = choose_for(self, route)
+        self.routing = Routing(route, self.mark, self.gateway.health, choice, random, asked_of(choice, self.stream))
         request.job = self
         spending = self.gateway.spending
         if spending is not None and spending.active:
             stack = spending.stack(request.grant, route, self.setup.config)
-            if stack.accounts or spending.on_providers:
+            if stack.accounts or spending.on_targets:
                 self.reservation = Reservation(spending, self, stack)
                 if not self.reservation.begin():
                     return
@@ -195,6 +197,9 @@ class Driver:
                     if error is None:
                         return
                     self.routing.failed(error, perf_counter())
+                case Wait():
+                    asyncio.get_running_loop().call_later(action.until - perf_counter(), self._advance)
+                    return
                 case Fail():
                     self._fail(action.error)
                     return
@@ -287,7 +292,7 @@ class Driver:
             if sink is not None and sink.usage is not None:
                 self.failed_costs = {**self.failed_costs, len(self.routing.attempts): sink.bill()[1]}
             over = self.connection.begun or isinstance(error, GuardrailError)  # another target would fare no better
-            self.routing.failed(error, self.mark, sent=over)
+            self.routing.failed(error, self.mark, "fixed" if over else "nothing")
             self._advance()
         except Exception as bug:  # we are in a callback of the transport's: who waits for an answer would wait for ever
             ours(bug)
@@ -364,11 +369,7 @@ class Driver:
 
     def framing(self) -> Framing:
         """How the client wants its stream."""
-        found: Framing
-        if self.dialect.name == "gemini":
-            found = BareEvents() if b"alt=sse" in self.request.query.split(b"&") else JsonArray()
-        else:
-            found = _FRAMINGS.get(self.dialect.name, WholeEvents)()
+        found = framing_of(self.dialect.name, self.request.query)
         return found if self.tape is None else self.tape.framing(found)
 
     def lines(self, destination: Destination, cost: bytes | None) -> bytes:
@@ -389,6 +390,8 @@ class Driver:
             out += b"x-tsuji-dropped: %b\r\n" % reply.value(", ".join(self.dropped))
         if self.guard is not None:
             out += self.guard.line()
+        if ASKED in self.request.headers:
+            out += explain_line(self)
         return out
 
     def whole(self, sink: "Sink", head: bytes, body: bytes) -> None:
@@ -419,7 +422,7 @@ class Driver:
 
     def cut(self, error: TsujiError) -> None:
         """A stream ends here, and the client knows why."""
-        self.routing.failed(error, perf_counter(), sent=True)
+        self.routing.failed(error, perf_counter(), "fixed")
         self.record(CUT, 200, error)
         self._sink = None
         self.connection.cut()
@@ -452,6 +455,8 @@ class Driver:
                 self.visit.note(made)
             if self.guard is not None:
                 made.guarded = tuple(self.guard.acted)
+            if ledger is not None:
+                made.explain = kept(self)
             if self.reservation is not None:
                 self.reservation.settle(made, self._sink)
                 self.reservation = None  # it knows us: without the cycle both go at once
@@ -491,6 +496,6 @@ class Driver:
         self._spent += now - self.mark
         counted = b"x-tsuji-attempts: %d\r\nx-tsuji-overhead-us: %d\r\n" % (len(tried), self._spent * 1e6)
         guarded = self.guard.line() if self.guard is not None else b""
-        head += reply.error_lines(error) + target + counted + guarded
+        head += reply.error_lines(error) + target + counted + guarded + explain_line(self)
         self._answer(FAILED, reply.error_status(error), error, head, body)
         self._sink = None

@@ -66,7 +66,8 @@ class Reservation:
         driver = self.driver
         fields, route = driver.fields, driver.routing.route
         tier = tier_of(fields) if "service_tier" in fields else None
-        ceiling = driver.gateway.destinations.ceilings.of(route, tier, driver.mark)
+        ceilings, choice = driver.gateway.destinations.ceilings, driver.routing.choice
+        ceiling = ceilings.of_choice(route, choice, tier, driver.mark)
         size = size_of(driver.dialect.name, driver.operation, fields, len(driver.request.body))
         self._ceiling, self._size = ceiling, size
         usd = ceiling.usd(size) if driver.operation != "count_tokens" else 0
@@ -141,9 +142,9 @@ class Reservation:
         driver = self.driver
         if self._ceiling.unpriced and self.stack.pays:
             check_price(driver, destination)
-        if not self._spending.on_providers:
+        if not self._spending.on_targets:
             return True
-        stack, now = self._spending.provider(destination.target.provider), int(driver.came * MICRO)
+        stack, now = self._spending.target(destination.target), int(driver.came * MICRO)
         if stack.pays:
             check_price(driver, destination)
         if self._spending.take(stack.accounts, self.amounts, self._attempt, now):

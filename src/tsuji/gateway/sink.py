@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tsuji.catalog.prices import Price, cost
-from tsuji.core.errors import AuthenticationError, StreamInterruptedError, TsujiError, UpstreamProtocolError
+from tsuji.core.errors import StreamInterruptedError, TsujiError, UpstreamProtocolError
 from tsuji.core.events import StreamFailed
 from tsuji.core.request import ChatRequest
 from tsuji.core.usage import Usage
@@ -242,8 +242,7 @@ class Sink(ABC):
         except Exception as failure:
             error = self._here(ours(failure))
         self._raw = (head, body, error)
-        if isinstance(error, AuthenticationError):
-            self.driver.setup.destinations.forget(self.destination.target)
+        self.driver.setup.destinations.refused(self.destination, error)
         return error
 
     def original(self, error: TsujiError) -> tuple[bytes, bytes] | None:
