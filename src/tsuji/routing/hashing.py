@@ -7,7 +7,7 @@ IEEE/ACM ToN 1998; the weights: Resch, New hashing algorithms for data storage, 
 
 Bounded loads: who would make a target's load more than `load` times its share goes to the next one in that order
 (Mirrokni, Thorup, Zadimoghaddam: Consistent hashing with bounded loads, https://arxiv.org/abs/1608.01350), as KubeAI
-does it for prefixes of prompts (https://www.kubeai.org/blog/2025/02/26/llm-load-balancing-at-scale-chwbl/).
+does it for prefixes of prompts (https://github.com/kubeai-project/kubeai/blob/main/docs/concepts/load-balancing.md).
 """
 
 from collections.abc import Sequence

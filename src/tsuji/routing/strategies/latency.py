@@ -4,7 +4,8 @@ A target's score is the seconds that its answer is expected to take, times the r
 way: the time to its first token, an average that takes a rise at once (peak-EWMA), and the tokens of the answer at the
 rate at which it writes. It fades while nobody asks it, so that who was slow once is asked again. Of two drawn at random
 the lower score is first (power of two choices: Mitzenmacher, IEEE TPDS 2001), so that not all run to the one that was
-fastest a moment ago. As Finagle's P2C and peak-EWMA (https://twitter.github.io/finagle/guide/Clients.html).
+fastest a moment ago. As Finagle does it
+(https://linkerd.io/2016/03/16/beyond-round-robin-load-balancing-for-latency/).
 """
 
 from math import exp
