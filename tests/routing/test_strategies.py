@@ -193,6 +193,23 @@ def test_requests_under_way_count_and_the_slowest_is_never_first_but_is_asked_ag
     assert "c" in later
 
 
+def test_whole_answers_are_measured_too_and_the_slower_target_is_asked_again() -> None:
+    slow, fast = Target("p", "slow"), Target("p", "fast")
+    found, world, chance = route("latency", slow, fast), World(), Random(0)
+    for target, seconds in ((slow, 8.0), (fast, 1.0)):
+        world.health.of(target).whole.add(seconds)
+
+    def asked(now: float) -> str:
+        target = one(found, NOTHING, world, chance, now).candidates[0].target
+        world.health.of(target).started(now)
+        world.health.of(target).succeeded(now)
+        return target.model
+
+    first = [asked(float(now)) for now in range(200)]
+    assert first[0] == "fast"
+    assert 1 <= first.count("slow") <= 5
+
+
 def test_a_target_that_nobody_has_measured_gets_one_request_at_a_time() -> None:
     known, new = Target("p", "known"), Target("p", "new")
     found, world, chance = route("latency", known, new), World(), Random(0)

@@ -14,13 +14,13 @@ from tsuji.core.timeouts import Timeouts
 from tsuji.http.aio import AsyncPool, AsyncResponse
 from tsuji.http.aio import Exchange as Connected
 
+from .aio_hedging import race
 from .block import Block
 from .build import Ask, ask_chat, ask_embedding, ask_messages, ask_responses
 from .chat_shape import ChatShape
 from .delivery import Delivery
 from .dispatch import Dispatch, embeddings, is_local, local_models, models
 from .exchange import Exchange
-from .hedging import race
 from .jobs import ChatJob, EmbeddingJob, ModelsJob
 from .message_shape import Message, MessageShape
 from .options import (
@@ -409,10 +409,7 @@ class AsyncClient:
             try:
                 await stream.begin()
             except TsujiError as error:
-                trial.failed(await _explained(trial, error), delivery.usage)
-                raise
-            except asyncio.CancelledError:
-                trial.used(delivery.usage)
+                trial.failed(await _explained(trial, error))
                 raise
             return stream
 

@@ -155,6 +155,7 @@ class Delivery(Generic[Chunk, Whole]):
         for event in events:
             if type(event) is ev.UsageReported:
                 self.usage = event.usage
+                self.trial.used(event.usage)
         try:
             if self._splice is not None:
                 events = self._splice.feed(events)
@@ -190,7 +191,7 @@ class Delivery(Generic[Chunk, Whole]):
 
     def lost(self, error: TsujiError) -> None:
         """The try that the answer came from has failed; another may go on."""
-        self.trial.failed(error, self.usage)
+        self.trial.failed(error)
 
     def broken(self, error: TsujiError) -> TsujiError:
         """The error that the caller sees: what was delivered is not the whole."""

@@ -80,7 +80,7 @@ class Driver:
     _chat: ChatRequest | None = None
     _embedding: EmbeddingRequest | None = None
     _sink: "Sink | None" = None
-    _task: "asyncio.Task[None] | None" = None
+    _task: "asyncio.Task[None] | asyncio.TimerHandle | None" = None
     _spent = 0.0
 
     def __init__(self, gateway: "Gateway", connection: "Connection", request: Request) -> None:
@@ -198,7 +198,8 @@ class Driver:
                         return
                     self.routing.failed(error, perf_counter())
                 case Wait():
-                    asyncio.get_running_loop().call_later(action.until - perf_counter(), self._advance)
+                    loop = asyncio.get_running_loop()
+                    self._task = loop.call_later(action.until - perf_counter(), self._advance)
                     return
                 case Fail():
                     self._fail(action.error)

@@ -49,7 +49,10 @@ def latency(scene: Scene) -> Order:
 
 def _expected(health: TargetHealth, output: int, now: float) -> float | None:
     first, rate = health.ttft, health.rate
-    if first.value is None:
-        return health.whole.quantile(0.5) if health.whole.count else None
-    whole = first.value + (output / rate.value if rate.value else 0.0)
-    return whole * exp(-max(now - first.at, 0.0) / _FADING)
+    if first.value is not None:
+        whole = first.value + (output / rate.value if rate.value else 0.0)
+    elif health.whole.count:
+        whole = health.whole.quantile(0.5)
+    else:
+        return None
+    return whole * exp(-max(now - max(first.at, health.asked), 0.0) / _FADING)
