@@ -11,7 +11,7 @@ strategy = "weighted"
 require = ["eu", "no_training"]
 sticky = { by = "user" }
 targets = [
-  { model = "openai:gpt-5-mini", weight = 3, tags = ["eu"], data = ["no_training"], limits = { rpm = 5, concurrent = 2 } },
+  { model = "openai:gpt-5-mini", weight = 3, tags = ["eu"], data = ["no_training"], limits.rpm = 5, limits.concurrent = 2 },
   { model = "local:default", tags = ["eu"], context = 4096, capabilities = ["tools"] },
 ]
 

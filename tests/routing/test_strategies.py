@@ -123,6 +123,12 @@ def test_prompts_that_begin_alike_go_to_one_target_until_it_has_its_load() -> No
     assert given[owner.model] == max(given.values())
 
 
+def test_a_strategy_with_a_first_target_of_its_own_has_no_prefixes() -> None:
+    world, chance = World(costs={"cheap": 1, "dear": 2}), Random(0)
+    found = route("cost", Target("p", "dear"), Target("p", "cheap"), affinity=Affinity())
+    assert {names(one(found, Needs(prefix=at), world, chance).candidates)[0] for at in range(1, 20)} == {"cheap"}
+
+
 # Where the last one went.
 
 
