@@ -335,7 +335,37 @@ def test_the_callers_timeout_is_that_of_the_whole_call(both: Make) -> None:
     assert time.monotonic() - began < 0.5 + 1.0
 
 
+@pytest.mark.parametrize("api", ["messages", "responses"])
+def test_8_in_the_other_apis_too(both: Make, api: str) -> None:
+    call, _ = both(broken(CUT), going_on())
+    with Client(call.config) as client:
+        if api == "messages":
+            stream = client.messages("r", HI, 200, stream=True)
+            events = list(stream)
+            assert "".join([e.delta.text for e in events if e.type == "content_block_delta"]) == WHOLE
+            assert [e.type for e in events].count("message_start") == 1
+            assert [e.type for e in events].count("content_block_start") == 1
+            assert stream.response().content[0].text == WHOLE
+        else:
+            stream = client.responses("r", "hi", stream=True)
+            events = list(stream)
+            assert "".join([e.delta for e in events if e.type == "response.output_text.delta"]) == WHOLE
+            assert [e.sequence_number for e in events] == list(range(len(events)))
+            assert stream.response().output_text == WHOLE
+        assert len(stream.tsuji.attempts) == 2
+
+
 # Leaving.
+
+
+def test_21_a_stream_that_is_forgotten_is_left(both: Make) -> None:
+    call, servers = both(broken(STALL), going_on())
+    with Client(call.config) as client:
+        stream = client.completion("r", HI, stream=True)
+        next(iter(stream))
+        del stream
+        assert servers[0].left.wait(2)
+        assert client._dispatch.health.of(call.config.routes["r"].targets[0]).in_flight == 0
 
 
 def test_21_closing_a_stream_closes_the_provider_and_ends_the_trying(both: Make) -> None:
