@@ -84,10 +84,14 @@ class Stream(Generic[Chunk, Whole]):
                 _receive(delivery, self._pieces)
             if not delivery.begun and delivery.error is not None:
                 raise delivery.error
-            delivery.opened()
         except BaseException:
             self._response.close()
             raise
+
+    def give(self) -> Self:
+        """It is the caller's now."""
+        self._delivery.given()
+        return self
 
     def discard(self) -> None:
         """Another try was faster; nobody has seen this one."""
@@ -108,6 +112,8 @@ class Stream(Generic[Chunk, Whole]):
         try:
             trial, response, reading = self._client.reach(delivery.exchange)
         except TsujiError as last:
+            if delivery.closed:
+                raise StopIteration from None
             raise delivery.broken(last)  # noqa: B904 - its cause is what broke the answer off
         except BaseException:
             delivery.abandoned()
@@ -144,6 +150,7 @@ class Stream(Generic[Chunk, Whole]):
         self.close()
 
     def __del__(self) -> None:
+        self._delivery.abandoned()
         self._response.close()
 
 
@@ -395,7 +402,7 @@ class Client:
             while True:
                 stream = race(exchange, self._next(exchange), opened, _discarded)
                 if stream is not None:
-                    return stream
+                    return stream.give()
         except TsujiError:
             raise
         except BaseException:

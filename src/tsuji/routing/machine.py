@@ -143,7 +143,13 @@ class Routing:
         self.asked = asked if asked is not None else _STREAM
         self.attempts: list[Attempt] = []
         total = route.retry.total
-        self.deadline = now + (total if total is not None else route.timeouts.total)
+        if total is None:
+            total = route.timeouts.total
+            for candidate in self.choice.candidates:
+                own = candidate.target.timeouts
+                if own is not None and own.total > total:
+                    total = own.total
+        self.deadline = now + total
         if route.hedge is not None:
             self.health.requested(route.name, route.hedge.share)
 
