@@ -33,7 +33,9 @@ REQUEST_PATH = [
     "src/tsuji/http/parser.py",
     "src/tsuji/http/route.py",
     "src/tsuji/ledger/spool.py",
+    "src/tsuji/routing/health.py",
     "src/tsuji/routing/machine.py",
+    "src/tsuji/routing/sketch.py",
 ]
 
 extensions = []

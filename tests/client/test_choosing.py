@@ -69,6 +69,12 @@ def test_a_prompt_too_long_for_the_first_window_goes_to_the_next(opened: Open) -
     assert "small" in long.tsuji.explain()["removed"][0]["target"]
 
 
+@pytest.mark.parametrize("strategy", ["priority", "cost"])
+def test_a_provider_that_there_is_not_is_one_targets_failure(opened: Open, strategy: str) -> None:
+    client = opened(strategy, Target("nobody", "m"), Target("up", "cheap"))
+    assert client.completion("r", HI).tsuji.target == "up:cheap"
+
+
 def test_users_stay_with_their_target(opened: Open) -> None:
     client = opened("weighted", Target("up", "a"), Target("up", "b"), sticky=Sticky("user"))
     first = {name: client.completion("r", HI, user=name).tsuji.target for name in "abcdefghij"}

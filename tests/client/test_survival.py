@@ -1,9 +1,8 @@
 """Providers that fail in the middle of things: the caller of either client gets the whole right answer, or an error."""
 
 import asyncio
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,13 +15,12 @@ from tsuji import (
     Client,
     Config,
     ContentFilterError,
-    InvalidRequestError,
     StreamInterruptedError,
     Timeouts,
     UpstreamUnavailableError,
 )
 from tsuji.config import ProviderConfig
-from tsuji.routing import Hedge, Retry, Route, Target, limits
+from tsuji.routing import Retry, Route, Target, limits
 from tsuji.routing.joint import anchor_of
 
 WORDS = [f"word{n} " for n in range(12)]
@@ -123,7 +121,9 @@ def test_8_a_stream_that_dies_is_continued_by_the_next_target(both: Make, dialec
 
 
 @pytest.mark.parametrize(
-    "tail", [[RESET], [ERROR_EVENT], [b"data: {not json\n\n", 5.0], []], ids=["reset", "error", "bad", "end"]
+    "tail",
+    [[RESET], [ERROR_EVENT], [b"data: {not json\n\ndata: {}\n\n", 5.0], []],
+    ids=["reset", "error", "bad", "end"],
 )
 def test_8_10_17_however_it_dies(both: Make, tail: list[Any]) -> None:
     call, _ = both(broken(*tail), going_on())
@@ -332,7 +332,37 @@ def test_the_callers_timeout_is_that_of_the_whole_call(both: Make) -> None:
     assert time.monotonic() - began < 0.5 + 1.0
 
 
+@pytest.mark.parametrize("api", ["messages", "responses"])
+def test_8_in_the_other_apis_too(both: Make, api: str) -> None:
+    call, _ = both(broken(CUT), going_on())
+    with Client(call.config) as client:
+        if api == "messages":
+            stream = client.messages("r", HI, 200, stream=True)
+            events = list(stream)
+            assert "".join([e.delta.text for e in events if e.type == "content_block_delta"]) == WHOLE
+            assert [e.type for e in events].count("message_start") == 1
+            assert [e.type for e in events].count("content_block_start") == 1
+            assert stream.response().content[0].text == WHOLE
+        else:
+            stream = client.responses("r", "hi", stream=True)
+            events = list(stream)
+            assert "".join([e.delta for e in events if e.type == "response.output_text.delta"]) == WHOLE
+            assert [e.sequence_number for e in events] == list(range(len(events)))
+            assert stream.response().output_text == WHOLE
+        assert len(stream.tsuji.attempts) == 2
+
+
 # Leaving.
+
+
+def test_21_a_stream_that_is_forgotten_is_left(both: Make) -> None:
+    call, servers = both(broken(STALL), going_on())
+    with Client(call.config) as client:
+        stream = client.completion("r", HI, stream=True)
+        next(iter(stream))
+        del stream
+        assert servers[0].left.wait(2)
+        assert client._dispatch.health.of(call.config.routes["r"].targets[0]).in_flight == 0
 
 
 def test_21_closing_a_stream_closes_the_provider_and_ends_the_trying(both: Make) -> None:
@@ -374,77 +404,3 @@ async def test_21_cancelling_the_caller_ends_the_trying(scripted: Callable[..., 
             assert await asyncio.to_thread(server.left.wait, 2)
         assert client._dispatch.health.of(route.targets[0]).in_flight == 0
     assert len(server.requests) == 1
-
-
-# Hedging.
-
-
-@pytest.fixture
-def hedged(scripted: Callable[..., Scripted]) -> Iterator[Callable[..., tuple[Config, list[Scripted]]]]:
-    def make(first: Script, second: Script) -> tuple[Config, list[Scripted]]:
-        servers = [scripted(first), scripted(second)]
-        providers = {n: ProviderConfig(dialect="openai", base_url=s.url) for n, s in zip("ab", servers, strict=True)}
-        route = Route("r", (Target("a", "m"), Target("b", "m")), hedge=Hedge(share=1.0))
-        return Config(providers=providers, routes={"r": route}), servers
-
-    return make
-
-
-def teach(client: Client | AsyncClient, config: Config) -> None:
-    """The first target is known to answer in 50 ms."""
-    known = client._dispatch.health.of(config.routes["r"].targets[0])
-    for _ in range(40):
-        known.heard(0.05, 0.0)
-        known.whole.add(0.05)
-
-
-@pytest.mark.parametrize("stream", [False, True])
-async def test_22_a_slow_target_is_hedged_and_the_loser_closed(hedged: Any, stream: bool) -> None:
-    good = answers.stream("openai", ["ok"]) if stream else answers.chat("openai", "ok")
-    config, servers = hedged(Reply(before=[STALL]), good)
-    async with AsyncClient(config) as client:
-        teach(client, config)
-        found = await client.completion("r", HI, stream=stream)
-        answer = await found.response() if stream else found
-        assert answer.choices[0].message.content == "ok"
-        assert [(a.hedge, a.dropped) for a in found.tsuji.attempts] == [(False, True), (True, False)]
-        assert found.tsuji.target == "b:m"
-        assert await asyncio.to_thread(servers[0].left.wait, 2)
-        assert client._dispatch.health.of(config.routes["r"].targets[0]).in_flight == 0
-
-
-async def test_22_a_hedge_that_fails_leaves_the_first_to_answer(hedged: Any) -> None:
-    go = threading.Event()
-    config, servers = hedged(
-        Reply(answers.chat("openai", "slow").body, before=[go]),
-        answers.error("openai", 400, type="invalid_request_error"),
-    )
-    async with AsyncClient(config) as client:
-        teach(client, config)
-        task = asyncio.create_task(client.completion("r", HI))
-        while not servers[1].requests:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)
-        go.set()
-        answer = await task
-        assert answer.choices[0].message.content == "slow"
-        assert answer.tsuji.target == "a:m"
-
-
-async def test_22_both_fail(hedged: Any) -> None:
-    config, _ = hedged(
-        Reply(answers.error("openai", 400, type="invalid_request_error").body, 400, before=[0.2]), answers.html()
-    )
-    async with AsyncClient(config) as client:
-        teach(client, config)
-        with pytest.raises(InvalidRequestError):
-            await client.completion("r", HI)
-
-
-async def test_22_a_quick_answer_needs_no_hedge(hedged: Any) -> None:
-    config, servers = hedged(answers.chat("openai", "quick"), ())
-    async with AsyncClient(config) as client:
-        teach(client, config)
-        for _ in range(3):
-            await client.completion("r", HI)
-    assert not servers[1].requests

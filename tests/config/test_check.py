@@ -121,7 +121,13 @@ BROKEN: list[tuple[str, int | None, str, str]] = [
         '[routes.fast]\ntargets = ["local:default"]\nrequire = ["eu"]\n',
         3,
         "routes.fast.require",
-        "no target has the tag 'eu'",
+        "no target has 'eu' among its tags",
+    ),
+    (
+        '[routes.fast]\ntargets = ["openai:gpt-5"]\nrequire = ["local_only"]\n',
+        3,
+        "routes.fast.require",
+        "no target has 'local_only' among its data",
     ),
     (
         '[routes.fast]\nstrategy = "weighted"\ntargets = [{ model = "local:default", weight = 0 }]\n',

@@ -5,13 +5,14 @@ from pathlib import Path
 from tsuji.config import check_config, load_config
 from tsuji.routing.rules import Affinity, Allowance, Sticky
 
+LIMITS = "{ rpm = 5, concurrent = 2 }"
 FILE = """
 [routes.fast]
 strategy = "weighted"
 require = ["eu", "no_training"]
 sticky = { by = "user" }
 targets = [
-  { model = "openai:gpt-5-mini", weight = 3, tags = ["eu"], data = ["no_training"], limits = { rpm = 5, concurrent = 2 } },
+  { model = "openai:gpt-5-mini", weight = 3, tags = ["eu"], data = ["no_training"], limits = LIMITS },
   { model = "local:default", tags = ["eu"], context = 4096, capabilities = ["tools"] },
 ]
 
@@ -24,7 +25,7 @@ targets = ["openai:gpt-5-mini", "local:default"]
 
 def test_tables_become_what_routing_reads(tmp_path: Path) -> None:
     file = tmp_path / "tsuji.toml"
-    file.write_text(FILE)
+    file.write_text(FILE.replace("LIMITS", LIMITS))
     assert check_config(file) == []
     fast, near = [load_config(file).route(name) for name in ("fast", "near")]
     assert (fast.strategy, fast.require, fast.sticky) == ("weighted", ("eu", "no_training"), Sticky("user", 3600.0))

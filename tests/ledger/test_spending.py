@@ -150,6 +150,17 @@ def test_a_target_that_has_nothing_left_is_skipped(bank: Any, kind: str, subject
     assert gateway.ask().status == 402
 
 
+def test_a_target_that_what_is_left_does_not_pay_for_is_passed_over(bank: Any) -> None:
+    """Of three cents, a request to the first may cost two and costs one; to the second, a tenth of that."""
+    prices = {"up:quick": Price(input=0, output=2000 * DOLLAR), "other:quick": Price(input=0, output=200 * DOLLAR)}
+    gateway = bank(routes={"fast": ["up:quick", "other:quick"]}, prices=prices)
+    gateway.set(amount=3 * CENTS, period="day")
+    found = [gateway.ask() for _ in range(4)]
+    assert [answer.headers["x-tsuji-target"] for answer in found] == ["up:quick"] * 2 + ["other:quick"] * 2
+    beyond = gateway.ask(max_tokens=100)  # more than is left, at any target: the ledger says so
+    assert (beyond.status, beyond.headers["x-tsuji-error"]) == (402, "insufficient_funds")
+
+
 def test_concurrent_requests(bank: Any) -> None:
     def slow(_: Request) -> Reply:
         return Reply(answers.chat("openai").body, before=[1.0])

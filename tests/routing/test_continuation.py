@@ -1,4 +1,4 @@
-"""A broken answer continued: whatever was delivered and however the rest comes, the caller has the whole answer once."""
+"""A broken answer continued: whatever was delivered and however the rest comes, the whole answer is there once."""
 
 import re
 

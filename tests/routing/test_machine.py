@@ -225,7 +225,8 @@ def test_8_14_a_broken_text_is_continued_and_a_refused_prefill_is_asked_in_words
     assert (action := tried(routing, 1.1)).target.name == "b:m"
     assert action.mode == "prompt"
     routing.failed(InvalidRequestError("two messages of one role"), 1.2, "text")
-    assert tried(routing, now := 1.2).target.name == "a:m"  # where it was cut: that may have been an accident
+    now = 1.2
+    assert tried(routing, now).target.name == "a:m"  # where it was cut: that may have been an accident
     routing.failed(UpstreamError("500"), now, "text")
     while not isinstance(last := routing.next(now), Fail):
         assert isinstance(last, Wait | Try)

@@ -123,6 +123,12 @@ def test_prompts_that_begin_alike_go_to_one_target_until_it_has_its_load() -> No
     assert given[owner.model] == max(given.values())
 
 
+def test_a_strategy_with_a_first_target_of_its_own_has_no_prefixes() -> None:
+    world, chance = World(costs={"cheap": 1, "dear": 2}), Random(0)
+    found = route("cost", Target("p", "dear"), Target("p", "cheap"), affinity=Affinity())
+    assert {names(one(found, Needs(prefix=at), world, chance).candidates)[0] for at in range(1, 20)} == {"cheap"}
+
+
 # Where the last one went.
 
 
@@ -191,6 +197,23 @@ def test_requests_under_way_count_and_the_slowest_is_never_first_but_is_asked_ag
         measured(world, target, 0.2, 100, 300.0)
     later = [names(one(found, Needs(output=1), world, chance, 300.0).candidates)[0] for _ in range(50)]
     assert "c" in later
+
+
+def test_whole_answers_are_measured_too_and_the_slower_target_is_asked_again() -> None:
+    slow, fast = Target("p", "slow"), Target("p", "fast")
+    found, world, chance = route("latency", slow, fast), World(), Random(0)
+    for target, seconds in ((slow, 8.0), (fast, 1.0)):
+        world.health.of(target).whole.add(seconds)
+
+    def asked(now: float) -> str:
+        target = one(found, NOTHING, world, chance, now).candidates[0].target
+        world.health.of(target).started(now)
+        world.health.of(target).succeeded(now)
+        return target.model
+
+    first = [asked(float(now)) for now in range(200)]
+    assert first[0] == "fast"
+    assert 1 <= first.count("slow") <= 5
 
 
 def test_a_target_that_nobody_has_measured_gets_one_request_at_a_time() -> None:

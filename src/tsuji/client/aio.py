@@ -14,13 +14,13 @@ from tsuji.core.timeouts import Timeouts
 from tsuji.http.aio import AsyncPool, AsyncResponse
 from tsuji.http.aio import Exchange as Connected
 
+from .aio_hedging import race
 from .block import Block
 from .build import Ask, ask_chat, ask_embedding, ask_messages, ask_responses
 from .chat_shape import ChatShape
 from .delivery import Delivery
 from .dispatch import Dispatch, embeddings, is_local, local_models, models
 from .exchange import Exchange
-from .hedging import race
 from .jobs import ChatJob, EmbeddingJob, ModelsJob
 from .message_shape import Message, MessageShape
 from .options import (
@@ -84,10 +84,14 @@ class AsyncStream(Generic[Chunk, Whole]):
                 await _receive(delivery, self._pieces)
             if not delivery.begun and delivery.error is not None:
                 raise delivery.error
-            delivery.opened()
         except BaseException:
             self._connected.cancel()
             raise
+
+    def give(self) -> Self:
+        """It is the caller's now."""
+        self._delivery.given()
+        return self
 
     def discard(self) -> None:
         """Another try was faster; nobody has seen this one."""
@@ -115,6 +119,8 @@ class AsyncStream(Generic[Chunk, Whole]):
         try:
             trial, response, connected, reading = await self._client.reach(delivery.exchange)
         except TsujiError as last:
+            if delivery.closed:
+                raise StopAsyncIteration from None
             raise delivery.broken(last)  # noqa: B904 - its cause is what broke the answer off
         except asyncio.CancelledError:
             delivery.abandoned()
@@ -165,6 +171,7 @@ class AsyncStream(Generic[Chunk, Whole]):
         await self.close()
 
     def __del__(self) -> None:
+        self._delivery.abandoned()
         if not self._delivery.complete and not self._loop.is_closed():
             # The collector may run in any thread.
             self._loop.call_soon_threadsafe(self._connected.cancel)
@@ -409,10 +416,7 @@ class AsyncClient:
             try:
                 await stream.begin()
             except TsujiError as error:
-                trial.failed(await _explained(trial, error), delivery.usage)
-                raise
-            except asyncio.CancelledError:
-                trial.used(delivery.usage)
+                trial.failed(await _explained(trial, error))
                 raise
             return stream
 
@@ -421,7 +425,7 @@ class AsyncClient:
                 trial = await self._next(exchange)
                 stream = await race(exchange, trial, opened, _discarded)
                 if stream is not None:
-                    return stream
+                    return stream.give()
         except TsujiError:
             raise
         except BaseException:

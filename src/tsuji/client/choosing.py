@@ -4,6 +4,7 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
+from tsuji.core.errors import ModelNotFoundError
 from tsuji.core.request import ChatRequest, EmbeddingRequest
 from tsuji.core.usage import Usage
 from tsuji.routing import Route, Target
@@ -120,7 +121,10 @@ class Chooser:
     def _look_up(self, target: Target) -> Facts:
         from tsuji.catalog.prices import context_window
 
-        provider = self._config.provider(target.provider)
+        try:
+            provider = self._config.provider(target.provider)
+        except ModelNotFoundError:  # which is this target's failure when it is tried, and no other's
+            return Facts()
         return Facts(context_window(provider, target.model), target.provider == LOCAL, "price data")
 
     def window(self, route: Route) -> int | None:
@@ -137,8 +141,14 @@ class Chooser:
         if known is None or now >= known[1]:
             if len(self._prices) >= _REMEMBERED:
                 self._prices.clear()
-            known = self._prices[target.name] = self._config.price(target), now + _PRICE_SECONDS
+            known = self._prices[target.name] = self._price(target), now + _PRICE_SECONDS
         return cost(known[0], Usage(tokens, output))
+
+    def _price(self, target: Target) -> "Price | None":
+        try:
+            return self._config.price(target)
+        except ModelNotFoundError:
+            return None
 
     def spent(self, target: Target) -> str:
         """The library has no budgets."""

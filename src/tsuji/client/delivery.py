@@ -55,6 +55,7 @@ class Delivery(Generic[Chunk, Whole]):
     """
 
     __slots__ = (
+        "_given",
         "_idle_since",
         "_reading",
         "_shape",
@@ -81,6 +82,7 @@ class Delivery(Generic[Chunk, Whole]):
         self._told = Continuation(self.exchange.request or ChatRequest(""))
         self._splice: Splice | None = None
         self._idle_since: float | None = None
+        self._given = False
         self.ready: deque[Chunk] = deque()
         self.begun = False
         self.closed = False
@@ -98,11 +100,13 @@ class Delivery(Generic[Chunk, Whole]):
     def trace(self) -> Trace:
         return self.exchange.trace
 
-    def opened(self) -> None:
-        """The caller gets the stream now: from here on only work on it counts as overhead."""
+    def given(self) -> None:
+        """The caller gets the stream now: what has come of it is delivered, and only work on it counts as overhead."""
         trace = self.trace
         trace.worked = monotonic() - trace.started - trace.waited
         self._idle_since = monotonic()
+        self._given = True
+        self.exchange.so_far = self._told
 
     def waiting(self) -> None:
         """Bytes are waited for again. The time that the caller took meanwhile is not the provider's."""
@@ -155,6 +159,7 @@ class Delivery(Generic[Chunk, Whole]):
         for event in events:
             if type(event) is ev.UsageReported:
                 self.usage = event.usage
+                self.trial.used(event.usage)
         try:
             if self._splice is not None:
                 events = self._splice.feed(events)
@@ -183,14 +188,13 @@ class Delivery(Generic[Chunk, Whole]):
         self.ready.extend(self._shape.chunks(events, self._so_far))
         if not self.begun and any(map(_is_content, events)):
             self.begun = True
-            self.exchange.so_far = self._told
         if type(events[-1]) is ev.Ended:
             self.complete = True
             self.trial.succeeded(self.usage)
 
     def lost(self, error: TsujiError) -> None:
         """The try that the answer came from has failed; another may go on."""
-        self.trial.failed(error, self.usage)
+        self.trial.failed(error)
 
     def broken(self, error: TsujiError) -> TsujiError:
         """The error that the caller sees: what was delivered is not the whole."""
@@ -200,7 +204,7 @@ class Delivery(Generic[Chunk, Whole]):
 
     def abandoned(self) -> None:
         """The caller wants no more of it."""
-        if not self.complete and self.final is None:
+        if self._given and not self.complete and self.final is None:
             self.closed = True
             self.error = self.final = StreamInterruptedError("the stream was closed before its end", fault="caller")
             self.ready.clear()

@@ -7,6 +7,7 @@ left()             the caller wants no more of it
 
 from collections.abc import Mapping
 from random import random
+from threading import Lock
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
@@ -36,10 +37,10 @@ _AT_ONCE = ("none", "minimal")
 class Exchange(Generic[Answer]):
     """settings: the fields of options.Target that the call gave, its client's defaults filled in. health: the client's.
     choice: of the route's targets; None for all, in its order. so_far: what a stream has delivered; None before it has
-    begun.
+    begun. lock: on `routing`, where two tries run in threads.
     """
 
-    __slots__ = ("_job", "config", "drop", "routing", "settings", "so_far", "trace", "upstreams")
+    __slots__ = ("_job", "config", "drop", "lock", "routing", "settings", "so_far", "trace", "upstreams")
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class Exchange(Generic[Answer]):
         self.upstreams = upstreams
         self.settings = settings
         self.so_far: Continuation | None = None
+        self.lock = Lock()
         self._job = job
         asked = _asked(job) if len(route.targets) > 1 else None
         self.routing = Routing(route, now, health, choice, random, asked)
@@ -101,7 +103,8 @@ class Exchange(Generic[Answer]):
     def hedge(self) -> Trial[Answer] | None:
         """A try beside the one that runs, if there is one to be made."""
         now = monotonic()
-        action = self.routing.hedge(now)
+        with self.lock:
+            action = self.routing.hedge(now)
         return None if action is None else self._trial(action, now)
 
     def _trial(self, action: Try, now: float) -> Trial[Answer]:

@@ -31,6 +31,7 @@ from .options import (
 )
 from .response_shape import Response, ResponseShape
 from .results import ChatCompletion, ChatCompletionChunk, CreateEmbeddingResponse, Model
+from .sync_hedging import race
 from .trace import Trace
 from .trial import Reading, Send, Trial
 
@@ -83,10 +84,18 @@ class Stream(Generic[Chunk, Whole]):
                 _receive(delivery, self._pieces)
             if not delivery.begun and delivery.error is not None:
                 raise delivery.error
-            delivery.opened()
         except BaseException:
             self._response.close()
             raise
+
+    def give(self) -> Self:
+        """It is the caller's now."""
+        self._delivery.given()
+        return self
+
+    def discard(self) -> None:
+        """Another try was faster; nobody has seen this one."""
+        self._response.close()
 
     def _finish(self) -> None:
         """The end of the answer, or of the try that it came from; then the rest may come from another."""
@@ -103,7 +112,12 @@ class Stream(Generic[Chunk, Whole]):
         try:
             trial, response, reading = self._client.reach(delivery.exchange)
         except TsujiError as last:
+            if delivery.closed:
+                raise StopIteration from None
             raise delivery.broken(last)  # noqa: B904 - its cause is what broke the answer off
+        except BaseException:
+            delivery.abandoned()
+            raise
         delivery.go_on(trial, reading)
         self._use(response)
 
@@ -136,6 +150,7 @@ class Stream(Generic[Chunk, Whole]):
         self.close()
 
     def __del__(self) -> None:
+        self._delivery.abandoned()
         self._response.close()
 
 
@@ -311,16 +326,22 @@ class Client:
     def _whole(self, exchange: Exchange[Answer]) -> Answer:
         try:
             while True:
-                trial = self._next(exchange)
-                try:
-                    with self._begin(trial) as response:
-                        return self._answer(trial, response)
-                except TsujiError as error:
-                    trial.failed(_explained(trial, error))
+                found = race(exchange, self._next(exchange), self._asked, _nothing)
+                if found is not None:
+                    return found[0]
         except TsujiError:
             raise
         except BaseException:
             exchange.left()
+            raise
+
+    def _asked(self, trial: Trial[Answer]) -> tuple[Answer]:
+        """The answer of one try. Records its failure, and raises it."""
+        try:
+            with self._begin(trial) as response:
+                return (self._answer(trial, response),)
+        except TsujiError as error:
+            trial.failed(_explained(trial, error))
             raise
 
     def _next(self, exchange: Exchange[Answer]) -> Trial[Answer]:
@@ -348,7 +369,7 @@ class Client:
             send = trial.send()
         before = monotonic()
         try:
-            response = self._pool.request(*send, trial.watch)
+            response = self._pool.request(*send, trial.watch, trial.hold if trial.hedged else None)
         finally:
             trace.waited += monotonic() - before
         trial.headed()
@@ -365,39 +386,51 @@ class Client:
 
     def _stream(self, exchange: Exchange[Any], ask: Ask, shape: ShapeOf) -> Stream[Any, Any]:
         """The stream once its content has begun; until then a failure is no more than that of a try."""
-        while True:
-            trial, response, reading = self.reach(exchange)
+
+        def opened(trial: Trial[Any]) -> Stream[Any, Any]:
+            response, reading = self._reached(trial)
             delivery = Delivery(trial, reading, shape(ask))
             stream = Stream(delivery, response, self)
             try:
                 stream.begin()
             except TsujiError as error:
-                trial.failed(_explained(trial, error), delivery.usage)
-            except BaseException:
-                exchange.left()
+                trial.failed(_explained(trial, error))
                 raise
-            else:
-                return stream
+            return stream
 
-    def reach(self, exchange: Exchange[Any]) -> tuple[Trial[Any], BlockingResponse, Reading]:
-        """The next try that begins to answer with a stream. For streams, which may need another one later."""
         try:
             while True:
-                trial = self._next(exchange)
-                try:
-                    response = self._begin(trial)
-                    reading = trial.stream(response.status)
-                    if reading is not None:
-                        return trial, response, reading
-                    with response:
-                        self._answer(trial, response)
-                except TsujiError as error:
-                    trial.failed(_explained(trial, error))
+                stream = race(exchange, self._next(exchange), opened, _discarded)
+                if stream is not None:
+                    return stream.give()
         except TsujiError:
             raise
         except BaseException:
             exchange.left()
             raise
+
+    def _reached(self, trial: Trial[Any]) -> tuple[BlockingResponse, Reading]:
+        """The beginning of one try's stream. Records its failure, and raises it."""
+        try:
+            response = self._begin(trial)
+            reading = trial.stream(response.status)
+            if reading is None:
+                with response:
+                    self._answer(trial, response)
+            assert reading is not None, "an error status is raised"
+        except TsujiError as error:
+            trial.failed(_explained(trial, error))
+            raise
+        return response, reading
+
+    def reach(self, exchange: Exchange[Any]) -> tuple[Trial[Any], BlockingResponse, Reading]:
+        """The next try that begins to answer with a stream. For streams, which may need another one later."""
+        while True:
+            trial = self._next(exchange)
+            try:
+                return trial, *self._reached(trial)
+            except TsujiError:
+                continue
 
     def close(self) -> None:
         """Closes all connections."""
@@ -410,6 +443,13 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _nothing(_: object) -> None: ...
+
+
+def _discarded(stream: Stream[Any, Any]) -> None:
+    stream.discard()
 
 
 def _watched(trial: Trial[Any], response: BlockingResponse) -> bytes:

@@ -86,13 +86,17 @@ class Trace:
     def cost_nano(self) -> int | None:
         """What the answer cost, in nano-dollars, exactly; None where the price or the usage is not known.
 
-        Prices are loaded when this is first read.
+        With what a hedge had reported when it was given up. Prices are loaded when this is first read.
         """
         if isinstance(self._cost, str):
             from tsuji.catalog.prices import cost
 
             price = self._config.price(self._answered.target, self.service_tier)
             self._cost = cost(price, self.usage)
+            for attempt in self.attempts:
+                if attempt.dropped and attempt.usage is not None:
+                    beside = cost(self._config.price(attempt.target), attempt.usage)
+                    self._cost = None if self._cost is None or beside is None else self._cost + beside
         return self._cost
 
     @property

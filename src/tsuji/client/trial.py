@@ -23,6 +23,7 @@ from tsuji.core.errors import (
 from tsuji.core.events import Started, StreamFailed
 from tsuji.core.timeouts import Timeouts
 from tsuji.core.usage import Usage
+from tsuji.http.blocking_connection import Hold
 from tsuji.http.message import MAX_WHOLE_BODY, Headers, render_headers
 from tsuji.http.url import Origin
 from tsuji.routing import Target, Try, Watch
@@ -56,7 +57,10 @@ class Send(NamedTuple):
 
 
 class Trial(Generic[Answer]):
-    """number, mode: of the Try. watch: the limits that depend on what the bytes say; None where there are none."""
+    """number, mode: of the Try. watch: the limits that depend on what the bytes say; None where there are none.
+
+    hold: of its connection, where threads race.
+    """
 
     __slots__ = (
         "_action",
@@ -68,6 +72,7 @@ class Trial(Generic[Answer]):
         "_upstream",
         "endpoint",
         "exchange",
+        "hold",
         "target",
         "watch",
     )
@@ -77,6 +82,7 @@ class Trial(Generic[Answer]):
         self.target: Target = action.target
         self.endpoint: Endpoint | None = None
         self.watch: Watch | None = None
+        self.hold = Hold()
         self._action = action
         self._job = job
         self._timeouts = timeouts
@@ -96,6 +102,11 @@ class Trial(Generic[Answer]):
     @property
     def hedge_at(self) -> float | None:
         return self._action.hedge_at
+
+    @property
+    def hedged(self) -> bool:
+        """It may run beside another."""
+        return self._action.hedge_at is not None or self.number > 1
 
     @property
     def is_local(self) -> bool:
@@ -211,7 +222,8 @@ class Trial(Generic[Answer]):
     def first_token(self) -> None:
         """The first content of a stream is here."""
         now = monotonic()
-        self.exchange.routing.first_token(now, self.number)
+        with self.exchange.lock:
+            self.exchange.routing.first_token(now, self.number)
         if self.exchange.trace.first_token is None:
             self.exchange.trace.first_token = now
 
@@ -219,27 +231,33 @@ class Trial(Generic[Answer]):
         exchange, now = self.exchange, monotonic()
         longest = self.watch.longest if self.watch is not None and self._job.stream else None
         tokens = usage.output_tokens if usage is not None else None
-        exchange.routing.succeeded(now, self.number, longest=longest, tokens=tokens)
+        with exchange.lock:
+            exchange.routing.succeeded(now, self.number, longest=longest, tokens=tokens)
+            exchange.routing.attempts[self.number - 1].usage = usage
+            exchange.trace.answered(self.number, now)
         exchange.upstreams.worked(self._called())
-        exchange.routing.attempts[self.number - 1].usage = usage
-        exchange.trace.answered(self.number, now)
 
-    def failed(self, error: TsujiError, usage: Usage | None = None) -> None:
-        """usage: what it had reported by then."""
+    def failed(self, error: TsujiError) -> None:
         exchange = self.exchange
         self.name_target(error)
         if self._upstream is not None:
             exchange.upstreams.failed(exchange.config, self._upstream, error)
-        exchange.routing.attempts[self.number - 1].usage = usage
-        exchange.routing.failed(error, monotonic(), exchange.delivered, self.number)
+        with exchange.lock:
+            exchange.routing.failed(error, monotonic(), exchange.delivered, self.number)
 
     def used(self, usage: Usage | None) -> None:
-        """What it had reported when it was given up."""
+        """What it has reported so far."""
         self.exchange.routing.attempts[self.number - 1].usage = usage
 
     def dropped(self) -> None:
         """Another try was faster."""
-        self.exchange.routing.dropped(monotonic(), self.number)
+        with self.exchange.lock:
+            self.exchange.routing.dropped(monotonic(), self.number)
+
+    def give_up(self) -> None:
+        """The same, of one that runs in another thread."""
+        self.dropped()
+        self.hold.close()
 
     def name_target(self, error: TsujiError) -> None:
         error.provider = error.provider or self.target.provider

@@ -10,6 +10,7 @@ from typing import Any
 from tsuji import catalog
 from tsuji.core.errors import InvalidRequestError, TsujiError
 from tsuji.core.model import ModelRef
+from tsuji.routing.choose import SPREAD
 from tsuji.routing.filters import LOCAL_ONLY, NO_TRAINING
 
 from .problem import Path, Problems
@@ -84,18 +85,24 @@ def _choosing(route: RouteTable, path: Path, problems: Problems) -> None:
     """What a route says of choosing that cannot come true."""
     targets = [target for target in route.targets if target is not MISSING]
     if route.affinity is not None:
-        if route.strategy in ("priority", "cost"):
+        if route.strategy not in SPREAD:
             message = f"has no effect with the strategy {route.strategy!r}, which has a first target of its own"
             problems.add((*path, "affinity"), message, "note")
         elif route.sticky is not None:
             problems.add((*path, "sticky"), "has no effect beside affinity, which says more", "note")
     for word in route.require:
-        if word in (LOCAL_ONLY, NO_TRAINING):
-            continue  # the address of a provider may come from the environment
-        if not any(isinstance(target, TargetTable) and word in target.tags for target in targets):
-            problems.add((*path, "require"), f"no target has the tag {word!r}, so none could be asked")
+        if not any(_may_be(target, word) for target in targets):
+            where = "data" if word in (LOCAL_ONLY, NO_TRAINING) else "tags"
+            problems.add((*path, "require"), f"no target has {word!r} among its {where}, so none could be asked")
     if route.strategy == "weighted" and targets and not any(_weight(target) for target in targets):
         problems.add((*path, "targets"), "all weights are 0; one must be more")
+
+
+def _may_be(target: str | TargetTable, word: str) -> bool:
+    local = (target if isinstance(target, str) else target.model).startswith("local:")
+    if word in (LOCAL_ONLY, NO_TRAINING):
+        return local or (not isinstance(target, str) and bool({word, LOCAL_ONLY} & {*target.data}))
+    return not isinstance(target, str) and word in target.tags
 
 
 def _weight(target: str | TargetTable) -> float:

@@ -197,10 +197,11 @@ class Purse:
         usd = ceiling.usd(self._size) if driver.operation != "count_tokens" else 0
         amounts = usd or 0, 1, ceiling.tokens(self._size)
         for account in accounts:
-            # What is under way ends any moment, and of a window that is over all has come back.
-            known = account.unit != CONCURRENT and self._now < account.lease.end
-            if known and amounts[account.unit] > account.remaining:
-                limit = account.limit
+            if account.unit == CONCURRENT:  # what is under way ends any moment
+                continue
+            limit = account.limit
+            left = account.remaining if self._now < account.lease.end else limit.amount
+            if amounts[account.unit] > left:
                 whose = f"{limit.kind} {account.subject}" if account.subject else limit.kind
                 return f"may need more {limit.unit} than the limit {limit.id} on {whose} has left"
         return ""

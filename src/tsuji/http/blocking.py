@@ -11,12 +11,13 @@ from tsuji.core.errors import (
     InvalidRequestError,
     StreamInterruptedError,
     TimeoutKind,
+    UpstreamConnectionError,
     UpstreamError,
     UpstreamProtocolError,
 )
 from tsuji.core.timeouts import Timeouts
 
-from .blocking_connection import Connection, EnoughError, NothingHeardError
+from .blocking_connection import Connection, EnoughError, Hold, NothingHeardError
 from .dial import dial
 from .failure import connect_failure, timed_out
 from .message import MAX_WHOLE_BODY, Headers, content_length
@@ -62,8 +63,9 @@ class BlockingPool:
         body: bytes,
         timeouts: Timeouts,
         watch: Watch | None = None,
+        hold: Hold | None = None,
     ) -> "BlockingResponse":
-        """Send, and return once the response head is there. headers: lines from render_headers.
+        """Send, and return once the response head is there. headers: lines from render_headers. hold: to end it by.
 
         Raises UpstreamConnectionError, UpstreamTimeoutError, UpstreamProtocolError; InvalidRequestError for a request
         that can't be sent as it stands; ConfigError for unusable proxy or TLS settings. Any status is a response, a
@@ -76,11 +78,17 @@ class BlockingPool:
         total_at = monotonic() + timeouts.total
         connection = lane.take()
         if connection is not None:
+            if hold is not None:
+                hold.take(connection)
             try:
                 return _exchange(lane, connection, head, body, timeouts, total_at, watch)
             except NothingHeardError:  # the server had closed it meanwhile, so it has not seen the request
                 connection.close()
+        if hold is not None and hold.closed:
+            raise UpstreamConnectionError("the request was given up", fault="caller")
         connection = lane.open(self._tls, timeouts, total_at)
+        if hold is not None:
+            hold.take(connection)
         try:
             return _exchange(lane, connection, head, body, timeouts, total_at, watch)
         except NothingHeardError as error:

@@ -30,6 +30,26 @@ class EnoughError(Exception):
     """The watch wants no more of the answer."""
 
 
+class Hold:
+    """Of a request that another thread may end: `close` ends its connection now, or as soon as it has one."""
+
+    __slots__ = ("_connection", "closed")
+
+    def __init__(self) -> None:
+        self._connection: Connection | None = None
+        self.closed = False
+
+    def take(self, connection: "Connection") -> None:
+        self._connection = connection
+        if self.closed:
+            connection.abort()
+
+    def close(self) -> None:
+        self.closed = True
+        if self._connection is not None:
+            self._connection.abort()
+
+
 class Connection:
     """A connected socket and the parser of what comes in on it.
 

@@ -13,6 +13,9 @@ from .strategies import STRATEGIES, Scene
 FORGETS = ("weighted", "experiment")
 """Strategies that know whose a request is without having seen them before."""
 
+SPREAD = ("weighted", "latency", "least_busy")
+"""Strategies for which one target is as good as another, so that a prefix may have the say."""
+
 
 def choose(route: Route, needs: Needs, known: Known, health: Health, now: float, chance: Chance) -> Choice:
     """The candidates of a request, never none. chance: draws from [0, 1).
@@ -41,7 +44,7 @@ def choose(route: Route, needs: Needs, known: Known, health: Health, now: float,
     order = STRATEGIES[route.strategy](Scene(route, well, needs, known, health, now, chance, unit))
     candidates = order.candidates
     note = f"{note}; {order.note}" if note and order.note else note or order.note
-    if len(candidates) > 1 and needs.prefix and route.affinity is not None:
+    if route.affinity is not None and needs.prefix and len(candidates) > 1 and route.strategy in SPREAD:
         note = _near(candidates, needs.prefix, route.affinity.load, health, note)
     elif unit and route.sticky is not None and route.strategy not in FORGETS:
         note = _as_before(candidates, f"{route.name}\n{unit}", route.sticky, known, now, note)
@@ -64,9 +67,7 @@ def _near(candidates: list[Candidate], prefix: int, load: float, health: Health,
     order = [target for _, target in ranked(prefix, [one.target for one in candidates])]
     in_flight = [health.of(target).in_flight for target in order]
     at = bounded(order, in_flight, load)
-    _put_first(
-        candidates, order[at], "has seen how this prompt begins" if at == 0 else "next after those at their load"
-    )
+    _put_first(candidates, order[at], "has its prefix" if at == 0 else "has its prefix when others have their load")
     said = f"prefix {prefix:016x}" + (f", {at} at their load" if at else "")
     return f"{note}; {said}" if note else said
 

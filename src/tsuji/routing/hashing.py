@@ -3,11 +3,11 @@
 Weighted rendezvous hashing: each target draws a number from the hash of what is asked for and its own name, scaled by
 its weight, and the largest wins. A target that goes takes nobody with it but those who were with it; one that comes
 takes its share from each of the others alike (Thaler, Ravishankar: Using name-based mappings to increase hit rates,
-IEEE/ACM ToN 1998; the weights: Resch, New hashing algorithms for data storage, SDC 2015).
+IEEE/ACM ToN 1998; the weights: Schindelhauer, Schomaker: Weighted distributed hash tables, SPAA 2005).
 
 Bounded loads: who would make a target's load more than `load` times its share goes to the next one in that order
 (Mirrokni, Thorup, Zadimoghaddam: Consistent hashing with bounded loads, https://arxiv.org/abs/1608.01350), as KubeAI
-does it for prefixes of prompts (https://www.kubeai.org/blog/2025/02/26/llm-load-balancing-at-scale-chwbl/).
+does it for prefixes of prompts (https://github.com/kubeai-project/kubeai/blob/main/docs/concepts/load-balancing.md).
 """
 
 from collections.abc import Sequence

@@ -143,7 +143,13 @@ class Routing:
         self.asked = asked if asked is not None else _STREAM
         self.attempts: list[Attempt] = []
         total = route.retry.total
-        self.deadline = now + (total if total is not None else route.timeouts.total)
+        if total is None:
+            total = route.timeouts.total
+            for candidate in self.choice.candidates:
+                own = candidate.target.timeouts
+                if own is not None and own.total > total:
+                    total = own.total
+        self.deadline = now + total
         if route.hedge is not None:
             self.health.requested(route.name, route.hedge.share)
 
@@ -327,8 +333,13 @@ class Routing:
     def succeeded(
         self, now: float, number: int = 0, *, longest: float | None = None, tokens: int | None = None
     ) -> None:
-        """The answer is whole. longest: the longest silence of its stream (`Watch.longest`). tokens: of the answer."""
+        """The answer is whole. longest: the longest silence of its stream (`Watch.longest`). tokens: of the answer.
+
+        This and `failed` do nothing where the try had been dropped.
+        """
         attempt = self.attempts[number - 1]
+        if attempt.ended is not None:
+            return
         attempt.ended = now
         health = self._health(attempt.at)
         self.running -= 1
@@ -362,6 +373,8 @@ class Routing:
     def failed(self, error: TsujiError, now: float, delivered: Delivered = "nothing", number: int = 0) -> None:
         """The try failed. delivered: what of the whole answer, from all tries, has reached the caller."""
         attempt = self.attempts[number - 1]
+        if attempt.ended is not None:
+            return
         attempt.ended, attempt.error = now, error
         self.running -= 1
         at = attempt.at

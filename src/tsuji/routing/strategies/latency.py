@@ -4,7 +4,8 @@ A target's score is the seconds that its answer is expected to take, times the r
 way: the time to its first token, an average that takes a rise at once (peak-EWMA), and the tokens of the answer at the
 rate at which it writes. It fades while nobody asks it, so that who was slow once is asked again. Of two drawn at random
 the lower score is first (power of two choices: Mitzenmacher, IEEE TPDS 2001), so that not all run to the one that was
-fastest a moment ago. As Finagle's P2C and peak-EWMA (https://twitter.github.io/finagle/guide/Clients.html).
+fastest a moment ago. As Finagle does it
+(https://linkerd.io/2016/03/16/beyond-round-robin-load-balancing-for-latency/).
 """
 
 from math import exp
@@ -48,7 +49,10 @@ def latency(scene: Scene) -> Order:
 
 def _expected(health: TargetHealth, output: int, now: float) -> float | None:
     first, rate = health.ttft, health.rate
-    if first.value is None:
-        return health.whole.quantile(0.5) if health.whole.count else None
-    whole = first.value + (output / rate.value if rate.value else 0.0)
-    return whole * exp(-max(now - first.at, 0.0) / _FADING)
+    if first.value is not None:
+        whole = first.value + (output / rate.value if rate.value else 0.0)
+    elif health.whole.count:
+        whole = health.whole.quantile(0.5)
+    else:
+        return None
+    return whole * exp(-max(now - max(first.at, health.asked), 0.0) / _FADING)
