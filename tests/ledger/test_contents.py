@@ -241,9 +241,9 @@ def test_a_killed_worker_and_retention(scripted: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("store", "key", "said"),
     [
-        ('{ prompts = true, redact = ["ok", "("] }', "redact[1]", "no regular expression of RE2's: missing )"),
-        ('{ prompts = true, redact = ["(?=x)"] }', "redact[0]", "no regular expression of RE2's"),
-        ('{ prompts = true, retention = "soon" }', "retention", "no span of time; write 12h, 30d or 4w"),
+        ('{ prompts = true, redact = ["ok", "("] }', "redact[1]", "'(' is not taken by RE2: missing )"),
+        ('{ prompts = true, redact = ["(?=x)"] }', "redact[0]", "is not taken by RE2"),
+        ('{ prompts = true, retention = "soon" }', "retention", "no span of time; write 30m, 12h, 30d or 4w"),
         ("{ promts = true }", "promts", "unknown key; did you mean 'prompts'"),
         ("{}", "", "stores nothing"),
     ],
