@@ -57,8 +57,8 @@ __version__ = "0.1.0"
 __all__ = [
     "completion", "acompletion", "messages", "amessages", "responses", "aresponses", "embedding", "aembedding",
     "list_models", "alist_models",
-    "AnyLLM", "Client", "AsyncClient", "Stream", "AsyncStream", "ChatCompletion", "ChatCompletionChunk", "ChatCompletionMessage",
-    "Config", "load_config", "Timeouts",
+    "AnyLLM", "Client", "AsyncClient", "Stream", "AsyncStream",
+    "ChatCompletion", "ChatCompletionChunk", "ChatCompletionMessage", "Config", "load_config", "Timeouts",
     "AuthenticationError", "ConfigError", "ContentFilterError", "ContextLengthExceededError", "InsufficientFundsError",
     "InternalError", "InvalidRequestError", "LocalEngineError", "MissingApiKeyError", "ModelNotFoundError",
     "NotFoundError", "PermissionDeniedError", "RateLimitError", "RequestTooLargeError", "StreamInterruptedError",

@@ -1,4 +1,4 @@
-"""Every Python example of any-llm's README, as the installed package carries it, runs after its import has been changed."""
+"""Every Python example of any-llm's README, as the installed package has it, runs after its import has been changed."""
 
 import re
 from importlib.metadata import PackageNotFoundError, metadata

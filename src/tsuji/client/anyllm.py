@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, Self
 
-from . import api
+from . import api as public
 from .results import Model
+
+_api: Any = public  # its overloads ask for each keyword by its type
 
 
 class AnyLLM:
@@ -27,28 +29,28 @@ class AnyLLM:
         return cls(load_config().provider(str(provider)).id, api_key, api_base, client_args)
 
     def completion(self, model: str, messages: Sequence[Any], **options: Any) -> Any:
-        return api.completion(model, messages, **self._filled, **self._client_args, **options)
+        return _api.completion(model, messages, **self._filled, **self._client_args, **options)
 
     async def acompletion(self, model: str, messages: Sequence[Any], **options: Any) -> Any:
-        return await api.acompletion(model, messages, **self._filled, **self._client_args, **options)
+        return await _api.acompletion(model, messages, **self._filled, **self._client_args, **options)
 
     def messages(self, model: str, messages: Sequence[Any], **options: Any) -> Any:
-        return api.messages(model, messages, **self._filled, **self._client_args, **options)
+        return _api.messages(model, messages, **self._filled, **self._client_args, **options)
 
     async def amessages(self, model: str, messages: Sequence[Any], **options: Any) -> Any:
-        return await api.amessages(model, messages, **self._filled, **self._client_args, **options)
+        return await _api.amessages(model, messages, **self._filled, **self._client_args, **options)
 
     def responses(self, model: str, input_data: Any, **options: Any) -> Any:
-        return api.responses(model, input_data, **self._filled, **self._client_args, **options)
+        return _api.responses(model, input_data, **self._filled, **self._client_args, **options)
 
     async def aresponses(self, model: str, input_data: Any, **options: Any) -> Any:
-        return await api.aresponses(model, input_data, **self._filled, **self._client_args, **options)
+        return await _api.aresponses(model, input_data, **self._filled, **self._client_args, **options)
 
     async def aembedding(self, model: str, inputs: Any, **options: Any) -> Any:
-        return await api.aembedding(model, inputs, **self._filled, **self._client_args, **options)
+        return await _api.aembedding(model, inputs, **self._filled, **self._client_args, **options)
 
     def list_models(self) -> list[Model]:
-        return api.list_models(**self._filled, **self._client_args)
+        return _api.list_models(**self._filled, **self._client_args)
 
     async def alist_models(self) -> list[Model]:
-        return await api.alist_models(**self._filled, **self._client_args)
+        return await _api.alist_models(**self._filled, **self._client_args)

@@ -12,6 +12,16 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _ENVIRONMENT = "os.environ/"
 
 
+def table(value: Any) -> Table:
+    """Of what was read: empty for what is none."""
+    return cast("Table", value) if isinstance(value, dict) else {}
+
+
+def rows(value: Any) -> list[Any]:
+    """Of what was read: empty for what is no list."""
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
 class Draft:
     """source: what is read. Tables are filled as they are to stand in the file, None for what is not said.
 
@@ -87,18 +97,18 @@ def _fit(schema: Table, whole: Table, value: Any, path: tuple[str, ...], draft: 
     """The value without keys and words that the schema does not have; each is noted."""
     schema = _meant(schema, whole, value)
     if isinstance(value, dict) and ("properties" in schema or "additionalProperties" in schema):
-        known, more = schema.get("properties", {}), schema.get("additionalProperties")
+        known, more = table(schema.get("properties")), schema.get("additionalProperties")
         kept: Table = {}
         for key, one in cast("Table", value).items():
-            inner = known.get(key) or (more if isinstance(more, dict) else None)
-            if inner is None or not _is_word(_meant(inner, whole, one), one):
+            inner = table(known.get(key)) or table(more)
+            if not inner or not _is_word(_meant(inner, whole, one), one):
                 _missing(draft, path, key, one)
             else:
                 kept[key] = _fit(inner, whole, one, (*path, key), draft)
         return kept
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
-        return [_fit(schema["items"], whole, one, path, draft) for one in cast("list[Any]", value)]
-    return value
+        return [_fit(schema["items"], whole, one, path, draft) for one in rows(cast("Any", value))]
+    return cast("Any", value)
 
 
 def _meant(schema: Table, whole: Table, value: Any) -> Table:

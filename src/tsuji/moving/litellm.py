@@ -1,14 +1,14 @@
 """LiteLLM's config.yaml (https://docs.litellm.ai/docs/proxy/config_settings)."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from tsuji import catalog
 from tsuji.core.errors import ConfigError
 
-from .draft import Draft, Table
+from .draft import Draft, Table, rows, table
 from .litellm_guardrails import guardrails
-from .litellm_models import Deployment, Deployments
+from .litellm_models import Deployment, Deployments, numeric
 from .litellm_settings import cache, settings
 from .providers import Providers, copied
 
@@ -45,14 +45,6 @@ def from_litellm(document: Any, source: str, env: dict[str, str], read: Callable
     settings(draft, table(whole.get("litellm_settings")), table(whole.get("general_settings")), whole, env)
     guardrails(draft, whole.get("guardrails"))
     return draft
-
-
-def table(value: Any) -> Table:
-    return cast("Table", value) if isinstance(value, dict) else {}
-
-
-def rows(value: Any) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []
 
 
 def _included(document: Any, read: Callable[[str], Any]) -> Table:
@@ -101,7 +93,10 @@ class _Model:
 
     def _route(self, group: str, found: list[Deployment], names: dict[tuple[str, int], str]) -> Table:
         strategy, note = self._strategy(found)
-        said = lambda text: self._draft.note(text, "routes", _route_name(group, None))  # noqa: E731
+
+        def said(text: str) -> None:
+            self._draft.note(text, "routes", _route_name(group, None))
+
         if note:
             said(note)
         if any(one.order is not None for one in found):
@@ -143,7 +138,7 @@ class _Model:
         for kind in ("fallbacks", "context_window_fallbacks"):
             for entry in rows(self._router.get(kind)):
                 given = table(entry).get(group) or table(entry).get("*")
-                found += [str(one.get("model") if isinstance(one, dict) else one) for one in rows(given)]
+                found += [str(table(one).get("model") or one) for one in rows(given)]
                 if given and kind == "context_window_fallbacks":
                     said("its context_window_fallbacks are asked after any other failure, too")
         found += [str(one) for one in rows(self._router.get("default_fallbacks"))]
@@ -161,11 +156,12 @@ class _Model:
 
     def _retry(self, found: list[Deployment]) -> Table | None:
         given = [one.retries for one in found if one.retries is not None] or [self._router.get("num_retries")]
-        return {"tries": max(int(given[0]), 0) + 1} if isinstance(given[0], int) else None
+        retries = numeric(given[0])
+        return {"tries": max(int(retries), 0) + 1} if retries is not None else None
 
     def _circuit(self) -> Table | None:
-        fails, rest = self._router.get("allowed_fails"), _positive(self._router.get("cooldown_time"))
-        found = {"failures": max(int(fails), 0) + 1 if isinstance(fails, int) else None, "open": rest}
+        fails, rest = numeric(self._router.get("allowed_fails")), _positive(self._router.get("cooldown_time"))
+        found = {"failures": max(int(fails), 0) + 1 if fails is not None else None, "open": rest}
         if rest is not None and rest > 15.0:
             found["max_open"] = rest
         return found if any(value is not None for value in found.values()) else None
@@ -193,7 +189,7 @@ def _route_name(group: str, draft: Draft | None) -> str:
 
 def _weights(found: list[Deployment]) -> list[float | None]:
     """Shares as LiteLLM's shuffle takes them: of `weight`, else of rpm, else of tpm; else all alike."""
-    limits = [one.extras.get("limits", {}) for one in found]
+    limits = [table(one.extras.get("limits")) for one in found]
     for shares in (
         [one.weight for one in found],
         [limit.get("rpm") for limit in limits],
@@ -209,13 +205,12 @@ def _add(targets: dict[str, Any], target: Table | str, said: Callable[[str], Non
     if name not in targets:
         targets[name] = target
         return
-    before = targets[name]
-    if isinstance(before, dict) and isinstance(target, dict) and before.get("weight") and target.get("weight"):
-        before["weight"] += target["weight"]
+    before, again = table(targets[name]), table(target)
+    if before.get("weight") and again.get("weight"):
+        before["weight"] += again["weight"]
     said(f"{name} stood in it twice with one key; each target is tried once")
 
 
 def _positive(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        return None
-    return float(value)
+    found = numeric(value)
+    return found if found is not None and found > 0 else None

@@ -4,14 +4,15 @@ import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
+from math import isfinite
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 from tsuji import catalog
 
-from .draft import Draft, Table
+from .draft import Draft, Table, rows, table
 from .providers import Providers, base_url
 
 _BARE = (
@@ -31,6 +32,10 @@ _TAKEN = {
     "aws_region_name", "vertex_project", "vertex_location", "vertex_ai_project", "vertex_ai_location", "num_retries",
     "region_name",
 }  # fmt: skip
+_NUMBERS = (
+    "rpm", "tpm", "max_parallel_requests", "timeout", "stream_timeout", "weight", "order", "num_retries",
+    "input_cost_per_token", "output_cost_per_token",
+)  # fmt: skip
 _INFO = {
     "id", "mode", "base_model", "max_input_tokens", "max_tokens", "max_output_tokens", "input_cost_per_token",
     "output_cost_per_token", "description", "health_check_model", "litellm_provider",
@@ -62,8 +67,8 @@ def prefixes() -> dict[str, Any]:
 
 def named(model: str, custom: str | None, has_address: bool) -> tuple[str, str]:
     """Prefix and model, as LiteLLM tells them apart. The prefix is "" where it cannot be told."""
-    table = prefixes()
-    known = {*table["catalogue"], *table["own"], *table["openai_like"]["names"], *table["none"]["names"]}
+    all = prefixes()
+    known = {*all["catalogue"], *all["own"], *all["openai_like"]["names"], *all["none"]["names"]}
     if custom:
         return custom, model.removeprefix(custom + "/")
     prefix, slash, rest = model.partition("/")
@@ -75,15 +80,15 @@ def named(model: str, custom: str | None, has_address: bool) -> tuple[str, str]:
 
 def row_of(prefix: str, model: str) -> str | None:
     """The catalogue's row, or the provider of one's own. None: it is none that can be asked."""
-    table = prefixes()
-    id = table["catalogue"].get(prefix)
+    all = prefixes()
+    id = all["catalogue"].get(prefix)
     if id == "vertex" and "claude" in model:
         return "vertexanthropic"
     if id == "vertex" and not model.startswith(("gemini", "text-embedding", "textembedding", "gemma", "*")):
         return "vertexopenai"
     if id == "azure" and "claude" in model:
         return "azureanthropic"
-    return id or (prefix if prefix in table["own"] or prefix in table["openai_like"]["names"] else None)
+    return id or (prefix if prefix in all["own"] or prefix in all["openai_like"]["names"] else None)
 
 
 class Deployments:
@@ -96,8 +101,8 @@ class Deployments:
 
     def read(self, entry: Table, where: str) -> Deployment | None:
         """None, and a note, for what is no target."""
-        group, params = str(entry.get("model_name", "")), _table(entry.get("litellm_params"))
-        info, model = _table(entry.get("model_info")), str(params.get("model", ""))
+        group, params = str(entry.get("model_name", "")), table(entry.get("litellm_params"))
+        info, model = table(entry.get("model_info")), str(params.get("model", ""))
         if not group or not model:
             self._draft.note(f"{where} has no model_name or no litellm_params.model; it is left out.")
             return None
@@ -112,33 +117,33 @@ class Deployments:
             why = f"its provider {prefix!r} has no counterpart" if id is None else "it has no api_base"
             self._draft.note(f"{where} ({group}: {params['model']}) is left out: {why if prefix else 'no provider'}.")
             return None
-        table = self._provider(id, prefix, params, address, region, where)
+        wanted = self._provider(id, prefix, params, address, region, where)
         self._left_over(params, info, group, where)
         return Deployment(
             group=group,
-            provider=self._providers.wish(id, table),
+            provider=self._providers.wish(id, wanted),
             model=model,
             extras=_extras(params, info),
-            order=params.get("order"),
-            weight=params.get("weight"),
-            retries=params.get("num_retries"),
+            order=_whole(numeric(params.get("order"))),
+            weight=_positive(numeric(params.get("weight"))),
+            retries=_whole(numeric(params.get("num_retries"))),
         )
 
     def _provider(self, id: str, prefix: str, params: Table, address: Any, region: str, where: str) -> Table:
-        table: Table = {}
+        found: Table = {}
         names = prefixes()
         own = names["own"].get(id)
         if id not in catalog.provider_ids():
-            table["dialect"] = "openai"
-            table["base_url"] = own["base_url"] if own else None
+            found["dialect"] = "openai"
+            found["base_url"] = own["base_url"] if own else None
         if address is not None:
-            found = base_url(self._draft, id, address, self._env)
-            table["base_url"] = found or table.get("base_url") or f"https://{id.replace('_', '-')}.invalid/v1"
+            moved = base_url(self._draft, id, address, self._env)
+            found["base_url"] = moved or found.get("base_url") or f"https://{id.replace('_', '-')}.invalid/v1"
         key = params.get("api_key") or (own and f"env:{own['env']}") or names["keys"].get(prefix)
         if params.get("api_key"):
-            table["api_key"] = self._draft.secret(key, f"api_key of {where}")
+            found["api_key"] = self._draft.secret(key, f"api_key of {where}")
         elif key and id not in ("azureanthropic",):
-            table["api_key"] = key if str(key).startswith("env:") else f"env:{key}"
+            found["api_key"] = key if str(key).startswith("env:") else f"env:{key}"
         settings = {
             "region": region or params.get("aws_region_name"),
             "project": params.get("vertex_project") or params.get("vertex_ai_project"),
@@ -154,17 +159,17 @@ class Deployments:
                                  f"'tsuji providers {id}' says.")  # fmt: skip
                 del literal[name]
         if literal:
-            table["settings"] = literal
+            found["settings"] = literal
         if params.get("organization"):
-            table["headers"] = {"OpenAI-Organization": str(params["organization"])}
-        table["headers"] = {**table.get("headers", {}), **self._headers(params, where)} or None
+            found["headers"] = {"OpenAI-Organization": str(params["organization"])}
+        found["headers"] = {**found.get("headers", {}), **self._headers(params, where)} or None
         if params.get("api_version") and id.startswith("azure"):
             self._draft.note("api_version is not sent: Azure's v1 API, which the catalogue has, takes none.")
-        return {key: value for key, value in table.items() if value is not None}
+        return {key: value for key, value in found.items() if value is not None}
 
     def _headers(self, params: Table, where: str) -> dict[str, str]:
         found: dict[str, str] = {}
-        for name, value in _table(params.get("extra_headers")).items():
+        for name, value in table(params.get("extra_headers")).items():
             if str(value).startswith("os.environ/"):
                 self._draft.note(f"{where}: its header {name} is in the environment, from where headers are not read.")
             else:
@@ -174,6 +179,8 @@ class Deployments:
         return found
 
     def _left_over(self, params: Table, info: Table, group: str, where: str) -> None:
+        for name in [name for name in _NUMBERS if params.get(name) is not None and numeric(params[name]) is None]:
+            self._draft.note(f"{where}: {name} = {params[name]} is no number; it is left out", "routes", group)
         for name in [name for name in params if name not in _TAKEN]:
             self._draft.note(f"not carried over from {where}: litellm_params.{name}", "routes", group)
         for name in [name for name in info if name not in _INFO and not name.startswith("supports_")]:
@@ -190,16 +197,13 @@ def _inner(prefix: str, model: str) -> tuple[str, str]:
 
 def _extras(params: Table, info: Table) -> Table:
     def number(name: str, least: float = 1) -> Any:
-        value = params.get(name, info.get(name))
-        return value if isinstance(value, int | float) and not isinstance(value, bool) and value >= least else None
+        value = numeric(params.get(name, info.get(name)))
+        return value if value is not None and value >= least else None
 
     def dollars(name: str) -> float | None:
         """LiteLLM counts in dollars a token."""
-        value = params.get(name, info.get(name))
-        try:
-            return round(float(value) * 1e6, 9) if value is not None else None
-        except (TypeError, ValueError):
-            return None
+        value = numeric(params.get(name, info.get(name)))
+        return round(value * 1e6, 9) if value is not None and value >= 0 else None
 
     parts: Table = {
         "timeouts": {"total": number("timeout", 1e-9), "first_byte": number("stream_timeout", 1e-9)},
@@ -217,16 +221,25 @@ def _extras(params: Table, info: Table) -> Table:
     }
     tables = {name: {key: one for key, one in part.items() if one is not None} for name, part in parts.items()}
     found: Table = {name: table for name, table in tables.items() if table}
-    if isinstance(params.get("tags"), list):
-        found["tags"] = [str(tag) for tag in params["tags"]]
+    if rows(params.get("tags")):
+        found["tags"] = [str(tag) for tag in rows(params["tags"])]
     if isinstance(info.get("max_input_tokens"), int):
         found["context"] = info["max_input_tokens"]
     return found
+
+
+def numeric(value: Any) -> float | None:
+    """YAML reads 2e-7 and "100" as texts. None for what is no finite number."""
+    try:
+        found = None if isinstance(value, bool) or value is None else float(value)
+    except (TypeError, ValueError):
+        return None
+    return found if found is not None and isfinite(found) else None
 
 
 def _whole(value: Any) -> int | None:
     return None if value is None else int(value)
 
 
-def _table(value: Any) -> Table:
-    return cast("Table", value) if isinstance(value, dict) else {}
+def _positive(value: float | None) -> float | None:
+    return value if value is not None and value >= 0 else None

@@ -1,8 +1,8 @@
 """LiteLLM's litellm_settings and general_settings: keys, ledger, caches, telemetry."""
 
-from typing import Any, cast
+from typing import Any
 
-from .draft import Draft, Table
+from .draft import Draft, Table, rows, table
 
 _BY_ROUTER = {
     "fallbacks", "default_fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "num_retries",
@@ -43,12 +43,12 @@ def _ledger(draft: Draft, given: Any) -> None:
 
 def _callbacks(draft: Draft, litellm: Table, whole: Table, env: dict[str, str]) -> None:
     given = [litellm.get(name) for name in _CALLBACKS]
-    lists = [cast("list[Any]", one) if isinstance(one, list) else [one] for one in given if one]
+    lists = [rows(one) or [one] for one in given if one]
     for name in dict.fromkeys([str(one) for one in sum(lists, list[Any]())]):
         if name == "prometheus":
             draft.note("Prometheus needs no callback: the gateway serves /metrics.")
         elif name in ("otel", "opentelemetry", "arize_phoenix"):
-            said = cast("Table", whole.get("environment_variables") or {})
+            said = table(whole.get("environment_variables"))
             names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_ENDPOINT")
             found = next((str(place[one]) for place in (said, env) for one in names if place.get(one)), None)
             if found is not None and found.startswith(("http://", "https://")):
@@ -63,7 +63,7 @@ def cache(draft: Draft, litellm: Table, env: dict[str, str]) -> Table | None:
     """The cache of every route; LiteLLM's is all clients' together."""
     if litellm.get("cache") is not True:
         return None
-    params = cast("Table", litellm.get("cache_params") or {})
+    params = table(litellm.get("cache_params"))
     kind = str(params.get("type", "local"))
     stores = {"local": "memory", "redis": "redis", "redis-semantic": "redis", "disk": "sqlite"}
     if kind not in stores:

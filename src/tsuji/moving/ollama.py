@@ -17,8 +17,8 @@ _INSTRUCTION = re.compile(
 
 
 def from_ollama(folder: Path, modelfiles: list[Path], host: str | None) -> Draft:
-    """folder: of models, where there is one. modelfiles: each a route, called as its folder or ending is. host: Ollama's
-    address where it is not the usual one. Raises ConfigError where there is no model at all.
+    """folder: of models, where there is one. modelfiles: each a route, called as its folder or ending is. host:
+    Ollama's address where it is not the usual one. Raises ConfigError where there is no model at all.
     """
     draft = Draft(f"the models of Ollama in {folder}" if not modelfiles else "Modelfiles")
     for model in _pulled(folder) if not modelfiles else []:

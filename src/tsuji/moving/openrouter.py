@@ -3,11 +3,11 @@
 https://openrouter.ai/docs/features/provider-routing and https://openrouter.ai/docs/features/presets
 """
 
-from typing import Any, cast
+from typing import Any
 
 from tsuji.core.errors import ConfigError
 
-from .draft import Draft, Table
+from .draft import Draft, Table, rows, table
 
 _SORTS = {"price": "cost", "latency": "latency", "throughput": "latency"}
 _LISTS = ("data", "presets")
@@ -21,7 +21,7 @@ def from_openrouter(document: Any, source: str, name: str) -> Draft:
     """
     draft = Draft(source)
     for at, one in enumerate(_entries(document)):
-        config = {**one, **cast("Table", one.get("config") or {})}
+        config = {**one, **table(one.get("config"))}
         called = str(one.get("slug") or one.get("name") or (name if at == 0 else f"{name}-{at + 1}"))
         _route(draft, called, config)
     if not draft.routes:
@@ -32,24 +32,20 @@ def from_openrouter(document: Any, source: str, name: str) -> Draft:
 
 def _entries(document: Any) -> list[Table]:
     if isinstance(document, dict):
-        table = cast("Table", document)
-        listed = next((table[key] for key in _LISTS if isinstance(table.get(key), list)), None)
-        document = [table] if listed is None else listed
-    rows = cast("list[Any]", document) if isinstance(document, list) else []
-    return [cast("Table", one) for one in rows if isinstance(one, dict)]
+        whole = table(document)
+        document = next((whole[key] for key in _LISTS if isinstance(whole.get(key), list)), [whole])
+    return [table(one) for one in rows(document) if isinstance(one, dict)]
 
 
 def _route(draft: Draft, name: str, config: Table) -> None:
-    given = config.get("models")
-    listed = cast("list[Any]", given) if isinstance(given, list) else []
-    models = [str(one) for one in dict.fromkeys([config.get("model"), *listed]) if one]
+    listed: list[Any] = [config.get("model"), *rows(config.get("models"))]
+    models = [str(one) for one in dict.fromkeys(listed) if one]
     if not models:
         draft.note(f"{name} names no model; it is left out.")
         return
-    preferences = cast("Table", config.get("provider") or {})
+    preferences = table(config.get("provider"))
     route: Table = {"targets": [f"openrouter:{model}" for model in models]}
-    sort = preferences.get("sort")
-    sort = cast("Table", sort).get("by") if isinstance(sort, dict) else sort
+    sort = table(preferences.get("sort")).get("by") or preferences.get("sort")
     if sort and len(models) > 1:
         route["strategy"] = _SORTS.get(str(sort))
     if preferences:

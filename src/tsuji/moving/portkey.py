@@ -1,11 +1,11 @@
 """Portkey's gateway configuration: strategy, targets, retry, cache (https://portkey.ai/docs/api-reference/inference-api/config-object)."""
 
-from typing import Any, cast
+from typing import Any
 
 from tsuji import catalog
 from tsuji.core.errors import ConfigError
 
-from .draft import Draft, Table
+from .draft import Draft, Table, rows, table
 from .providers import Providers, base_url
 
 PROVIDERS = {
@@ -48,21 +48,20 @@ def from_portkey(document: Any, source: str, name: str, model: str | None, env: 
 
 
 def _config(document: Any) -> Table:
-    found = _snake(document)
+    found = table(_snake(document))
     for key in ("data", "config"):
-        inner = found.get(key)
-        found = cast("Table", inner) if isinstance(inner, dict) else found
+        found = table(found.get(key)) or found
     return found
 
 
 def _snake(value: Any) -> Any:
     """Portkey takes keys as snake_case and as camelCase."""
     if isinstance(value, list):
-        return [_snake(one) for one in cast("list[Any]", value)]
+        return [_snake(one) for one in rows(value)]
     if not isinstance(value, dict):
         return value
-    letters = {key: "".join([f"_{c.lower()}" if c.isupper() else c for c in key]) for key in cast("Table", value)}
-    return {letters[key]: _snake(one) for key, one in cast("Table", value).items()}
+    letters = {key: "".join([f"_{c.lower()}" if c.isupper() else c for c in key]) for key in table(value)}
+    return {letters[key]: _snake(one) for key, one in table(value).items()}
 
 
 class _Reader:
@@ -82,7 +81,7 @@ class _Reader:
         if not isinstance(targets, list):
             self._target(config, weight)
             return
-        strategy = cast("Table", config.get("strategy") or {})
+        strategy = table(config.get("strategy"))
         mode = str(strategy.get("mode", "single"))
         if depth == 0:
             self.mode = mode
@@ -92,7 +91,7 @@ class _Reader:
             self._said(f"strategy {mode!r} chooses by the request, as no route here does: its targets stand in order")
         for key in [key for key in strategy if key != "mode"]:
             self._said(f"not carried over: strategy.{key}")
-        for one in [cast("Table", one) for one in cast("list[Any]", targets) if isinstance(one, dict)]:
+        for one in [table(one) for one in rows(targets)]:
             share = one.get("weight", 1)
             self.read(one, weight * float(share if isinstance(share, int | float) else 1), depth + 1)
 
@@ -100,7 +99,7 @@ class _Reader:
         self.draft.note(text, "routes", self.name)
 
     def _target(self, config: Table, weight: float) -> None:
-        params = cast("Table", config.get("override_params") or {})
+        params = table(config.get("override_params"))
         asked, provider = str(params.get("model") or self.model or ""), str(config.get("provider", ""))
         if asked.startswith("@"):  # "@slug/model": a key in Portkey's catalogue of models
             provider, _, asked = asked.partition("/")
@@ -112,18 +111,18 @@ class _Reader:
             )
             self.draft.note(f"left out: {said}")
             return
-        table: Table = {}
+        wanted: Table = {}
         if config.get("api_key"):
-            table["api_key"] = self.draft.secret(config["api_key"], f"api_key of {provider}")
+            wanted["api_key"] = self.draft.secret(config["api_key"], f"api_key of {provider}")
         if slug:
             self.draft.note(f"{slug!r} is a key that Portkey keeps: put it where 'tsuji providers {id}' reads its key")
         if config.get("custom_host"):
-            table["base_url"] = base_url(self.draft, id, config["custom_host"], self.env)
+            wanted["base_url"] = base_url(self.draft, id, config["custom_host"], self.env)
         for key in [key for key in params if key != "model"]:
             self._said(f"a request's, not a target's: override_params.{key}")
         for key in [key for key in config if key not in _TAKEN]:
             self._said(f"not carried over: {key} of {provider}")
-        self.found.append((self.providers.wish(id, table), asked, weight))
+        self.found.append((self.providers.wish(id, wanted), asked, weight))
 
     def _id(self, provider: str, slug: str) -> str | None:
         """A slug often begins with the provider's name."""
@@ -138,12 +137,12 @@ def _settings(draft: Draft, name: str, config: Table) -> Table:
     found: Table = {}
     retry, cache = config.get("retry"), config.get("cache")
     if isinstance(retry, dict):
-        attempts = cast("Table", retry).get("attempts")
+        attempts = table(retry).get("attempts")
         found["retry"] = {"tries": attempts + 1} if isinstance(attempts, int) and attempts >= 0 else None
-        if cast("Table", retry).get("on_status_codes"):
+        if table(retry).get("on_status_codes"):
             draft.note("not carried over: retry.on_status_codes; what can be mended is tried again", "routes", name)
     if cache:
-        given = cast("Table", cache) if isinstance(cache, dict) else {"mode": str(cache)}
+        given = table(cache) or {"mode": str(cache)}
         age = given.get("max_age")
         found["cache"] = {"ttl": float(age) if isinstance(age, int | float) and age > 0 else None}
         if given.get("mode") == "semantic":

@@ -14,7 +14,7 @@ from msgspec.structs import fields
 from tsuji import catalog
 from tsuji.config.schema import ProviderTable, VariantTable
 
-from .draft import Draft, Table
+from .draft import Draft, Table, table
 
 _ENDINGS = ("/chat/completions", "/v1/messages", "/messages", "/embeddings", "/completions")
 
@@ -28,59 +28,61 @@ class Providers:
         self._draft = draft
         self._wishes: dict[str, list[Table]] = {}
 
-    def wish(self, id: str, table: Table) -> tuple[str, int]:
-        """id: of the catalogue, or one's own. table: what differs from the catalogue's row; empty: nothing."""
+    def wish(self, id: str, wanted: Table) -> tuple[str, int]:
+        """id: of the catalogue, or one's own. wanted: what differs from the catalogue's row; empty: nothing."""
         row = catalog.provider(id) if id in catalog.provider_ids() else None
-        if row is not None and row.env and table.get("api_key") == f"env:{row.env[0]}":
-            table = {key: value for key, value in table.items() if key != "api_key"}
+        if row is not None and row.env and wanted.get("api_key") == f"env:{row.env[0]}":
+            wanted = {key: value for key, value in wanted.items() if key != "api_key"}
         known = self._wishes.setdefault(id, [])
-        if table not in known:
-            known.append(table)
-        return id, known.index(table)
+        if wanted not in known:
+            known.append(wanted)
+        return id, known.index(wanted)
 
     def settle(self) -> dict[tuple[str, int], str]:
         """Writes the tables. The row as it is keeps its name; without one, the first that differs."""
         names: dict[tuple[str, int], str] = {}
         for id, wishes in self._wishes.items():
             first = wishes.index({}) if {} in wishes else 0
-            for at, table in enumerate(wishes):
+            for at, wanted in enumerate(wishes):
                 if at == first:
                     names[id, at] = id
-                    if table:
-                        self._draft.providers[id] = table
+                    if wanted:
+                        self._draft.providers[id] = wanted
                     continue
-                names[id, at] = name = self._free(id, table)
-                self._draft.providers[name] = copied(id, table)
+                names[id, at] = name = self._free(id, wanted)
+                self._draft.providers[name] = copied(id, wanted)
         return names
 
-    def _free(self, id: str, table: Table) -> str:
-        host = (urlsplit(str(table.get("base_url", ""))).hostname or "").partition(".")[0]
-        region = (table.get("settings") or {}).get("region") or (table.get("settings") or {}).get("location")
+    def _free(self, id: str, wanted: Table) -> str:
+        host = (urlsplit(str(wanted.get("base_url", ""))).hostname or "").partition(".")[0]
+        settings = table(wanted.get("settings"))
+        region = settings.get("region") or settings.get("location")
         ending = re.sub(r"[^a-z0-9-]", "-", str(region or host).lower()) or "2"
         taken = {*self._draft.providers, *catalog.provider_ids(), *self._wishes}
         choices = [f"{id}-{ending}", *[f"{id}-{number}" for number in range(2, len(taken) + 3)]]
         return next(name for name in choices if name not in taken)
 
 
-def copied(id: str, table: Table) -> Table:
-    """The catalogue's row as a provider of one's own, with `table` on top. Of a provider of one's own: `table`."""
+def copied(id: str, wanted: Table) -> Table:
+    """The catalogue's row as a provider of one's own, with `wanted` on top. Of a provider of one's own: `wanted`."""
     if id not in catalog.provider_ids():
-        return table
+        return wanted
     row = tomllib.loads((catalog.ROWS / f"{id}.toml").read_text("utf-8"))
     own = {field.name for field in fields(ProviderTable)} - {"name", "settings"}
     found: Table = {key: value for key, value in row.items() if key in own}
-    for name, value in (table.get("settings") or {}).items():
+    for name, value in table(wanted.get("settings")).items():
         host = row.get("settings", {}).get(name, {}).get("hosts", {}).get(value)
         if host:  # a region whose host is not made of its name
-            found["base_url"] = found["base_url"].replace(urlsplit(found["base_url"]).netloc, host)
-    moved = "base_url" in table
+            address = str(found["base_url"])
+            found["base_url"] = address.replace(urlsplit(address).netloc, host)
+    moved = "base_url" in wanted
     variant = {field.name for field in fields(VariantTable)}
     dialects: dict[str, Table] = {
         name: {key: value for key, value in one.items() if key in variant}
         for name, one in found.pop("dialects", {}).items()
         if not (moved and "base_url" in one)
     }
-    return {**found, **({"dialects": dialects} if dialects else {}), **table}
+    return {**found, **({"dialects": dialects} if dialects else {}), **wanted}
 
 
 def base_url(draft: Draft, id: str, given: Any, env: dict[str, str]) -> str | None:
