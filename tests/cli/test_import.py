@@ -29,7 +29,8 @@ model_list:
     litellm_params:
       {model: azure/gpt-4o-ca, api_base: https://ca.openai.azure.com, api_key: os.environ/AZURE_CA, rpm: "12"}
   - model_name: cheap
-    litellm_params: {model: together_ai/meta/llama-3, temperature: 0.2, tpm: os.environ/TPM, input_cost_per_token: 0.0000002}
+    litellm_params:
+      {model: together_ai/meta/llama-3, temperature: 0.2, tpm: os.environ/TPM, input_cost_per_token: 2e-7}
   - model_name: claude
     litellm_params: {model: bedrock/us-west-2/anthropic.claude-3, aws_region_name: us-west-2}
   - model_name: mine

@@ -104,7 +104,7 @@ class Deployments:
         group, params = str(entry.get("model_name", "")), table(entry.get("litellm_params"))
         info, model = table(entry.get("model_info")), str(params.get("model", ""))
         if not group or not model:
-            self._draft.note(f"{where} has no model_name or no litellm_params.model; it is left out.")
+            self._draft.note(f"{where} ({group}) has no model_name or no litellm_params.model; it is left out.")
             return None
         if info.get("mode") not in _SERVED:
             self._draft.note(f"{where} ({group}) is of the mode {info['mode']!r}, which Tsuji does not serve.")
