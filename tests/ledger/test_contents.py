@@ -114,8 +114,8 @@ def test_errors_and_what_is_left_of_streams(stored: Any) -> None:
 
 
 def test_what_is_redacted_is_written_nowhere(stored: Any) -> None:
-    """Also where a stream has it in pieces. What is looked for has letters that no number, hexadecimal or not, has: ids,
-    secrets and times are in the files, too.
+    """Also where a stream has it in pieces. What is looked for has letters that no number has: ids, secrets and times,
+    such as 1795678000, are in the files, too.
     """
     rules = (r"(?i)canary-\d+", r"\bqx\d{4} qy\d{4}\b")
     pieces = ["say can", "ary", "-12", "34 and qx12", "34 qy5678."]
