@@ -10,7 +10,7 @@ import pytest
 from tests import answers
 
 try:
-    README = str(metadata("any-llm-sdk").get_payload())
+    README: str = str(metadata("any-llm-sdk").json["description"])
 except PackageNotFoundError:
     pytest.skip("any-llm is not installed here; it is in the environment of peers (make test)", allow_module_level=True)
 
