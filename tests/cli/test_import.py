@@ -133,7 +133,7 @@ def test_what_has_no_place_is_said(tmp_path: Path) -> None:
     ):
         assert said in text, said
     assert "canary" not in text
-    wanted = {"strategy": "weighted", "retry": {"tries": 3}, "circuit": {"failures": 4, "open": 30.0, "max_open": 30.0}}
+    wanted = {"strategy": "weighted", "retry": {"tries": 6}, "circuit": {"failures": 4, "open": 30.0, "max_open": 30.0}}
     for key, value in wanted.items():
         carried = found["routes"]["gpt-4o"].get(key)
         assert carried == value or f"not in this version of Tsuji: {key}" in text
@@ -258,6 +258,7 @@ def test_portkeys_targets_are_a_routes(tmp_path: Path) -> None:
     found, text = made(draft, tmp_path), " ".join(draft.toml().replace("\n#", " ").split())
     assert found["routes"]["main"]["targets"] == ["openai:gpt-4o", "anthropic:claude", "groq:l"]
     assert found["routes"]["main"]["cache"] == {"ttl": 60.0}
+    assert found["routes"]["main"].get("retry") == {"tries": 12} or "retry = { tries = 12 }" in text
     assert found["routes"]["main"]["timeouts"] == {"total": 10.0}
     assert found["providers"]["openai"] == {"api_key": "sk-canary"} and draft.literal
     for said in ("strategy.on_status_codes", "override_params.top_k", "'anthropic-prod' is a key that Portkey keeps",

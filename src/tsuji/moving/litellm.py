@@ -115,7 +115,7 @@ class _Model:
             "targets": list(targets.values()),
             "strategy": strategy if len(targets) > 1 and strategy != "priority" else None,
             "timeouts": self._timeouts(),
-            "retry": self._retry(found),
+            "retry": self._retry(found, 1 + len(fallbacks)),
             "circuit": self._circuit(),
             "cache": self._cache,
         }
@@ -154,10 +154,11 @@ class _Model:
         found = {"total": _positive(total), "first_byte": _positive(self._router.get("stream_timeout"))}
         return found if any(found.values()) else None
 
-    def _retry(self, found: list[Deployment]) -> Table | None:
+    def _retry(self, found: list[Deployment], groups: int) -> Table | None:
+        """LiteLLM counts what is tried again, of each group that is asked; here all tries of a request are counted."""
         given = [one.retries for one in found if one.retries is not None] or [self._router.get("num_retries")]
         retries = numeric(given[0])
-        return {"tries": max(int(retries), 0) + 1} if retries is not None else None
+        return {"tries": (max(int(retries), 0) + 1) * groups} if retries is not None else None
 
     def _circuit(self) -> Table | None:
         fails, rest = numeric(self._router.get("allowed_fails")), _positive(self._router.get("cooldown_time"))

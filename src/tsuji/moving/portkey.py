@@ -42,7 +42,7 @@ def from_portkey(document: Any, source: str, name: str, model: str | None, env: 
     draft.routes[name] = {
         "targets": [{"model": one, "weight": weight} if weighted else one for one, weight in targets.items()],
         "strategy": strategy if strategy != "priority" and len(targets) > 1 else None,
-        **_settings(draft, name, config),
+        **_settings(draft, name, config, len(targets) if reader.mode == "fallback" else 1),
     }
     return draft
 
@@ -133,12 +133,13 @@ class _Reader:
         return found or None
 
 
-def _settings(draft: Draft, name: str, config: Table) -> Table:
+def _settings(draft: Draft, name: str, config: Table, asked: int) -> Table:
+    """asked: targets that one request may come to; each has its own attempts there, and here all are counted."""
     found: Table = {}
     retry, cache = config.get("retry"), config.get("cache")
     if isinstance(retry, dict):
         attempts = table(retry).get("attempts")
-        found["retry"] = {"tries": attempts + 1} if isinstance(attempts, int) and attempts >= 0 else None
+        found["retry"] = {"tries": (attempts + 1) * asked} if isinstance(attempts, int) and attempts >= 0 else None
         if table(retry).get("on_status_codes"):
             draft.note("not carried over: retry.on_status_codes; what can be mended is tried again", "routes", name)
     if cache:
