@@ -154,6 +154,9 @@ def test_litellms_settings(tmp_path: Path) -> None:
 def test_an_address_in_the_environment_is_taken_from_there(tmp_path: Path) -> None:
     found = made(imported(LITELLM, {"OWN_BASE": "http://127.0.0.1:9/v1/chat/completions"}), tmp_path)
     assert found["providers"]["openai"]["base_url"] == "http://127.0.0.1:9/v1"
+    draft = imported(LITELLM, {"OWN_BASE": "https://me:canary@own.example/v1/"})
+    assert made(draft, tmp_path)["providers"]["openai"]["base_url"] == "https://own.example/v1"
+    assert "canary" not in draft.toml() and "had a user and a password" in draft.toml()
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,10 @@ def base_url(draft: Draft, id: str, given: Any, env: dict[str, str]) -> str | No
     if not text.startswith(("http://", "https://")):
         draft.note(f"base_url: {text!r} is no address; it is left out")
         return None
+    if "@" in urlsplit(text).netloc:
+        scheme, _, rest = text.partition("://")
+        text = f"{scheme}://{rest.partition('@')[2]}"
+        draft.note(f"base_url: {text} had a user and a password in it, which are left out; write api_key, or a header")
     text = text.partition("?")[0].rstrip("/")
     for ending in _ENDINGS:
         text = text.removesuffix(ending)
