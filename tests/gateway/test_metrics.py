@@ -18,7 +18,7 @@ from tests.ledger.workers import Worker, configure
 from tests.scripted import STALL, Reply
 from tsuji.catalog.prices import Price
 from tsuji.config import LedgerConfig, Server
-from tsuji.gateway.observe import counters
+from tsuji.gateway.observe import series
 from tsuji.gateway.observe.counters import Counters
 
 PRICE = Price(input=2_000_000_000, output=8_000_000_000)
@@ -124,7 +124,7 @@ def test_names_that_clients_choose_are_not_labels(counted: Any) -> None:
 def test_there_is_an_end_to_sets_of_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.ledger.records import record
 
-    monkeypatch.setattr(counters, "MAX_SERIES", 10)
+    monkeypatch.setattr(series, "MAX_SERIES", 10)
     routes = {f"r{number}": 1 for number in range(100)}
     seen = Counters(routes)
     for route in routes:

@@ -454,6 +454,7 @@ class Driver:
                 made.guarded = tuple(self.guard.acted)
             if self.reservation is not None:
                 self.reservation.settle(made, self._sink)
+                self.reservation = None  # it knows us: without the cycle both go at once
             if observer is not None:
                 observer.saw(made, self.request, self.connection, self._spent, self.trace)
             if ledger is not None and self.tape is not None:
@@ -463,6 +464,7 @@ class Driver:
             ours(bug)
             if self.reservation is not None:
                 self.reservation.drop()
+                self.reservation = None
             return None
 
     def _fail(self, error: TsujiError) -> None:

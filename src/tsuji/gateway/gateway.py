@@ -332,6 +332,7 @@ class Gateway:
             driver.recorded = True
             if driver.reservation is not None:
                 driver.reservation.drop()
+                driver.reservation = None
         if not request.lines:  # its head is none
             self._number(request)
         name = request.endpoint.dialect if request.endpoint is not None else dialect_of(request.path)

@@ -109,7 +109,8 @@ class Judge:
 
         gateway, config = self._gateway, self.config
         about = f"guardrail:{config.name}, request:{question.request_id}".encode()
-        request = Request(b"POST", b"", b"", {b"x-tsuji-tags": about}, endpoint=JUDGING, complete=True)
+        request = Request(b"POST", b"", b"", {b"x-tsuji-tags": about})
+        request.endpoint, request.complete = JUDGING, True
         request.number = gateway.next_number()
         request.body = msgspec.json.encode({"model": config.model, "messages": _conversation(config.prompt, question)})
         reader = _Reader()
