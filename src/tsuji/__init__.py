@@ -10,6 +10,7 @@ TYPE_CHECKING = False  # typing's own costs as much to import as everything else
 
 if TYPE_CHECKING:
     from .client.aio import AsyncClient, AsyncStream
+    from .client.anyllm import AnyLLM
     from .client.api import (
         acompletion,
         aembedding,
@@ -56,8 +57,8 @@ __version__ = "0.1.0"
 __all__ = [
     "completion", "acompletion", "messages", "amessages", "responses", "aresponses", "embedding", "aembedding",
     "list_models", "alist_models",
-    "Client", "AsyncClient", "Stream", "AsyncStream", "ChatCompletion", "ChatCompletionChunk", "ChatCompletionMessage",
-    "Config", "load_config", "Timeouts",
+    "AnyLLM", "Client", "AsyncClient", "Stream", "AsyncStream",
+    "ChatCompletion", "ChatCompletionChunk", "ChatCompletionMessage", "Config", "load_config", "Timeouts",
     "AuthenticationError", "ConfigError", "ContentFilterError", "ContextLengthExceededError", "InsufficientFundsError",
     "InternalError", "InvalidRequestError", "LocalEngineError", "MissingApiKeyError", "ModelNotFoundError",
     "NotFoundError", "PermissionDeniedError", "RateLimitError", "RequestTooLargeError", "StreamInterruptedError",
@@ -67,6 +68,7 @@ __all__ = [
 
 _HOMES = {
     "client.sync": ("Client", "Stream"),
+    "client.anyllm": ("AnyLLM",),
     "client.aio": ("AsyncClient", "AsyncStream"),
     "client.results": ("ChatCompletion", "ChatCompletionChunk", "ChatCompletionMessage"),
     "config": ("Config", "load_config"),

@@ -1,6 +1,5 @@
 """What a file whose shape is right can still get wrong: names that are not there, and names that collide."""
 
-import re
 from pathlib import Path as Folder
 
 from tsuji import catalog
@@ -21,6 +20,7 @@ from .redaction import compile_redaction
 from .schema import AdminTable, FileTable, LedgerTable, ProviderTable, TelemetryTable
 from .schema_route import StoreTable
 from .secret import Secret
+from .span import seconds
 
 
 def check(file: FileTable, folder: Folder, problems: Problems) -> None:
@@ -78,8 +78,10 @@ def _telemetry(telemetry: TelemetryTable, folder: Folder, problems: Problems) ->
 
 def _store(store: StoreTable, ledger: bool, path: Path, problems: Problems) -> None:
     """ledger: there is one."""
-    if not re.fullmatch(r"\d{1,6}[smhdw]", str(store.retention)):
-        problems.add((*path, "retention"), f"{store.retention!r} is no span of time; write 12h, 30d or 4w")
+    try:
+        seconds(str(store.retention))
+    except ConfigError as error:
+        problems.add((*path, "retention"), error.message)
     for at, pattern in enumerate(store.redact):
         try:
             compile_redaction(str(pattern))

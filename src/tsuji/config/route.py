@@ -12,14 +12,13 @@ from tsuji.routing import Route, Target
 from .caching import CacheRule, SemanticRule
 from .config import Store
 from .provider import ProviderConfig, model_ref
+from .span import seconds
 
 if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
 
     from .schema import FileTable
     from .schema_route import PriceTable, RouteTable, StoreTable
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig]) -> Route:
@@ -63,8 +62,7 @@ def price_of(table: "PriceTable") -> "Price":
 
 
 def store_of(table: "StoreTable") -> Store:
-    seconds = int(table.retention[:-1]) * _SECONDS[table.retention[-1]]
-    return Store(table.prompts, table.answers, seconds, table.redact)
+    return Store(table.prompts, table.answers, seconds(table.retention), table.redact)
 
 
 def cache_rule(file: "FileTable", route: "RouteTable") -> CacheRule:
