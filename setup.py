@@ -9,6 +9,7 @@ import os
 from setuptools import setup
 
 REQUEST_PATH = [
+    "src/tsuji/catalog/prices.py",
     "src/tsuji/gateway/account.py",
     "src/tsuji/gateway/admit.py",
     "src/tsuji/gateway/again.py",
@@ -38,7 +39,9 @@ REQUEST_PATH = [
     "src/tsuji/http/route.py",
     "src/tsuji/ledger/spool.py",
     "src/tsuji/routing/machine.py",
+    "src/tsuji/wire/openai/passing.py",
     "src/tsuji/wire/passthrough.py",
+    "src/tsuji/wire/sse.py",
 ]
 
 extensions = []
