@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 GATEWAYS := .venv-gateways
 
+PYTEST := $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 COMPILED := .compiled
 COMPILED_TESTS := $(addprefix tests/gateway/test_,$(addsuffix .py,http pairs failures leaving again cost counting)) \
 	tests/ledger/test_gateway.py
@@ -27,9 +28,9 @@ run: setup
 
 test: setup
 	@sh tests/install-servers.sh
-	@$(BIN)/pytest
+	@$(PYTEST)
 	@if command -v cc >/dev/null; then $(MAKE) --no-print-directory compiled && \
-		PYTHONPATH=$(COMPILED) $(BIN)/pytest -q $(COMPILED_TESTS); \
+		PYTHONPATH=$(COMPILED) $(PYTEST) -q $(COMPILED_TESTS); \
 		else echo "the compiled request path: not tested, because there is no C compiler (cc)"; fi
 	@sh tests/peers/install.sh $(PYTHON) $(PEERS); case $$? in \
 		0) $(PEERS)/bin/pytest tests/peers ;; \

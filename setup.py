@@ -9,15 +9,22 @@ import os
 from setuptools import setup
 
 REQUEST_PATH = [
+    "src/tsuji/gateway/account.py",
     "src/tsuji/gateway/admit.py",
     "src/tsuji/gateway/again.py",
+    "src/tsuji/gateway/ceiling.py",
     "src/tsuji/gateway/count.py",
     "src/tsuji/gateway/driver.py",
+    "src/tsuji/gateway/gateway.py",
+    "src/tsuji/gateway/observe/observer.py",
     "src/tsuji/gateway/recording.py",
+    "src/tsuji/gateway/refusal.py",
     "src/tsuji/gateway/relay.py",
     "src/tsuji/gateway/reply.py",
+    "src/tsuji/gateway/reservation.py",
     "src/tsuji/gateway/server.py",
     "src/tsuji/gateway/sink.py",
+    "src/tsuji/gateway/spending.py",
     "src/tsuji/gateway/translate.py",
     "src/tsuji/http/aio.py",
     "src/tsuji/http/aio_exchange.py",

@@ -1,5 +1,6 @@
 """Whose request it is behind proxies: headers and the PROXY protocol, from those who may say it, and through nginx."""
 
+import contextlib
 import socket
 import struct
 from pathlib import Path

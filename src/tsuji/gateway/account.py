@@ -14,6 +14,8 @@ _LUMPS = 16
 _AHEAD = 4
 _MOST_LUMP = 2**20
 """In multiples of what one request takes."""
+_OFTEN = 2_000_000
+"""Microseconds that a lump should last: one that is used up sooner was too small."""
 _SOON = 1_000_000
 _LATER = 10_000_000
 """Microseconds after which what is not used is given back, where little is left and where there is plenty."""
@@ -62,11 +64,11 @@ class Stack:
 class Account:
     """unit: a place in UNITS. waiting: requests that came short of it, the first first. asked: an answer is on its way.
 
-    each: what a request has needed at most. low: below it more is asked for ahead of need. lump: how much more. calmed:
-    until when no more than the need is asked for. left, short, others, spare, resets: as the ledger said last. used:
-    when something was taken, in microseconds since 1970. since: from when it has been short, in seconds of the loop's
-    clock. reset: a header line, and the second that it is of. told: the window of which it was said that the soft limit
-    is passed.
+    each: what a request has needed at most. low: below it more is asked for ahead of need. lump: how much more, and
+    wanted: when that was last, in microseconds since 1970. calmed: until when no more than the need is. left, short,
+    others, spare, resets: as the ledger said last. used: when something was taken, in microseconds since 1970. since:
+    from when it has been short, in seconds of the loop's clock. reset: a header line, and the second that it is of.
+    told: the window of which it was said that the soft limit is passed.
     """
 
     __slots__ = (
@@ -89,6 +91,7 @@ class Account:
         "unit",
         "used",
         "waiting",
+        "wanted",
     )
 
     def __init__(self, limit: Limit, subject: str) -> None:
@@ -98,7 +101,7 @@ class Account:
         self.lease = Lease("", 0, 0)
         self.waiting: dict[Wait, None] = {}
         self.asked = False
-        self.each = self.low = self.lump = self.calmed = 0
+        self.each = self.low = self.lump = self.calmed = self.wanted = 0
         self.left = limit.amount
         self.short = False
         self.others = self.spare = 0
@@ -139,9 +142,10 @@ class Account:
             least = max(min(needs) - lease.free, 1)
         elif lease.free < 0:  # somebody has used more than was reckoned with
             need = least = -lease.free
-        elif lease.free < self.low:
-            # Often in want of more: twice as much, so that there is one question in a while, however fast it goes.
-            self.lump = min(self.lump * 2, self.each * _MOST_LUMP)
+        if (need or lease.free < self.low) and not self.short:
+            if now - self.wanted < _OFTEN:
+                self.lump = min(self.lump * 2, self.each * _MOST_LUMP)
+            self.wanted = now
         self.lump = max(self.lump, self.each * _LUMPS, need * _AHEAD)
         self.asked = True
         lump = 0 if now < self.calmed else self.lump

@@ -32,6 +32,7 @@ from .observe.scrape import Scrape
 from .observe.semantics import OPERATIONS
 from .recording import is_kept, undriven
 from .request import Request
+from .rounds import Rounds
 from .server import Connection
 from .setup import Setup, check_reach
 from .spending import Spending
@@ -57,13 +58,14 @@ class Gateway:
 
     setup: all that follows from the configuration. connections: that are open. date: the Date header line of this
     moment. draining: a connection is to carry no more than one further request. stopping: no others are wanted either.
-    lanes: to the providers. ledger, cache, spending, observer, tracer: None where the configuration wants none.
-    id_prefix: of its requests' ids, which end in their number. proxies: None where none is trusted. max_connections: of
-    clients at one time. url: of the first of its listeners. health: of targets. memory: of who went where. meters: of
-    what targets were asked for.
+    lanes: to the providers. rounds: of answers that have limits. ledger, cache, spending, observer, tracer: None where
+    the configuration wants none. id_prefix: of its requests' ids, which end in their number. proxies: None where none
+    is trusted. max_connections: of clients at one time. url: of the first of its listeners. health: of targets. memory:
+    of who went where. meters: of what targets were asked for.
     """
 
     lanes: Lanes
+    rounds: Rounds
 
     def __init__(self, config: "Config") -> None:
         self.connections: set[Connection] = set()
@@ -110,6 +112,7 @@ class Gateway:
         if self.ledger is not None:
             await self.ledger.start()
         self.lanes = self.pool.here()
+        self.rounds = Rounds(self.lanes.loop)
         try:
             check_reach(self.config, self.ledger)
             if self.cache is not None:
@@ -339,6 +342,7 @@ class Gateway:
             driver.recorded = True
             if driver.reservation is not None:
                 driver.reservation.drop()
+                driver.reservation = None
         if not request.lines:  # its head is none
             self._number(request)
         name = request.endpoint.dialect if request.endpoint is not None else dialect_of(request.path)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tsuji.core.errors import InsufficientFundsError, RateLimitError, TsujiError
+from tsuji.core.errors import Fault, InsufficientFundsError, RateLimitError, TsujiError
 from tsuji.core.usage import NANO
 from tsuji.ledger.keys import MICRO
 from tsuji.ledger.limits import NEVER, OF_TARGETS, TOTAL, comes_back
@@ -40,7 +40,7 @@ def refusal(account: "Account", amounts: Sequence[int], now: int) -> TsujiError:
     """Why the request does not go out. Of a provider's or a target's limit another target may still make up."""
     limit, need = account.limit, amounts[account.unit]
     whose = f"the {limit.kind} {account.subject!r}" if account.subject else "the gateway"
-    fault = "gateway" if limit.kind in OF_TARGETS else "caller"
+    fault: Fault = "gateway" if limit.kind in OF_TARGETS else "caller"
     if account.unit == CONCURRENT:
         message = f"{whose} may have {limit.amount} requests at one time, and has; try again when one has ended"
         return RateLimitError(message, fault=fault, retry_after=1.0, code=limit.id)

@@ -17,7 +17,7 @@ from .refusal import lines
 from .spending import Amounts, Held, Spending, Wait
 
 if TYPE_CHECKING:
-    from tsuji.core.timeouts import Timeouts
+    from tsuji.routing import Try
 
     from .destination import Destination
     from .driver import Driver
@@ -130,7 +130,7 @@ class Reservation:
 
     # An attempt.
 
-    def admits(self, destination: "Destination", timeouts: "Timeouts") -> bool:
+    def admits(self, destination: "Destination", action: "Try") -> bool:
         """Whether a target may be asked now; else the driver is told when it may, or that it failed.
 
         Raises TsujiError where that is known at once.
@@ -152,11 +152,16 @@ class Reservation:
 
         def again() -> None:
             self._wait, self._ready = None, destination
-            driver.resend(destination, timeouts)
+            driver.resend(destination, action)
 
         self._wait = Wait(stack.accounts, self.amounts, self._attempt, again, self._fail)
         self._spending.wait(self._wait, now)
         return False
+
+    @property
+    def on_targets(self) -> bool:
+        """Targets or their providers have limits, of which a request holds one target's at a time."""
+        return self._spending.on_targets
 
     def listen(self) -> Heard:
         """To an attempt's answer."""
