@@ -10,6 +10,7 @@ TYPE_CHECKING = False  # typing's own costs as much to import as everything else
 
 if TYPE_CHECKING:
     from .client.aio import AsyncClient, AsyncStream
+    from .client.aio_router import AsyncRouter
     from .client.anyllm import AnyLLM
     from .client.api import (
         acompletion,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         responses,
     )
     from .client.results import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
+    from .client.router import Router
     from .client.sync import Client, Stream
     from .config import Config, load_config
     from .core.errors import (
@@ -57,8 +59,9 @@ __version__ = "0.1.0"
 __all__ = [
     "completion", "acompletion", "messages", "amessages", "responses", "aresponses", "embedding", "aembedding",
     "list_models", "alist_models",
-    "AnyLLM", "Client", "AsyncClient", "Stream", "AsyncStream",
-    "ChatCompletion", "ChatCompletionChunk", "ChatCompletionMessage", "Config", "load_config", "Timeouts",
+    "AnyLLM", "Client", "AsyncClient", "Router", "AsyncRouter", "Stream", "AsyncStream",
+    "ChatCompletion", "ChatCompletionChunk", "ChatCompletionMessage",
+    "Config", "load_config", "Timeouts",
     "AuthenticationError", "ConfigError", "ContentFilterError", "ContextLengthExceededError", "InsufficientFundsError",
     "InternalError", "InvalidRequestError", "LocalEngineError", "MissingApiKeyError", "ModelNotFoundError",
     "NotFoundError", "PermissionDeniedError", "RateLimitError", "RequestTooLargeError", "StreamInterruptedError",
@@ -70,6 +73,8 @@ _HOMES = {
     "client.sync": ("Client", "Stream"),
     "client.anyllm": ("AnyLLM",),
     "client.aio": ("AsyncClient", "AsyncStream"),
+    "client.router": ("Router",),
+    "client.aio_router": ("AsyncRouter",),
     "client.results": ("ChatCompletion", "ChatCompletionChunk", "ChatCompletionMessage"),
     "config": ("Config", "load_config"),
     "core.timeouts": ("Timeouts",),

@@ -96,14 +96,37 @@ def test_what_was_stored_of_a_request(tsuji: Run, file: Path, environment: dict[
     assert "nothing is stored of 'nothing'" in missing.stderr
 
 
+def test_why_a_request_went_where_it_went(tsuji: Run, file: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    text = file.read_text()
+    file.write_text(text.replace("[routes.fast]", '[routes.fast]\nstrategy = "least_busy"'))
+    assert file.read_text() != text
+    shown = key(tsuji, "create", "one", "--explain")
+    assert ask(environment, tmp_path, shown) == [200]
+    engine = create_engine(f"sqlite:///{tmp_path}/ledger/ledger.db")
+    with engine.connect() as connection:
+        (id,) = connection.execute(select(tables.usage.c.id)).scalars()
+    engine.dispose()
+    told = json.loads(tsuji("usage", "--request", id, "--json").stdout)
+    assert (told["id"], told["route"], told["explain"]["strategy"]) == (id, "fast", "least_busy")
+    (attempt,) = told["explain"]["attempts"]
+    assert attempt["target"] == told["target"] == told["attempts"][0]["target"]
+    shown = tsuji("usage", "--request", id).stdout
+    assert "route fast, strategy least_busy" in shown
+    assert re.search(rf"1  {told['target']} .* answered +first choice", shown), shown
+    missing = tsuji("usage", "--request", "nothing")
+    assert (missing.returncode, "no record has the id 'nothing'" in missing.stderr) == (2, True)
+
+
 @pytest.mark.usefixtures("file")
 def test_a_key_as_json(tsuji: Run) -> None:
     options = ["--operations", "chat", "--ip", "10.0.0.0/8,::1", "--tag", "a", "--metadata", "cost centre=7", "--json"]
+    options += ["--require", "eu, no_training", "--explain"]
     made = json.loads(tsuji("keys", "create", "one", *options).stdout)
     assert KEY.fullmatch(made.pop("key"))
     (listed,) = json.loads(tsuji("keys", "list", "--json").stdout)
     assert listed == made
-    assert listed["scopes"] == {"operations": ["chat"], "networks": ["10.0.0.0/8", "::1"]}
+    scopes = {"operations": ["chat"], "networks": ["10.0.0.0/8", "::1"], "require": ["eu", "no_training"]}
+    assert listed["scopes"] == {**scopes, "explain": True}
     assert (listed["tags"], listed["metadata"], listed["state"]) == (["a"], {"cost centre": "7"}, "live")
     assert "digest" not in listed
 

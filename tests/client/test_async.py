@@ -101,7 +101,7 @@ async def test_fallback(scripted):
     async with AsyncClient(Config(providers=providers, routes=routes)) as client:
         stream = await client.completion("both", HI, stream=True)
         assert (await stream.response()).choices[0].message.content == "ok"
-        assert [a.target.provider for a in stream.tsuji.attempts] == ["bad", "good"]
+        assert [a.target.provider for a in stream.tsuji.attempts] == ["bad", "bad", "good"]
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -275,7 +275,7 @@ def test_the_next_target_starts_a_stream_afresh(two):
     events = list(stream)
     assert [e.type for e in events].count("response.created") == 1
     assert events[0].sequence_number == 0
-    assert (stream.tsuji.target, len(stream.tsuji.attempts)) == ("second:m2", 2)
+    assert (stream.tsuji.target, len(stream.tsuji.attempts)) == ("second:m2", 3)
 
 
 def test_copies_and_pickles_keep_the_document_alone(connect):

@@ -115,7 +115,31 @@ BROKEN: list[tuple[str, int | None, str, str]] = [
         '[routes.fast]\ntargets = ["local:default"]\nstrategy = "wieghted"\n',
         3,
         "routes.fast.strategy",
-        "'wieghted' is not one of: priority",
+        "'wieghted' is not one of: cost, latency",
+    ),
+    (
+        '[routes.fast]\ntargets = ["local:default"]\nrequire = ["eu"]\n',
+        3,
+        "routes.fast.require",
+        "no target has 'eu' among its tags",
+    ),
+    (
+        '[routes.fast]\ntargets = ["openai:gpt-5"]\nrequire = ["local_only"]\n',
+        3,
+        "routes.fast.require",
+        "no target has 'local_only' among its data",
+    ),
+    (
+        '[routes.fast]\nstrategy = "weighted"\ntargets = [{ model = "local:default", weight = 0 }]\n',
+        3,
+        "routes.fast.targets",
+        "all weights are 0",
+    ),
+    (
+        '[routes.fast]\ntargets = ["local:default"]\naffinity = { load = 0.5 }\n',
+        3,
+        "routes.fast.affinity.load",
+        "must be at least 1",
     ),
     ('[routes.fast]\ntargets = ["gpt-4o"]\n', 2, "routes.fast.targets[0]", "names no provider; write 'provider:model'"),
     ('[routes.fast]\ntargets = ["openai"]\n', 2, "routes.fast.targets[0]", "no model; write 'openai:MODEL'"),
@@ -207,13 +231,12 @@ def test_warnings_and_notes_do_not_stop_anything(tmp_path: Path, monkeypatch: py
         ("warning", 6, "keys[0]"),
         ("note", 7, 'routes."openai:gpt-4o"'.rpartition(".")[2]),
         ("note", 8, "weight"),
-        ("note", 8, "limits"),
         ("note", 8, "price"),
     ]
     assert load_config(file).route("openai:gpt-4o").targets[0].name == "mock:m"
     monkeypatch.setenv("MOCK_KEY", "k")
     (tmp_path / "nowhere").write_text("k\n")
-    assert [p.severity for p in check_config(file)] == ["note"] * 4
+    assert [p.severity for p in check_config(file)] == ["note"] * 3
 
 
 @pytest.mark.parametrize(

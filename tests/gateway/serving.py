@@ -22,14 +22,14 @@ PREFIX = {"openai": "/v1", "anthropic": "", "gemini": "", "ollama": "", "respons
 
 def config(
     providers: Mapping[str, tuple[str, str]],
-    routes: Mapping[str, Iterable[str]] | None = None,
+    routes: Mapping[str, Iterable[str] | Route] | None = None,
     *,
     timeouts: Timeouts | None = None,
     server: Server | None = None,
     ledger: LedgerConfig | None = None,
     **more: Any,
 ) -> Config:
-    """providers: id -> (dialect, URL of the server). routes: name -> "provider:model"s. ledger: or none."""
+    """providers: id -> (dialect, URL of the server). routes: name -> "provider:model"s, or a Route."""
     return Config(
         server=server or Server(port=0),
         ledger=ledger or LedgerConfig(enabled=False),
@@ -38,7 +38,9 @@ def config(
             for name, (dialect, url) in providers.items()
         },
         routes={
-            name: Route(name, tuple([Target(*t.split(":", 1)) for t in targets]), timeouts=timeouts or Timeouts())
+            name: targets
+            if isinstance(targets, Route)
+            else Route(name, tuple([Target(*t.split(":", 1)) for t in targets]), timeouts=timeouts or Timeouts())
             for name, targets in (routes or {}).items()
         },
         **more,

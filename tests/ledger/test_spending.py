@@ -43,7 +43,7 @@ class Bank:
         spending = self.serving.gateway.spending
         assert spending is not None
         until = time.monotonic() + 20
-        while not any(one == found for group in spending._by.values() for found in group):
+        while not any(one == found for group in list(spending._by.values()) for found in group):
             assert time.monotonic() < until
             time.sleep(0.01)
         return one
@@ -140,13 +140,25 @@ def test_limits_stack_and_the_nearest_decides(bank: Any, engine: Engine) -> None
     gateway.settled(own, 2, "bob")
 
 
-def test_a_target_whose_provider_has_nothing_left_is_skipped(bank: Any) -> None:
+@pytest.mark.parametrize(("kind", "subject"), [("provider", "up"), ("target", "up:quick")])
+def test_a_target_that_has_nothing_left_is_skipped(bank: Any, kind: str, subject: str) -> None:
     gateway = bank(routes={"fast": ["up:quick", "other:quick"]})
-    gateway.set(kind="provider", subject="up", unit="requests", amount=2, period="day")
+    gateway.set(kind=kind, subject=subject, unit="requests", amount=2, period="day")
     found = [gateway.ask() for _ in range(3)]
     assert [answer.headers["x-tsuji-target"] for answer in found] == ["up:quick", "up:quick", "other:quick"]
     gateway.set(kind="provider", subject="other", amount=0)
     assert gateway.ask().status == 402
+
+
+def test_a_target_that_what_is_left_does_not_pay_for_is_passed_over(bank: Any) -> None:
+    """Of three cents, a request to the first may cost two and costs one; to the second, a tenth of that."""
+    prices = {"up:quick": Price(input=0, output=2000 * DOLLAR), "other:quick": Price(input=0, output=200 * DOLLAR)}
+    gateway = bank(routes={"fast": ["up:quick", "other:quick"]}, prices=prices)
+    gateway.set(amount=3 * CENTS, period="day")
+    found = [gateway.ask() for _ in range(4)]
+    assert [answer.headers["x-tsuji-target"] for answer in found] == ["up:quick"] * 2 + ["other:quick"] * 2
+    beyond = gateway.ask(max_tokens=100)  # more than is left, at any target: the ledger says so
+    assert (beyond.status, beyond.headers["x-tsuji-error"]) == (402, "insufficient_funds")
 
 
 def test_concurrent_requests(bank: Any) -> None:

@@ -45,7 +45,7 @@ def drive(request: pytest.FixtureRequest) -> Iterator[Drive]:
 
 def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """It is later, for all who look at when a token ends."""
-    for module in ("client.signing", "client.exchange", "gateway.destination", "gateway.sink", "providers.signer"):
+    for module in ("client.signing", "client.trial", "gateway.destination", "gateway.sink", "providers.signer"):
         monkeypatch.setattr(f"tsuji.{module}.time", lambda: time() + seconds)
     monkeypatch.setattr("tsuji.providers.ibm.time", lambda: time() + seconds)
 

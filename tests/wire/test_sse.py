@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsuji.wire.sse import MAX_EVENT, SSEOverflow, SSEParser
+from tsuji.wire.sse import MAX_EVENT, JsonEvents, SSEOverflow, SSEParser
 
 
 def events(*chunks: bytes) -> list[tuple[bytes, bytes]]:
@@ -78,3 +78,29 @@ def test_a_byte_order_mark_is_no_part_of_the_first_event(cut: int) -> None:
     stream = b"\xef\xbb\xbfdata: 1\n\ndata: 2\n\n"
     parser = SSEParser()
     assert [*parser.feed(stream[:cut]), *parser.feed(stream[cut:])] == [(b"", b"1"), (b"", b"2")]
+
+
+def mended(*chunks: bytes) -> list[bytes]:
+    parser = JsonEvents()
+    out = [data for chunk in chunks for _, data in parser.feed(chunk)]
+    return out + [data for _, data in parser.close()]
+
+
+@pytest.mark.parametrize(
+    ("stream", "expected"),
+    [
+        (b'data: {"a": 1}\n\ndata: [DONE]\n\n', [b'{"a": 1}', b"[DONE]"]),
+        (b'data: {"a": 1}\n\ndata: keep-alive\n\ndata: {"b": 2}\n\n', [b'{"a": 1}', b'{"b": 2}']),
+        (b'data: {"text": "one \n\ndata: two"}\n\ndata: {"b": 2}\n\n', [b'{"text": "one two"}', b'{"b": 2}']),
+        # What it carried is not known:
+        (b'data: {"text": "one\n\ndata: {"b": 2}\n\n', [b'{"text": "one', b'{"b": 2}']),
+        (b'data: {"text": "one\n\ndata: two\n\ndata: {"b": 2}\n\n', [b'{"text": "one', b'{"b": 2}']),
+        (b'data: "}]}\n\ndata: {"b": 2}\n\n', [b'"}]}', b'{"b": 2}']),
+        (b'data: {not json}\n\ndata: {"b": 2}\n\n', [b"{not json}", b'{"b": 2}']),
+        (b'data: {"a": 1}\n\ndata: {"b": 2', [b'{"a": 1}', b'{"b": 2']),
+        (b'data: "a string"\n\n', [b'"a string"']),
+    ],
+)
+def test_a_stream_of_json_is_mended_where_nothing_can_have_been_lost(stream: bytes, expected: list[bytes]) -> None:
+    assert mended(stream) == expected
+    assert mended(*[stream[i : i + 1] for i in range(len(stream))]) == expected

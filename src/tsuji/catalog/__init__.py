@@ -1,11 +1,13 @@
 """The catalogue: what is known of providers and their prices, as data.
 
-Owns one TOML row per provider (`providers/<id>.toml`, read on first use) and the price table, which comes from the
-genai-prices package's data where that is installed. It refuses to know keys, configuration or wire formats, and to
-guess: an unknown price is None. A row that misspells a field, its own or one of its dialect's, does not load.
+Owns one TOML row per provider (`providers/<id>.toml`, read on first use), the list of models that take a prefill, and
+the price table, which comes from the genai-prices package's data where that is installed. It refuses to know keys,
+configuration or wire formats, and to guess: an unknown price is None. A row that misspells a field, its own or one of
+its dialect's, does not load.
 """
 
 import tomllib
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
@@ -45,4 +47,14 @@ def provider(name: str) -> Provider:
     return load_row(ROWS / f"{id}.toml")
 
 
-__all__ = ["canonical", "provider", "provider_ids", "load_row", "mistakes", "nearest"]
+def prefills(provider: str, model: str) -> bool:
+    """Whether the model goes on from the assistant's message that a conversation ends with, as far as is known."""
+    return any(fnmatchcase(model, pattern) for pattern in _prefill().get(canonical(provider), ()))
+
+
+@cache
+def _prefill() -> dict[str, list[str]]:
+    return tomllib.loads((Path(__file__).parent / "prefill.toml").read_text("utf-8"))
+
+
+__all__ = ["canonical", "prefills", "provider", "provider_ids", "load_row", "mistakes", "nearest"]

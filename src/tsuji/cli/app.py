@@ -7,7 +7,7 @@ import typer
 
 from tsuji.core.errors import TsujiError
 
-from . import admin, budgets, chat, config, keys, models, moving, providers, serve, usage, version
+from . import admin, budgets, chat, config, explain, keys, models, moving, providers, serve, usage, version
 from .parent import exit_code
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("chat")(chat.chat)
 app.command("providers")(providers.providers)
 app.command("models")(models.models)
 app.command("version")(version.version)
+app.command("explain")(explain.explain)
 app.command("usage")(usage.usage)
 app.add_typer(keys.app, name="keys")
 app.add_typer(budgets.app, name="budgets")

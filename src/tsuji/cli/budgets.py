@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tsuji.ledger.limitstore import Standing
 
 app = typer.Typer(
-    help="Limit what keys, users, teams, routes, providers and the gateway may spend, and see what is left.",
+    help="Limit what keys, users, teams, routes, providers, targets and the gateway may spend, and see what is left.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -48,6 +48,9 @@ def set_limit(
     team: _Which = None,
     route: _Which = None,
     provider: _Which = None,
+    target: Annotated[
+        str | None, typer.Option(show_default=False, help="provider:model; '*': each on its own.")
+    ] = None,
     budget: Budget = None,
     requests: Annotated[str | None, typer.Option(show_default=False, help="The same of requests: 1000/hour.")] = None,
     tokens: Annotated[str | None, typer.Option(show_default=False, help="The same of tokens: 1000000/day.")] = None,
@@ -70,10 +73,10 @@ def set_limit(
     from .ledger import open_ledger
     from .terminal import console, print_json
 
-    named = {"key": key, "user": user, "team": team, "route": route, "provider": provider}
+    named = {"key": key, "user": user, "team": team, "route": route, "provider": provider, "target": target}
     subjects = [(kind, subject) for kind, subject in named.items() if subject is not None]
     if len(subjects) > 1:
-        raise typer.BadParameter("a limit is on one of --key, --user, --team, --route and --provider")
+        raise typer.BadParameter("a limit is on one of --key, --user, --team, --route, --provider and --target")
     with open_ledger(config) as (_, engine):
         kind, subject = subjects[0] if subjects else ("gateway", "")
         subject = first(engine, find(engine, subject)) if kind == "key" and subject != "*" else subject

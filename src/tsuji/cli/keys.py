@@ -17,6 +17,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _List = list[str] | None
+_Models = Annotated[
+    _List, typer.Option(help="Routes and provider:model it is for, with *; may be repeated. Default: all.")
+]
+_Operations = Annotated[
+    _List, typer.Option(help="What it is for: chat, embeddings, models, metrics; may be repeated. Default: all.")
+]
+_Ip = Annotated[_List, typer.Option(help="Address or range that it may be used from; may be repeated.")]
+_Require = Annotated[
+    _List, typer.Option(help="What a target must be for it: a tag, no_training or local_only; may be repeated.")
+]
 _Which = Annotated[str, typer.Argument(metavar="KEY", help="Its id, or its name if no other key is called so.")]
 
 
@@ -27,13 +37,11 @@ def _now() -> int:
 @app.command("create")
 def create(
     name: Annotated[str, typer.Argument(help="What to call it; a name for people.")],
-    models: Annotated[
-        _List, typer.Option(help="Routes and provider:model it is for, with *; may be repeated. Default: all.")
-    ] = None,
-    operations: Annotated[
-        _List, typer.Option(help="What it is for: chat, embeddings, models, metrics; may be repeated. Default: all.")
-    ] = None,
-    ip: Annotated[_List, typer.Option(help="Address or range that it may be used from; may be repeated.")] = None,
+    models: _Models = None,
+    operations: _Operations = None,
+    ip: _Ip = None,
+    require: _Require = None,
+    explain: Annotated[bool, typer.Option("--explain", help="It may be told how targets are chosen.")] = False,
     expires: Annotated[
         str | None, typer.Option(help="After how long it ends: 30m, 12h, 30d.", show_default=False)
     ] = None,
@@ -56,7 +64,7 @@ def create(
     from .ledger import open_ledger, span
 
     now, shown = _now(), new_key()
-    scopes = _scopes(models, operations, ip)
+    scopes = _scopes(models, operations, ip, require, explain=explain)
     with open_ledger(config) as (settings, engine):
         key = Key(
             id=new_id(),
@@ -133,12 +141,12 @@ def rotate(
     console(error=True).print(f"The old one, {old.id}, ends {moment(until)} UTC at the latest.", markup=False)
 
 
-def _scopes(models: _List, operations: _List, ip: _List) -> "Scopes":
+def _scopes(models: _List, operations: _List, ip: _List, require: _List, *, explain: bool) -> "Scopes":
     """Raises InvalidRequestError for an operation or an address that is none."""
     from tsuji.ledger.grant import check_scopes
     from tsuji.ledger.keys import Scopes
 
-    scopes = Scopes(_split(models), _split(operations), _split(ip))
+    scopes = Scopes(_split(models), _split(operations), _split(ip), _split(require), explain)
     check_scopes(scopes)
     return scopes
 
@@ -186,4 +194,5 @@ def _owner(key: "Key") -> str:
 def _purpose(key: "Key") -> str:
     scopes = key.scopes
     said = [", ".join(names) for names in (scopes.models, scopes.operations, scopes.networks) if names]
+    said += [f"only {', '.join(scopes.require)}"] if scopes.require else []
     return "; ".join(said) or "everything"

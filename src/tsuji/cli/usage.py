@@ -26,10 +26,17 @@ def usage(
         str | None,
         typer.Option(metavar="REQUEST_ID", help="Show what was stored of one request instead.", show_default=False),
     ] = None,
+    request: Annotated[
+        str | None,
+        typer.Option(metavar="REQUEST_ID", help="Show one request: what became of it, and why.", show_default=False),
+    ] = None,
     config: ConfigFile = None,
     json: AsJson = False,
 ) -> None:
     """Add up the gateway's usage records: requests, tokens and cost."""
+    if request is not None:
+        _tell(request, config, json)
+        return
     if contents is not None:
         _show(contents, config, json)
         return
@@ -53,6 +60,34 @@ def usage(
         for row in sums
     ]
     print_table("", [by.value, "requests", "failed", "refused", "tokens in", "out", "cost", "unknown"], rows)
+
+
+def _tell(request_id: str, config: Path | None, json: bool) -> None:
+    """What is recorded of a request. Raises NotFoundError."""
+    from msgspec.structs import asdict
+
+    from tsuji.ledger.requests import get
+
+    from .explained import show
+    from .ledger import iso, open_ledger
+    from .terminal import console, print_json, print_table
+
+    with open_ledger(config) as (_, engine):
+        found = get(engine, request_id)
+    tries = [asdict(one) | {"started": iso(one.started), "ended": iso(one.ended)} for one in found.attempts]
+    facts = asdict(found) | {"time": iso(found.time), "attempts": tries}
+    del facts["charges"]  # they are booked, and not kept with it
+    if json:
+        print_json(facts)
+        return
+    told = [[name.replace("_", " "), str(value)] for name, value in facts.items() if value not in (None, (), [])]
+    print_table("", ["", ""], [row for row in told if row[0] not in ("attempts", "explain")])
+    console().print()
+    if found.explain is not None:
+        show(found.explain)
+    else:
+        rows = [[str(at), one.target, one.error or "-"] for at, one in enumerate(found.attempts, 1)]
+        print_table("", ["", "attempt", "error"], rows)
 
 
 def _show(request_id: str, config: Path | None, json: bool) -> None:

@@ -14,12 +14,13 @@ from tsuji.core.timeouts import Timeouts
 from tsuji.http.aio import AsyncPool, AsyncResponse
 from tsuji.http.aio import Exchange as Connected
 
+from .aio_hedging import race
 from .block import Block
 from .build import Ask, ask_chat, ask_embedding, ask_messages, ask_responses
 from .chat_shape import ChatShape
-from .delivery import Delivery, Shape
+from .delivery import Delivery
 from .dispatch import Dispatch, embeddings, is_local, local_models, models
-from .exchange import Exchange, Send
+from .exchange import Exchange
 from .jobs import ChatJob, EmbeddingJob, ModelsJob
 from .message_shape import Message, MessageShape
 from .options import (
@@ -35,6 +36,7 @@ from .response_shape import Response, ResponseShape
 from .results import ChatCompletion, ChatCompletionChunk, CreateEmbeddingResponse, Model
 from .sync import END_WAIT, ShapeOf
 from .trace import Trace
+from .trial import Reading, Send, Trial
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -49,12 +51,18 @@ Whole = TypeVar("Whole")
 class AsyncStream(Generic[Chunk, Whole]):
     """As Stream, for `async for` and `async with`. Cancelling the task that reads it closes the upstream connection."""
 
-    def __init__(self, delivery: Delivery[Chunk, Whole], response: AsyncResponse, connected: Connected) -> None:
+    def __init__(
+        self, delivery: Delivery[Chunk, Whole], response: AsyncResponse, connected: Connected, client: "AsyncClient"
+    ) -> None:
         self._delivery = delivery
+        self._client = client
+        self._loop = asyncio.get_running_loop()
+        self._use(response, connected)
+
+    def _use(self, response: AsyncResponse, connected: Connected) -> None:
         self._response = response
         self._connected = connected
         self._pieces = response.iter_bytes()
-        self._loop = asyncio.get_running_loop()
 
     def __aiter__(self) -> Self:
         return self
@@ -64,7 +72,8 @@ class AsyncStream(Generic[Chunk, Whole]):
         while not delivery.ready:
             if delivery.over:
                 await self._finish()
-            await _receive(delivery, self._pieces)
+            else:
+                await self._receive()
         return delivery.ready.popleft()
 
     async def begin(self) -> None:
@@ -75,20 +84,53 @@ class AsyncStream(Generic[Chunk, Whole]):
                 await _receive(delivery, self._pieces)
             if not delivery.begun and delivery.error is not None:
                 raise delivery.error
-            delivery.opened()
         except BaseException:
             self._connected.cancel()
             raise
 
+    def give(self) -> Self:
+        """It is the caller's now."""
+        self._delivery.given()
+        return self
+
+    def discard(self) -> None:
+        """Another try was faster; nobody has seen this one."""
+        self._connected.cancel()
+
+    async def _receive(self) -> None:
+        try:
+            await _receive(self._delivery, self._pieces)
+        except asyncio.CancelledError:
+            self._delivery.abandoned()
+            raise
+
     async def _finish(self) -> None:
-        error = self._delivery.error
+        """The end of the answer, or of the try that it came from; then the rest may come from another."""
+        delivery, error = self._delivery, self._delivery.error
         if error is None:
             await self._drain()
             raise StopAsyncIteration
         self._connected.cancel()
-        if self._delivery.closed:
+        if delivery.closed:
             raise StopAsyncIteration
-        raise self._delivery.broken(await _explained(self._delivery.exchange, error))
+        if delivery.final is not None:
+            raise delivery.final
+        delivery.lost(await _explained(delivery.trial, error))
+        try:
+            trial, response, connected, reading = await self._client.reach(delivery.exchange)
+        except TsujiError as last:
+            if delivery.closed:
+                raise StopAsyncIteration from None
+            raise delivery.broken(last)  # noqa: B904 - its cause is what broke the answer off
+        except asyncio.CancelledError:
+            delivery.abandoned()
+            raise
+        if delivery.closed:  # while another try was on its way
+            delivery.exchange.left()
+            connected.cancel()
+            raise StopAsyncIteration
+        delivery.go_on(trial, reading)
+        self._use(response, connected)
 
     async def _drain(self) -> None:
         """Wait a little for the end of the body, so that the connection can be kept."""
@@ -129,6 +171,7 @@ class AsyncStream(Generic[Chunk, Whole]):
         await self.close()
 
     def __del__(self) -> None:
+        self._delivery.abandoned()
         if not self._delivery.complete and not self._loop.is_closed():
             # The collector may run in any thread.
             self._loop.call_soon_threadsafe(self._connected.cancel)
@@ -137,10 +180,11 @@ class AsyncStream(Generic[Chunk, Whole]):
 async def _receive(delivery: Delivery[Any, Any], pieces: AsyncIterator[bytes]) -> None:
     """The next piece of the body; a failure becomes the delivery's error."""
     before = monotonic()
+    delivery.waiting()
     try:
         piece = await anext(pieces, None)
     except TsujiError as error:
-        delivery.error = error
+        delivery.broke(error)
         return
     finally:
         delivery.trace.waited += monotonic() - before
@@ -179,6 +223,11 @@ class AsyncClient:
     @property
     def config(self) -> Config:
         return self._dispatch.config
+
+    @property
+    def health(self) -> dict[str, dict[str, Any]]:
+        """How the targets of routes have been of late, by "provider:model"; see TargetHealth.facts."""
+        return self._dispatch.health.facts(monotonic())
 
     @overload
     async def completion(
@@ -294,69 +343,117 @@ class AsyncClient:
         return shape.whole(ask, response, exchange.trace)
 
     async def _whole(self, exchange: Exchange[Answer]) -> Answer:
-        while True:
-            exchange.advance()
-            try:
-                response, _ = await self._begin(exchange)
-                async with response:
-                    return await self._answer(exchange, response)
-            except TsujiError as error:
-                exchange.failed(await _explained(exchange, error))
+        try:
+            while True:
+                trial = await self._next(exchange)
+                found = await race(exchange, trial, self._asked, _nothing)
+                if found is not None:
+                    return found[0]
+        except TsujiError:
+            raise
+        except BaseException:
+            exchange.left()
+            raise
 
-    async def _answer(self, exchange: Exchange[Answer], response: AsyncResponse) -> Answer:
+    async def _asked(self, trial: Trial[Answer]) -> tuple[Answer]:
+        """The answer of one try. Records its failure, and raises it."""
+        try:
+            response, _ = await self._begin(trial)
+            async with response:
+                return (await self._answer(trial, response),)
+        except TsujiError as error:
+            trial.failed(await _explained(trial, error))
+            raise
+
+    async def _next(self, exchange: Exchange[Answer]) -> Trial[Answer]:
+        """The next try, when its time has come."""
+        while not isinstance(trial := exchange.advance(), Trial):
+            await asyncio.sleep(trial)
+            exchange.trace.waited += trial
+        return trial
+
+    async def _answer(self, trial: Trial[Answer], response: AsyncResponse) -> Answer:
         before = monotonic()
-        body = await response.read()
-        exchange.trace.waited += monotonic() - before
-        return exchange.answer(response.status, response.headers, body)
+        body = await response.read() if trial.watch is None else await _watched(trial, response)
+        trial.exchange.trace.waited += monotonic() - before
+        return trial.answer(response.status, response.headers, body)
 
-    async def _begin(self, exchange: Exchange[Any]) -> tuple[AsyncResponse, Connected]:
-        if exchange.is_local:
+    async def _begin(self, trial: Trial[Any]) -> tuple[AsyncResponse, Connected]:
+        if trial.is_local:
             from tsuji.engine.local import engine
 
-            exchange.use(await engine().aendpoint(exchange.target.model, exchange.operation))
-        send = exchange.send()
+            trial.use(await engine().aendpoint(trial.target.model, trial.operation))
+        send = trial.send()
         while not isinstance(send, Send):
-            await self._wait(exchange, send)
-            send = exchange.send()
-        response = AsyncResponse()
+            await self._wait(trial, send)
+            send = trial.send()
+        response = AsyncResponse(trial.watch)
         before = monotonic()
         try:
             connected = self._pool.start(*send, response)
             await response.begin(connected)
         finally:
-            exchange.trace.waited += monotonic() - before
+            trial.exchange.trace.waited += monotonic() - before
+        trial.headed()
         return response, connected
 
-    async def _wait(self, exchange: Exchange[Any], credentials: "Future[None]") -> None:
+    async def _wait(self, trial: Trial[Any], credentials: "Future[None]") -> None:
         before = monotonic()
         try:
             await asyncio.wrap_future(credentials)
         except TsujiError as error:
             raise copy(error) from error.__cause__  # others wait for the same
         finally:
-            exchange.trace.waited += monotonic() - before
+            trial.exchange.trace.waited += monotonic() - before
 
     async def _stream(self, exchange: Exchange[Any], ask: Ask, shape: ShapeOf) -> AsyncStream[Any, Any]:
-        while True:
-            exchange.advance()
-            try:
-                response, connected = await self._begin(exchange)
-                return await self._opened(exchange, response, connected, shape(ask))
-            except TsujiError as error:
-                exchange.failed(await _explained(exchange, error))
+        """The stream once its content has begun; until then a failure is no more than that of a try."""
 
-    async def _opened(
-        self, exchange: Exchange[Any], response: AsyncResponse, connected: Connected, shape: Shape[Any, Any]
-    ) -> AsyncStream[Any, Any]:
-        """The stream once its content has begun; until then a failure is raised, for another target to be tried."""
-        reading = exchange.stream(response.status)
-        if reading is None:
-            async with response:
-                await self._answer(exchange, response)
-        assert reading is not None, "an error status is raised"
-        stream = AsyncStream(Delivery(exchange, reading, shape), response, connected)
-        await stream.begin()
-        return stream
+        async def opened(trial: Trial[Any]) -> AsyncStream[Any, Any]:
+            response, connected, reading = await self._reached(trial)
+            delivery = Delivery(trial, reading, shape(ask))
+            stream = AsyncStream(delivery, response, connected, self)
+            try:
+                await stream.begin()
+            except TsujiError as error:
+                trial.failed(await _explained(trial, error))
+                raise
+            return stream
+
+        try:
+            while True:
+                trial = await self._next(exchange)
+                stream = await race(exchange, trial, opened, _discarded)
+                if stream is not None:
+                    return stream.give()
+        except TsujiError:
+            raise
+        except BaseException:
+            exchange.left()
+            raise
+
+    async def _reached(self, trial: Trial[Any]) -> tuple[AsyncResponse, Connected, Reading]:
+        """The beginning of one try's stream. Records its failure, and raises it."""
+        try:
+            response, connected = await self._begin(trial)
+            reading = trial.stream(response.status)
+            if reading is None:
+                async with response:
+                    await self._answer(trial, response)
+            assert reading is not None, "an error status is raised"
+        except TsujiError as error:
+            trial.failed(await _explained(trial, error))
+            raise
+        return response, connected, reading
+
+    async def reach(self, exchange: Exchange[Any]) -> tuple[Trial[Any], AsyncResponse, Connected, Reading]:
+        """The next try that begins to answer with a stream. For streams, which may need another one later."""
+        while True:
+            trial = await self._next(exchange)
+            try:
+                return trial, *await self._reached(trial)
+            except TsujiError:
+                continue
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -371,10 +468,26 @@ class AsyncClient:
         await self.close()
 
 
-async def _explained(exchange: Exchange[Any], error: TsujiError) -> TsujiError:
+def _nothing(_: object) -> None: ...
+
+
+def _discarded(stream: AsyncStream[Any, Any]) -> None:
+    stream.discard()
+
+
+async def _watched(trial: Trial[Any], response: AsyncResponse) -> bytes:
+    """The whole body, of which the watch hears piece by piece."""
+    pieces: list[bytes] = []
+    async for piece in response.iter_bytes():
+        trial.hear(piece)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+async def _explained(trial: Trial[Any], error: TsujiError) -> TsujiError:
     """A lost connection to a local model is told as the crash that it was."""
-    if exchange.endpoint is not None and exchange.may_have_crashed(error):
+    if trial.endpoint is not None and trial.may_have_crashed(error):
         from tsuji.engine.local import engine
 
-        return await asyncio.to_thread(engine().crash, exchange.endpoint) or error
+        return await asyncio.to_thread(engine().crash, trial.endpoint) or error
     return error

@@ -11,10 +11,13 @@ from tsuji.core import events as ev
 from tsuji.core.assemble import Assembler
 from tsuji.core.errors import StreamInterruptedError, TsujiError
 from tsuji.core.parts import Refusal, Text, Thinking
+from tsuji.core.request import ChatRequest
 from tsuji.core.response import ChatResponse
+from tsuji.core.usage import Usage
+from tsuji.routing.continuation import Continuation, Splice
 
-from .exchange import Exchange, Reading
 from .trace import Trace
+from .trial import Reading, Trial
 
 Chunk = TypeVar("Chunk")
 Whole = TypeVar("Whole")
@@ -46,21 +49,47 @@ def _is_content(event: ev.Event) -> bool:
 class Delivery(Generic[Chunk, Whole]):
     """ready: chunks that wait for the caller. begun: something of the answer is there. complete: all of it is.
 
-    error: why the rest will not come; it is to be raised once `ready` is empty. closed: the caller wants no more.
+    error: why the rest will not come from this try; it is to be mended, or raised, once `ready` is empty. final: what
+    was raised. closed: the caller wants no more. trial: the try that the answer comes from now. usage: that it has
+    reported.
     """
 
-    __slots__ = ("_exchange", "_reading", "_shape", "_so_far", "begun", "closed", "complete", "error", "ready")
+    __slots__ = (
+        "_given",
+        "_idle_since",
+        "_reading",
+        "_shape",
+        "_so_far",
+        "_splice",
+        "_told",
+        "begun",
+        "closed",
+        "complete",
+        "error",
+        "exchange",
+        "final",
+        "ready",
+        "trial",
+        "usage",
+    )
 
-    def __init__(self, exchange: Exchange[Any], reading: Reading, shape: Shape[Chunk, Whole]) -> None:
-        self._exchange = exchange
+    def __init__(self, trial: Trial[Any], reading: Reading, shape: Shape[Chunk, Whole]) -> None:
+        self.trial = trial
+        self.exchange = trial.exchange
         self._reading = reading
         self._shape = shape
         self._so_far = Assembler()
+        self._told = Continuation(self.exchange.request or ChatRequest(""))
+        self._splice: Splice | None = None
+        self._idle_since: float | None = None
+        self._given = False
         self.ready: deque[Chunk] = deque()
         self.begun = False
         self.closed = False
         self.complete = False
         self.error: TsujiError | None = None
+        self.final: TsujiError | None = None
+        self.usage: Usage | None = None
 
     @property
     def over(self) -> bool:
@@ -69,79 +98,137 @@ class Delivery(Generic[Chunk, Whole]):
 
     @property
     def trace(self) -> Trace:
-        return self._exchange.trace
+        return self.exchange.trace
 
-    @property
-    def exchange(self) -> Exchange[Any]:
-        return self._exchange
-
-    def opened(self) -> None:
-        """The caller gets the stream now: from here on only work on it counts as overhead."""
+    def given(self) -> None:
+        """The caller gets the stream now: what has come of it is delivered, and only work on it counts as overhead."""
         trace = self.trace
         trace.worked = monotonic() - trace.started - trace.waited
+        self._idle_since = monotonic()
+        self._given = True
+        self.exchange.so_far = self._told
+
+    def waiting(self) -> None:
+        """Bytes are waited for again. The time that the caller took meanwhile is not the provider's."""
+        watch = self.trial.watch
+        if watch is not None and self._idle_since is not None:
+            watch.rest(monotonic() - self._idle_since)
+        self._idle_since = None
+
+    def go_on(self, trial: Trial[Any], reading: Reading) -> None:
+        """Another try has begun to answer: it goes on from what has been delivered."""
+        self.trial = trial
+        self._reading = reading
+        self._splice = self._told.splice(trial.mode)
+        self.error = None
+        self.usage = None
 
     def feed(self, data: bytes) -> None:
         before = monotonic()
-        self._take(self._reading.feed(data))
+        self._take(self._reading.feed(data), before)
+        self._idle_since = after = monotonic()
         if self.trace.worked is not None:
-            self.trace.worked += monotonic() - before
+            self.trace.worked += after - before
 
     def end(self) -> None:
         """The body is over."""
-        self._take(self._reading.close())
-        if not self.over:
-            self.error = StreamInterruptedError("the stream ended before the answer was complete")
+        self._take(self._reading.close(), monotonic())
+        if not self.complete and (self.error is None or isinstance(self.error, StreamInterruptedError)):
+            self.broke(self.error or StreamInterruptedError("the stream ended before the answer was complete"))
 
-    def _take(self, events: list[ev.Event]) -> None:
+    def broke(self, error: TsujiError) -> None:
+        """No more will come. If all choices had finished, nothing of the answer is missing."""
+        self.error = error
+        if self._told.finished and not self._told.fixed and error.fault == "upstream":
+            self.error = None
+            self._give([ev.Ended()])
+
+    def _take(self, events: list[ev.Event], now: float) -> None:
+        watch = self.trial.watch
+        if watch is not None:
+            content = sum(map(_is_content, events))
+            if content and watch.first_token is None:
+                self.trial.first_token()
+            watch.heard(now, content)
         if not events:
             return
         last = events[-1]
         if type(last) is ev.StreamFailed:
             events = events[:-1]
             self.error = last.error
-        if self._so_far.started is None:  # its dialect's answers may not say their model
-            model = self._exchange.target.model
-            events = [replace(e, model=model) if type(e) is ev.Started and not e.model else e for e in events]
         for event in events:
-            self._so_far.add(event)
-        self.trace.usage = self._so_far.usage
-        self.trace.service_tier = self._so_far.service_tier
+            if type(event) is ev.UsageReported:
+                self.usage = event.usage
+                self.trial.used(event.usage)
         try:
-            self.ready.extend(self._shape.chunks(events, self._so_far))
+            if self._splice is not None:
+                events = self._splice.feed(events)
+            self._give(events)
         except TsujiError as error:  # what cannot be shown breaks the answer off, as any other failure does
             self.error = error
             return
+        if watch is not None:
+            if self._told.fixed:
+                watch.fixed()
+            if self._told.finished and not self.over and (self.exchange.request or _ONE).n in (None, 1):
+                watch.finished(now, usage=self.usage is not None)
+
+    def _give(self, events: list[ev.Event]) -> None:
+        """Events for the caller. Raises TsujiError for what its shape cannot show."""
+        if not events:
+            return
+        if self._so_far.started is None:  # its dialect's answers may not say their model
+            model = self.trial.target.model
+            events = [replace(e, model=model) if type(e) is ev.Started and not e.model else e for e in events]
+        for event in events:
+            self._so_far.add(event)
+        self._told.add(events)
+        self.trace.usage = self.usage
+        self.trace.service_tier = self._so_far.service_tier
+        self.ready.extend(self._shape.chunks(events, self._so_far))
         if not self.begun and any(map(_is_content, events)):
             self.begun = True
-            self.trace.first_token = monotonic()
-        if type(last) is ev.Ended:
+        if type(events[-1]) is ev.Ended:
             self.complete = True
-            self._exchange.succeeded()
+            self.trial.succeeded(self.usage)
 
-    def broken(self, error: TsujiError) -> StreamInterruptedError:
+    def lost(self, error: TsujiError) -> None:
+        """The try that the answer came from has failed; another may go on."""
+        self.trial.failed(error)
+
+    def broken(self, error: TsujiError) -> TsujiError:
         """The error that the caller sees: what was delivered is not the whole."""
-        self._exchange.failed(error, sent=True)
         self.trace.ended = monotonic()
-        if isinstance(error, StreamInterruptedError):
-            return error
-        interrupted = StreamInterruptedError(
-            f"the answer was cut off: {error.message}",
-            provider=error.provider,
-            model=error.model,
-            code=error.code,
-            body=error.body,
-            retry_after=error.retry_after,
-        )
-        interrupted.__cause__ = error
-        return interrupted
+        self.error = self.final = _interrupted(error)
+        return self.final
 
     def abandoned(self) -> None:
         """The caller wants no more of it."""
-        if not self.over:
+        if self._given and not self.complete and self.final is None:
             self.closed = True
-            self.error = StreamInterruptedError("the stream was closed before its end", fault="caller")
+            self.error = self.final = StreamInterruptedError("the stream was closed before its end", fault="caller")
             self.ready.clear()
-            self._exchange.succeeded()
+            self.exchange.left()
 
     def result(self) -> Whole:
         return self._shape.result(self._so_far.response(), self.trace)
+
+
+_ONE = ChatRequest("")
+
+
+def _interrupted(error: TsujiError) -> StreamInterruptedError:
+    if isinstance(error, StreamInterruptedError):
+        return error
+    interrupted = StreamInterruptedError(
+        f"the answer was cut off: {error.message}",
+        provider=error.provider,
+        model=error.model,
+        code=error.code,
+        body=error.body,
+        retry_after=error.retry_after,
+    )
+    interrupted.__cause__ = error
+    for note in getattr(error, "__notes__", ()):
+        interrupted.add_note(note)
+    return interrupted

@@ -2,19 +2,24 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from random import random
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tsuji.config import Config, load_config
 from tsuji.core.errors import InvalidRequestError
+from tsuji.core.request import ChatRequest, EmbeddingRequest
 from tsuji.core.response import EmbeddingResponse, ModelInfo
-from tsuji.routing import Route, Target
+from tsuji.routing import ONCE, Health, Route, Target
 from tsuji.wire.vectors import unpack
 
-from .exchange import LOCAL, Exchange
-from .jobs import Job
+from .choosing import Chooser
+from .exchange import Exchange
+from .jobs import ChatJob, EmbeddingJob, Job
 from .options import checked
 from .results import CreateEmbeddingResponse, Embedding, EmbeddingUsage, Model
 from .trace import Trace
+from .trial import LOCAL
 from .upstreams import Upstreams
 
 if TYPE_CHECKING:
@@ -24,9 +29,9 @@ Answer = TypeVar("Answer")
 
 
 class Dispatch:
-    """defaults: fields of options.Target for every call that does not set them."""
+    """defaults: fields of options.Target for every call that does not set them. health: of all that was asked."""
 
-    __slots__ = ("_defaults", "_upstreams", "config")
+    __slots__ = ("_chooser", "_defaults", "_upstreams", "config", "health")
 
     def __init__(
         self, config: Config | str | Path | None, defaults: Mapping[str, Any], tls: "TlsConfig | None" = None
@@ -36,9 +41,11 @@ class Dispatch:
         self.config = config
         self._defaults = {name: checked(name, value) for name, value in defaults.items() if value is not None}
         self._upstreams = Upstreams(tls)
+        self._chooser = Chooser(config)
+        self.health = Health()
 
     def exchange(self, job: Job[Answer], model: Any, target: dict[str, Any]) -> Exchange[Answer]:
-        """Raises ModelNotFoundError, InvalidRequestError."""
+        """Raises ModelNotFoundError, InvalidRequestError, and what routing.choose does."""
         settings = {**self._defaults, **target} if self._defaults else target
         if not isinstance(model, str):
             raise InvalidRequestError(
@@ -46,14 +53,20 @@ class Dispatch:
             )
         if "provider" in settings:
             model = f"{_plain(settings['provider'])}:{model}"
-        return Exchange(self.config, self._upstreams, job, self.config.route(model), settings)
+        route = self.config.route(model)
+        choice = self._chooser.choose(route, _request_of(job), self.health, monotonic(), random)
+        return Exchange(self.config, self._upstreams, job, route, settings, self.health, choice)
 
     def listing(self, job: Job[Answer], provider: Any, target: dict[str, Any]) -> Exchange[Answer]:
         """For a question to a provider and not to one of its models."""
         name = _plain(provider)
         timeouts = self.config.route(f"{name}:*").timeouts
-        route = Route(name, (Target(name, ""),), timeouts=timeouts)
-        return Exchange(self.config, self._upstreams, job, route, {**self._defaults, **target})
+        route = Route(name, (Target(name, ""),), timeouts=timeouts, retry=ONCE)
+        return Exchange(self.config, self._upstreams, job, route, {**self._defaults, **target}, self.health)
+
+
+def _request_of(job: Any) -> ChatRequest | EmbeddingRequest | None:
+    return job.request if isinstance(job, ChatJob | EmbeddingJob) else None
 
 
 def _plain(provider: Any) -> str:

@@ -56,11 +56,11 @@ class EmbeddingJob:
     names = NO_NAMES
 
     def __init__(self, request: EmbeddingRequest) -> None:
-        self._request = request
+        self.request = request
 
     def render(self, upstream: Upstream, model: str, losses: Losses) -> Call:
         render = _there(upstream, upstream.dialect.render_embedding_request, "embeddings")
-        return render(msgspec.structs.replace(self._request, model=model), upstream.provider.quirks, losses)
+        return render(msgspec.structs.replace(self.request, model=model), upstream.provider.quirks, losses)
 
     def parse(self, upstream: Upstream, body: bytes) -> EmbeddingResponse:
         return _there(upstream, upstream.dialect.parse_embedding_response, "embeddings")(body)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, overload
 
@@ -15,9 +15,9 @@ from tsuji.http.blocking import BlockingPool, BlockingResponse
 from .block import Block
 from .build import Ask, ask_chat, ask_embedding, ask_messages, ask_responses
 from .chat_shape import ChatShape
-from .delivery import Delivery, Shape
+from .delivery import Delivery
 from .dispatch import Dispatch, embeddings, is_local, local_models, models
-from .exchange import Exchange, Send
+from .exchange import Exchange
 from .jobs import ChatJob, EmbeddingJob, ModelsJob
 from .message_shape import Message, MessageShape
 from .options import (
@@ -31,7 +31,9 @@ from .options import (
 )
 from .response_shape import Response, ResponseShape
 from .results import ChatCompletion, ChatCompletionChunk, CreateEmbeddingResponse, Model
+from .sync_hedging import race
 from .trace import Trace
+from .trial import Reading, Send, Trial
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -53,8 +55,12 @@ class Stream(Generic[Chunk, Whole]):
     The iterator raises StreamInterruptedError where the answer breaks off: it never just stops.
     """
 
-    def __init__(self, delivery: Delivery[Chunk, Whole], response: BlockingResponse) -> None:
+    def __init__(self, delivery: Delivery[Chunk, Whole], response: BlockingResponse, client: "Client") -> None:
         self._delivery = delivery
+        self._client = client
+        self._use(response)
+
+    def _use(self, response: BlockingResponse) -> None:
         self._response = response
         self._pieces = response.iter_bytes()
 
@@ -66,7 +72,8 @@ class Stream(Generic[Chunk, Whole]):
         while not delivery.ready:
             if delivery.over:
                 self._finish()
-            _receive(delivery, self._pieces)
+            else:
+                _receive(delivery, self._pieces)
         return delivery.ready.popleft()
 
     def begin(self) -> None:
@@ -77,20 +84,42 @@ class Stream(Generic[Chunk, Whole]):
                 _receive(delivery, self._pieces)
             if not delivery.begun and delivery.error is not None:
                 raise delivery.error
-            delivery.opened()
         except BaseException:
             self._response.close()
             raise
 
+    def give(self) -> Self:
+        """It is the caller's now."""
+        self._delivery.given()
+        return self
+
+    def discard(self) -> None:
+        """Another try was faster; nobody has seen this one."""
+        self._response.close()
+
     def _finish(self) -> None:
-        error = self._delivery.error
+        """The end of the answer, or of the try that it came from; then the rest may come from another."""
+        delivery, error = self._delivery, self._delivery.error
         if error is None:
             self._response.finish(END_WAIT)
             raise StopIteration
         self._response.close()
-        if self._delivery.closed:
+        if delivery.closed:
             raise StopIteration
-        raise self._delivery.broken(_explained(self._delivery.exchange, error))
+        if delivery.final is not None:
+            raise delivery.final
+        delivery.lost(_explained(delivery.trial, error))
+        try:
+            trial, response, reading = self._client.reach(delivery.exchange)
+        except TsujiError as last:
+            if delivery.closed:
+                raise StopIteration from None
+            raise delivery.broken(last)  # noqa: B904 - its cause is what broke the answer off
+        except BaseException:
+            delivery.abandoned()
+            raise
+        delivery.go_on(trial, reading)
+        self._use(response)
 
     def response(self) -> Whole:
         """The whole answer; what has not been iterated over yet is waited for.
@@ -121,16 +150,18 @@ class Stream(Generic[Chunk, Whole]):
         self.close()
 
     def __del__(self) -> None:
+        self._delivery.abandoned()
         self._response.close()
 
 
 def _receive(delivery: Delivery[Any, Any], pieces: Iterator[bytes]) -> None:
     """The next piece of the body; a failure becomes the delivery's error."""
     before = monotonic()
+    delivery.waiting()
     try:
         piece = next(pieces, None)
     except TsujiError as error:
-        delivery.error = error
+        delivery.broke(error)
         return
     finally:
         delivery.trace.waited += monotonic() - before
@@ -173,6 +204,11 @@ class Client:
     @property
     def config(self) -> Config:
         return self._dispatch.config
+
+    @property
+    def health(self) -> dict[str, dict[str, Any]]:
+        """How the targets of routes have been of late, by "provider:model"; see TargetHealth.facts."""
+        return self._dispatch.health.facts(monotonic())
 
     @overload
     def completion(
@@ -288,62 +324,113 @@ class Client:
         return shape.whole(ask, response, exchange.trace)
 
     def _whole(self, exchange: Exchange[Answer]) -> Answer:
-        while True:
-            exchange.advance()
-            try:
-                with self._begin(exchange) as response:
-                    return self._answer(exchange, response)
-            except TsujiError as error:
-                exchange.failed(_explained(exchange, error))
+        try:
+            while True:
+                found = race(exchange, self._next(exchange), self._asked, _nothing)
+                if found is not None:
+                    return found[0]
+        except TsujiError:
+            raise
+        except BaseException:
+            exchange.left()
+            raise
 
-    def _answer(self, exchange: Exchange[Answer], response: BlockingResponse) -> Answer:
+    def _asked(self, trial: Trial[Answer]) -> tuple[Answer]:
+        """The answer of one try. Records its failure, and raises it."""
+        try:
+            with self._begin(trial) as response:
+                return (self._answer(trial, response),)
+        except TsujiError as error:
+            trial.failed(_explained(trial, error))
+            raise
+
+    def _next(self, exchange: Exchange[Answer]) -> Trial[Answer]:
+        """The next try, when its time has come."""
+        while not isinstance(trial := exchange.advance(), Trial):
+            sleep(trial)
+            exchange.trace.waited += trial
+        return trial
+
+    def _answer(self, trial: Trial[Answer], response: BlockingResponse) -> Answer:
         before = monotonic()
-        body = response.read()
-        exchange.trace.waited += monotonic() - before
-        return exchange.answer(response.status, response.headers, body)
+        body = response.read() if trial.watch is None else _watched(trial, response)
+        trial.exchange.trace.waited += monotonic() - before
+        return trial.answer(response.status, response.headers, body)
 
-    def _begin(self, exchange: Exchange[Any]) -> BlockingResponse:
-        if exchange.is_local:
+    def _begin(self, trial: Trial[Any]) -> BlockingResponse:
+        trace = trial.exchange.trace
+        if trial.is_local:
             from tsuji.engine.local import engine
 
-            exchange.use(engine().endpoint(exchange.target.model, exchange.operation))
-        send = exchange.send()
+            trial.use(engine().endpoint(trial.target.model, trial.operation))
+        send = trial.send()
         while not isinstance(send, Send):
-            self._wait(exchange, send)
-            send = exchange.send()
+            self._wait(trial, send)
+            send = trial.send()
         before = monotonic()
         try:
-            return self._pool.request(*send)
+            response = self._pool.request(*send, trial.watch, trial.hold if trial.hedged else None)
         finally:
-            exchange.trace.waited += monotonic() - before
+            trace.waited += monotonic() - before
+        trial.headed()
+        return response
 
-    def _wait(self, exchange: Exchange[Any], credentials: "Future[None]") -> None:
+    def _wait(self, trial: Trial[Any], credentials: "Future[None]") -> None:
         before = monotonic()
         try:
             credentials.result()
         except TsujiError as error:
             raise copy(error) from error.__cause__  # others wait for the same
         finally:
-            exchange.trace.waited += monotonic() - before
+            trial.exchange.trace.waited += monotonic() - before
 
     def _stream(self, exchange: Exchange[Any], ask: Ask, shape: ShapeOf) -> Stream[Any, Any]:
-        while True:
-            exchange.advance()
-            try:
-                return self._opened(exchange, self._begin(exchange), shape(ask))
-            except TsujiError as error:
-                exchange.failed(_explained(exchange, error))
+        """The stream once its content has begun; until then a failure is no more than that of a try."""
 
-    def _opened(self, exchange: Exchange[Any], response: BlockingResponse, shape: Shape[Any, Any]) -> Stream[Any, Any]:
-        """The stream once its content has begun; until then a failure is raised, for another target to be tried."""
-        reading = exchange.stream(response.status)
-        if reading is None:
-            with response:
-                self._answer(exchange, response)
-        assert reading is not None, "an error status is raised"
-        stream = Stream(Delivery(exchange, reading, shape), response)
-        stream.begin()
-        return stream
+        def opened(trial: Trial[Any]) -> Stream[Any, Any]:
+            response, reading = self._reached(trial)
+            delivery = Delivery(trial, reading, shape(ask))
+            stream = Stream(delivery, response, self)
+            try:
+                stream.begin()
+            except TsujiError as error:
+                trial.failed(_explained(trial, error))
+                raise
+            return stream
+
+        try:
+            while True:
+                stream = race(exchange, self._next(exchange), opened, _discarded)
+                if stream is not None:
+                    return stream.give()
+        except TsujiError:
+            raise
+        except BaseException:
+            exchange.left()
+            raise
+
+    def _reached(self, trial: Trial[Any]) -> tuple[BlockingResponse, Reading]:
+        """The beginning of one try's stream. Records its failure, and raises it."""
+        try:
+            response = self._begin(trial)
+            reading = trial.stream(response.status)
+            if reading is None:
+                with response:
+                    self._answer(trial, response)
+            assert reading is not None, "an error status is raised"
+        except TsujiError as error:
+            trial.failed(_explained(trial, error))
+            raise
+        return response, reading
+
+    def reach(self, exchange: Exchange[Any]) -> tuple[Trial[Any], BlockingResponse, Reading]:
+        """The next try that begins to answer with a stream. For streams, which may need another one later."""
+        while True:
+            trial = self._next(exchange)
+            try:
+                return trial, *self._reached(trial)
+            except TsujiError:
+                continue
 
     def close(self) -> None:
         """Closes all connections."""
@@ -358,10 +445,26 @@ class Client:
         self.close()
 
 
-def _explained(exchange: Exchange[Any], error: TsujiError) -> TsujiError:
+def _nothing(_: object) -> None: ...
+
+
+def _discarded(stream: Stream[Any, Any]) -> None:
+    stream.discard()
+
+
+def _watched(trial: Trial[Any], response: BlockingResponse) -> bytes:
+    """The whole body, of which the watch hears piece by piece."""
+    pieces: list[bytes] = []
+    for piece in response.iter_bytes():
+        trial.hear(piece)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _explained(trial: Trial[Any], error: TsujiError) -> TsujiError:
     """A lost connection to a local model is told as the crash that it was."""
-    if exchange.endpoint is not None and exchange.may_have_crashed(error):
+    if trial.endpoint is not None and trial.may_have_crashed(error):
         from tsuji.engine.local import engine
 
-        return engine().crash(exchange.endpoint) or error
+        return engine().crash(trial.endpoint) or error
     return error

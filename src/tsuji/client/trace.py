@@ -1,6 +1,6 @@
 """What happened to one call: the `.tsuji` of every result and stream."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tsuji.core.usage import NANO, Usage
 
@@ -19,6 +19,7 @@ class Trace:
     """
 
     __slots__ = (
+        "_answering",
         "_config",
         "_cost",
         "_routing",
@@ -36,6 +37,7 @@ class Trace:
         self._routing = routing
         self._config = config
         self._cost: int | str | None = "unasked"
+        self._answering = 0
         self.started = started
         self.first_token: float | None = None
         self.ended: float | None = None
@@ -48,28 +50,53 @@ class Trace:
     @property
     def target(self) -> str:
         """ "provider:model" of the attempt that answered, or of the last one."""
-        return self._routing.attempts[-1].target.name
+        return self._answered.target.name
+
+    @property
+    def _answered(self) -> "Attempt":
+        return self._routing.attempts[self._answering - 1]
+
+    def answered(self, number: int, now: float) -> None:
+        """number: of the try whose answer is whole."""
+        self._answering = number
+        self.ended = now
 
     @property
     def attempts(self) -> "list[Attempt]":
-        """All tries, in order: target, reason, started, ended (monotonic seconds), error."""
+        """All tries, in order: target, reason, started, ended (monotonic seconds), error, usage where it was reported.
+
+        The answer costs what the try that answered used; tries that failed are recorded, and not counted.
+        """
         return self._routing.attempts
 
     @property
     def route(self) -> str:
         return self._routing.route.name
 
+    def explain(self) -> dict[str, Any]:
+        """Why it went where it went, as JSON values: see routing.explain.Explained."""
+        from msgspec import to_builtins
+
+        from tsuji.routing.explain import explained
+
+        routing = self._routing
+        return to_builtins(explained(routing.route, routing.choice, routing.attempts, self.started))
+
     @property
     def cost_nano(self) -> int | None:
         """What the answer cost, in nano-dollars, exactly; None where the price or the usage is not known.
 
-        Prices are loaded when this is first read.
+        With what a hedge had reported when it was given up. Prices are loaded when this is first read.
         """
         if isinstance(self._cost, str):
             from tsuji.catalog.prices import cost
 
-            price = self._config.price(self.attempts[-1].target, self.service_tier)
+            price = self._config.price(self._answered.target, self.service_tier)
             self._cost = cost(price, self.usage)
+            for attempt in self.attempts:
+                if attempt.dropped and attempt.usage is not None:
+                    beside = cost(self._config.price(attempt.target), attempt.usage)
+                    self._cost = None if self._cost is None or beside is None else self._cost + beside
         return self._cost
 
     @property

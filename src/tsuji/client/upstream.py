@@ -21,7 +21,7 @@ class Upstream(msgspec.Struct, frozen=True):
     """prefix: path of the base URL, no slash at its end. query: the key as "name=value", where it goes there.
 
     headers: rendered lines, auth and content type included; what a request adds comes after them. signer: what adds to
-    them whose request it is, where no key does.
+    them whose request it is, where no key does. pooled: the key that it is made with, where that is one of several.
     """
 
     provider: Provider
@@ -31,6 +31,7 @@ class Upstream(msgspec.Struct, frozen=True):
     headers: bytes
     query: str = ""
     signer: "Signer | None" = None
+    pooled: str | None = None
 
     def __repr__(self) -> str:
         return f"Upstream({self.provider.id!r}, {str(self.origin)!r})"  # its headers and its query carry the key
@@ -75,8 +76,10 @@ def upstream(
     key: str | None,
     extra_headers: Mapping[str, str] | None = None,
     signer: "Signer | None" = None,
+    *,
+    pooled: bool = False,
 ) -> Upstream:
-    """signer: in place of a key that is sent.
+    """signer: in place of a key that is sent. pooled: the key is one of several.
 
     Raises MissingApiKeyError without a key that the provider needs, InvalidRequestError for a bad URL or header.
     """
@@ -112,6 +115,7 @@ def upstream(
         headers=render_headers(pairs.values()),
         query=query,
         signer=signer,
+        pooled=key if pooled else None,
     )
 
 

@@ -1,13 +1,17 @@
 """The upstreams of one client: each made once, for as long as its address and its key stay the same."""
 
+from collections import defaultdict
 from collections.abc import Mapping
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tsuji.config import Config
+from tsuji.core.errors import TsujiError
 from tsuji.core.provider import Provider, moved, spoken
 
+from .keypool import KeyPool
 from .signing import Signers, is_signed
 from .upstream import Upstream, upstream
 
@@ -26,6 +30,7 @@ class Upstreams:
     def __init__(self, tls: "TlsConfig | None" = None) -> None:
         self._signers = Signers(tls)
         self._made: dict[tuple[Any, ...], Upstream] = {}
+        self._pools: defaultdict[str, KeyPool] = defaultdict(KeyPool)
 
     def hosted(
         self, config: Config, provider_id: str, settings: Mapping[str, Any], prefer: str = ""
@@ -41,7 +46,9 @@ class Upstreams:
             provider = moved(provider, address)
         if provider.dialects:
             provider = spoken(provider, prefer)
-        key = config.api_key(provider, settings.get("api_key"))
+        explicit = settings.get("api_key")
+        keys = () if explicit else config.pool(provider)
+        key = self._pools[provider.id].pick(keys, monotonic()) if keys else config.api_key(provider, explicit)
         signer = None
         if provider.settings or is_signed(provider.auth, key):
             settled = self._signers.settle(provider, key)
@@ -52,8 +59,18 @@ class Upstreams:
         name = (provider_id, provider.dialect, provider.base_url, key, tuple(extra.items()) if extra else None)
         found = self._made.get(name)
         if found is None or found.signer is not signer:
-            found = self._keep(name, upstream(provider, key, extra, signer))
+            found = self._keep(name, upstream(provider, key, extra, signer, pooled=bool(keys)))
         return found
+
+    def failed(self, config: Config, used: Upstream, error: TsujiError) -> None:
+        """Where only the key was refused, it rests, and the error says so."""
+        if used.pooled is not None:
+            pool = self._pools[used.provider.id]
+            pool.failed(used.pooled, config.pool(used.provider), error, monotonic())
+
+    def worked(self, used: Upstream) -> None:
+        if used.pooled is not None:
+            self._pools[used.provider.id].worked(used.pooled)
 
     def local(self, row: Provider, endpoint: "Endpoint") -> Upstream:
         name = (endpoint.base_url, endpoint.info.pid)

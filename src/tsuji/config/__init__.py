@@ -8,6 +8,7 @@ an unknown key is an error, not a comment.
 
 from .caching import CacheConfig, CacheRule, SemanticRule
 from .config import AdminConfig, Config, LedgerConfig, Listen, Server, Store, Telemetry, Tls
+from .given import with_routes
 from .guardrail import Guardrail
 from .home import default_home
 from .load import build_config, check_config, config_path, config_schema, load_config, read_source
@@ -40,4 +41,5 @@ __all__ = [
     "default_home",
     "load_config",
     "read_source",
+    "with_routes",
 ]

@@ -1,5 +1,6 @@
 """What a file whose shape is right can still get wrong: names that are not there, and names that collide."""
 
+from collections.abc import Collection
 from pathlib import Path as Folder
 
 from tsuji import catalog
@@ -23,8 +24,8 @@ from .secret import Secret
 from .span import seconds
 
 
-def check(file: FileTable, folder: Folder, problems: Problems) -> None:
-    """Notes what is wrong with `file`. folder: of the file, for secrets in files."""
+def check(file: FileTable, folder: Folder, problems: Problems, beside: Collection[str] = ()) -> None:
+    """Notes what is wrong with `file`. folder: of the file, for secrets in files. beside: other providers there are."""
     check_server(file.server, file.ledger.enabled, folder, problems)
     _ledger(file.ledger, folder, problems)
     _telemetry(file.telemetry, folder, problems)
@@ -33,7 +34,7 @@ def check(file: FileTable, folder: Folder, problems: Problems) -> None:
         _provider(id, provider, ("providers", id), folder, problems)
         if (own := catalog.canonical(id)) != id and own in file.providers:
             problems.add(("providers", id), f"is another name of {own!r}, which stands here as well; write one of them")
-    known = (*catalog.provider_ids(), *file.providers)
+    known = (*catalog.provider_ids(), *beside, *file.providers)
     for name, route in file.routes.items():
         check_route(name, route, known, file.routes, problems)
         if route.store is not None:
@@ -115,6 +116,10 @@ def _provider(id: str, table: ProviderTable, path: Path, folder: Folder, problem
         _base_url(table.base_url, added, (*path, "base_url"), problems)
     if table.api_key is not None:
         secret_is_there(table.api_key, (*path, "api_key"), folder, problems)
+        if table.api_keys is not None:
+            problems.add((*path, "api_key"), "stands beside api_keys, which says more; write all keys there")
+    for at, key in enumerate(table.api_keys or ()):
+        secret_is_there(key, (*path, "api_keys", at), folder, problems)
     _headers(table.headers, path, problems)
     for name, variant in (table.dialects or {}).items():
         _headers(variant.headers, (*path, "dialects", name), problems)

@@ -10,12 +10,14 @@ from typing import Any
 from tsuji import catalog
 from tsuji.core.errors import InvalidRequestError, TsujiError
 from tsuji.core.model import ModelRef
+from tsuji.routing.choose import SPREAD
+from tsuji.routing.filters import LOCAL_ONLY, NO_TRAINING
 
 from .problem import Path, Problems
 from .provider import model_ref
 from .reader import MISSING
 from .schema import FileTable
-from .schema_route import RouteTable, TargetTable
+from .schema_route import RetryTable, RouteTable, TargetTable
 
 
 def check_route(
@@ -28,6 +30,7 @@ def check_route(
         problems.add(path, "is a provider's name as well; call the route differently")
     elif _names_provider(name, known):
         problems.add(path, f"takes the place of the model {name!r} for all who ask for it directly", "note")
+    _insistence(route, path, problems)
     seen: set[str] = set()
     for at, target in enumerate(route.targets):
         here: Path = (*path, "targets", at)
@@ -38,7 +41,16 @@ def check_route(
             problems.add(here, f"{str(ref)!r} stands in this route already; each target is tried once")
         seen.add(str(ref))
         if isinstance(target, TargetTable):
-            _target_extras(target, here, problems)
+            _target_extras(target, route, here, problems)
+    _choosing(route, path, problems)
+
+
+def _insistence(route: RouteTable, path: Path, problems: Problems) -> None:
+    tries = route.retry.tries if route.retry is not None else RetryTable().tries
+    if len(route.targets) > tries:
+        problems.add((*path, "targets"), f"has more targets than the {tries} tries of a request (retry.tries)", "note")
+    if route.hedge is not None and len(route.targets) == 1:
+        problems.add((*path, "hedge"), "has no effect on a route of one target", "note")
 
 
 def _names_provider(name: str, known: Collection[str]) -> bool:
@@ -69,11 +81,40 @@ def check_target(
     return ref
 
 
-def _target_extras(target: TargetTable, path: Path, problems: Problems) -> None:
-    if target.weight != 1.0:
-        problems.add((*path, "weight"), "has no effect with the strategy 'priority'", "note")
-    if target.limits is not None:
-        problems.add((*path, "limits"), "this version does not enforce limits of targets yet", "note")
+def _choosing(route: RouteTable, path: Path, problems: Problems) -> None:
+    """What a route says of choosing that cannot come true."""
+    targets = [target for target in route.targets if target is not MISSING]
+    if route.affinity is not None:
+        if route.strategy not in SPREAD:
+            message = f"has no effect with the strategy {route.strategy!r}, which has a first target of its own"
+            problems.add((*path, "affinity"), message, "note")
+        elif route.sticky is not None:
+            problems.add((*path, "sticky"), "has no effect beside affinity, which says more", "note")
+    for word in route.require:
+        if not any(_may_be(target, word) for target in targets):
+            where = "data" if word in (LOCAL_ONLY, NO_TRAINING) else "tags"
+            problems.add((*path, "require"), f"no target has {word!r} among its {where}, so none could be asked")
+    if route.strategy == "weighted" and targets and not any(_weight(target) for target in targets):
+        problems.add((*path, "targets"), "all weights are 0; one must be more")
+
+
+def _may_be(target: str | TargetTable, word: str) -> bool:
+    local = (target if isinstance(target, str) else target.model).startswith("local:")
+    if word in (LOCAL_ONLY, NO_TRAINING):
+        return local or (not isinstance(target, str) and bool({word, LOCAL_ONLY} & {*target.data}))
+    return not isinstance(target, str) and word in target.tags
+
+
+def _weight(target: str | TargetTable) -> float:
+    return 1.0 if isinstance(target, str) else target.weight
+
+
+_BY_WEIGHT = ("weighted", "least_busy")
+
+
+def _target_extras(target: TargetTable, route: RouteTable, path: Path, problems: Problems) -> None:
+    if target.weight != 1.0 and route.strategy not in _BY_WEIGHT and route.affinity is None:
+        problems.add((*path, "weight"), f"has no effect with the strategy {route.strategy!r}", "note")
     price = target.price
     if price is not None and (price.input is None or price.output is None):
         missing = "input" if price.input is None else "output"

@@ -12,7 +12,7 @@ from tsuji.core.errors import ConfigError, InvalidRequestError, MissingApiKeyErr
 from tsuji.core.provider import Provider
 from tsuji.core.timeouts import Timeouts
 from tsuji.http.url import is_loopback
-from tsuji.routing import Route, Target
+from tsuji.routing import ONCE, Route, Target
 
 from .caching import CacheConfig
 from .guardrail import Guardrail
@@ -264,9 +264,14 @@ class Config:
         self._merged: dict[str, Provider] = {}
         self._direct: dict[str, Route] = {}
 
+    def forget(self) -> None:
+        """What has been worked out so far: its providers or routes are others now."""
+        self._merged = {}
+        self._direct = {}
+
     def files(self) -> set[Path]:
         """That it depends on: its own, and those that secrets are read from."""
-        given = [Secret.of(provider.api_key) for provider in self.providers.values() if provider.api_key is not None]
+        given = [secret for provider in self.providers.values() for secret in provider.secrets]
         secrets = [*given, *self.server.secrets, *([] if self.ledger.url is None else [self.ledger.url])]
         files = {file for secret in secrets if (file := secret.file) is not None}
         return files if self.source is None or self.source.path is None else {*files, Path(self.source.path)}
@@ -300,15 +305,8 @@ class Config:
         if explicit:
             return explicit
         given = self.providers.get(provider.id)
-        if given is not None and given.api_key is not None:
-            secret = Secret.of(given.api_key)
-            key = secret.reveal()
-            if key is None:
-                raise MissingApiKeyError(
-                    f"the API key of {provider.name} is {secret.where}, which is not there or is empty",
-                    provider=provider.id,
-                )
-            return key
+        if given is not None and (secrets := given.secrets):
+            return self._revealed(provider, secrets)[0]
         for name in provider.env:
             if key := os.environ.get(name):
                 return key
@@ -320,6 +318,24 @@ class Config:
             f"api_key under [providers.{provider.id}] in tsuji.toml",
             provider=provider.id,
         )
+
+    def pool(self, provider: Provider) -> tuple[str, ...]:
+        """Its keys, where it has several; () where it has not. Those that are not there are left out.
+
+        Raises MissingApiKeyError where none is.
+        """
+        given = self.providers.get(provider.id)
+        return self._revealed(provider, given.secrets) if given is not None and given.api_keys else ()
+
+    @staticmethod
+    def _revealed(provider: Provider, secrets: Sequence[Secret]) -> tuple[str, ...]:
+        found = tuple([key for secret in secrets if (key := secret.reveal()) is not None])
+        if not found:
+            where = " or ".join([secret.where for secret in secrets])
+            raise MissingApiKeyError(
+                f"the API key of {provider.name} is {where}, which is not there or is empty", provider=provider.id
+            )
+        return found
 
     def route(self, model: str) -> Route:
         """The route of that name, else "provider:model" or "provider/model" as a route of one target.
@@ -341,7 +357,7 @@ class Config:
             raise ModelNotFoundError(f"no provider {ref.provider!r}; {near}", param="model")
         given = self.providers.get(ref.provider)
         timeouts = Timeouts(**given.timeouts) if given and given.timeouts else Timeouts()
-        found = Route(model, (Target(ref.provider, ref.model),), timeouts=timeouts)
+        found = Route(model, (Target(ref.provider, ref.model),), timeouts=timeouts, retry=ONCE)
         if len(self._direct) >= _ROUTES_KEPT:
             self._direct.clear()  # the names come from clients
         self._direct[model] = found

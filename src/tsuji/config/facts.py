@@ -36,7 +36,7 @@ class ProviderFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 def provider_facts(config: Config, provider: Provider) -> ProviderFacts:
     given = config.providers.get(provider.id)
-    in_config = given is not None and given.api_key is not None
+    in_config = given is not None and bool(given.secrets)
     return ProviderFacts(
         id=provider.id,
         aliases=provider.aliases,

@@ -27,10 +27,10 @@ class ProviderConfig(msgspec.Struct, frozen=True):
     """What the configuration says of a provider; None leaves the catalogue's word. With a dialect and a base_url it
     needs no catalogue row.
 
-    quirks, headers, endpoints, settings: by field or name; each replaces the row's of that name, or is added. timeouts:
-    likewise. auth: fields of core.provider.Auth, in place of the row's as a whole. dialects: name -> fields of
-    core.provider.Variant, each as above; the row's stay, but for those that have a base URL of their own where base_url
-    is given, and for all of them where dialect is.
+    api_keys: in place of api_key, used in turn. quirks, headers, endpoints, settings: by field or name; each replaces
+    the row's of that name, or is added. timeouts: likewise. auth: fields of core.provider.Auth, in place of the row's
+    as a whole. dialects: name -> fields of core.provider.Variant, each as above; the row's stay, but for those that
+    have a base URL of their own where base_url is given, and for all of them where dialect is.
     """
 
     dialect: str | None = None
@@ -45,11 +45,18 @@ class ProviderConfig(msgspec.Struct, frozen=True):
     settings: Mapping[str, str] = {}
     dialects: Mapping[str, Mapping[str, Any]] = {}
     prices: str | None = None
+    api_keys: tuple[str | Secret, ...] = ()
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Its keys, as the configuration names them."""
+        given = self.api_keys or (() if self.api_key is None else (self.api_key,))
+        return tuple([Secret.of(key) for key in given])
 
     def __repr__(self) -> str:
         # Headers may carry keys as well.
-        key = None if self.api_key is None else Secret.of(self.api_key)
-        return f"ProviderConfig(dialect={self.dialect!r}, base_url={self.base_url!r}, api_key={key})"
+        keys = ", ".join([str(key) for key in self.secrets])
+        return f"ProviderConfig(dialect={self.dialect!r}, base_url={self.base_url!r}, api_keys=[{keys}])"
 
 
 def provider_config(table: "ProviderTable", folder: Path) -> ProviderConfig:
@@ -67,6 +74,7 @@ def provider_config(table: "ProviderTable", folder: Path) -> ProviderConfig:
         settings=table.settings or {},
         dialects={name: _deep(variant) for name, variant in (table.dialects or {}).items()},
         prices=table.prices,
+        api_keys=tuple([Secret(key, folder) for key in table.api_keys or ()]),
     )
 
 

@@ -4,10 +4,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import asdict
 
 from tsuji import catalog
 from tsuji.core.timeouts import Timeouts
-from tsuji.routing import Route, Target
+from tsuji.routing import Circuit, Hedge, Retry, Route, Target
+from tsuji.routing.rules import Affinity, Allowance, Sticky
 
 from .caching import CacheRule, SemanticRule
 from .config import Store
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
 
     from .schema import FileTable
-    from .schema_route import PriceTable, RouteTable, StoreTable
+    from .schema_route import PriceTable, RouteTable, StoreTable, TargetTable
 
 
 def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig]) -> Route:
@@ -30,13 +32,15 @@ def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig
         ref = model_ref(target if isinstance(target, str) else target.model)
         given = providers.get(ref.provider)
         nearest = {} if isinstance(target, str) else (target.timeouts.given() if target.timeouts else {})
+        prefill = None if isinstance(target, str) else target.prefill
         timeouts = Timeouts(**{**(given.timeouts if given else {}), **own, **nearest})
         targets.append(
             Target(
                 provider=ref.provider,
                 model=ref.model,
-                weight=1.0 if isinstance(target, str) else target.weight,
                 timeouts=timeouts if timeouts != whole else None,
+                prefill=catalog.prefills(ref.provider, ref.model) if prefill is None else prefill,
+                **({} if isinstance(target, str) else _extras(target)),
             )
         )
     return Route(
@@ -47,7 +51,25 @@ def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig
         drop_params=table.drop_params,
         guardrails=table.guardrails,
         refuse_unpriced=table.refuse_unpriced,
+        require=table.require,
+        sticky=Sticky(table.sticky.by, table.sticky.ttl) if table.sticky is not None else None,
+        affinity=Affinity(table.affinity.prefix, table.affinity.load) if table.affinity is not None else None,
+        retry=Retry(**asdict(table.retry)) if table.retry else Retry(),
+        hedge=Hedge(**asdict(table.hedge)) if table.hedge else None,
+        circuit=Circuit(**asdict(table.circuit)) if table.circuit else Circuit(),
     )
+
+
+def _extras(table: "TargetTable") -> dict[str, Any]:
+    limits, capabilities = table.limits, table.capabilities
+    return {
+        "weight": table.weight,
+        "context": table.context,
+        "tags": table.tags,
+        "data": table.data,
+        "capabilities": frozenset(capabilities) if capabilities is not None else None,
+        "allowance": Allowance(limits.rpm, limits.tpm, limits.concurrent) if limits is not None else None,
+    }
 
 
 def price_of(table: "PriceTable") -> "Price":
@@ -79,7 +101,7 @@ def _generation(file: "FileTable", route: "RouteTable") -> bytes:
     """Of all that the file says of who answers on the route, but for keys and times."""
     names = {model_ref(target if isinstance(target, str) else target.model).provider for target in route.targets}
     said = [
-        (id, msgspec.structs.replace(table, api_key=None, timeouts=None))
+        (id, msgspec.structs.replace(table, api_key=None, api_keys=None, timeouts=None))
         for id, table in sorted(file.providers.items())
         if id in names or catalog.canonical(id) in names
     ]

@@ -250,6 +250,10 @@ class ProviderTable(Table, frozen=True):
     ] = None
     base_url: Annotated[str | None, Meta(description="What the provider's official client takes.")] = None
     api_key: Annotated[str | None, Meta(description="A literal, `env:NAME` or `file:PATH`.")] = None
+    api_keys: Annotated[
+        Texts | None,
+        Meta(description="Several keys, used in turn, in place of `api_key`; one that is rate-limited rests alone."),
+    ] = None
     name: Annotated[str | None, Meta(description="For people.")] = None
     headers: Annotated[dict[str, str] | None, Meta(description="Sent with every request.")] = None
     timeouts: TimeoutsTable | None = None

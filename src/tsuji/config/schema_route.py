@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from .table import Count, Dollars, Seconds, Table
+from .table import Count, Dollars, Rate, Seconds, Table
 
 
 class TimeoutsTable(Table, frozen=True):
@@ -17,6 +17,48 @@ class TimeoutsTable(Table, frozen=True):
     ] = None
     idle: Annotated[Seconds | None, Meta(description="Seconds between two pieces of the answer. Default 30.")] = None
     total: Annotated[Seconds | None, Meta(description="Seconds for the whole attempt. Default 600.")] = None
+    first_token: Annotated[
+        Seconds | None,
+        Meta(
+            description="Seconds until a stream's first content. Default none; with another target left, a learned one."
+        ),
+    ] = None
+    rate: Annotated[
+        Rate | None,
+        Meta(
+            description="Pieces (about tokens) a second that a stream keeps up. Default none; 0.2 with another target."
+        ),
+    ] = None
+
+
+class RetryTable(Table, frozen=True):
+    """How a request insists where targets fail."""
+
+    tries: Annotated[Count, Meta(description="Of one request, at all targets together.")] = 6
+    burst: Annotated[Count, Meta(description="Tries in any 3 seconds.")] = 4
+    backoff: Annotated[Seconds, Meta(description="Seconds before a target is tried again; doubled, jittered.")] = 0.25
+    max_backoff: Annotated[Seconds, Meta(description="Longest such wait.")] = 8.0
+    patience: Annotated[
+        float, Meta(ge=0, description="Seconds that a request may wait in all where no target can take it at once.")
+    ] = 20.0
+    total: Annotated[Seconds | None, Meta(description="Seconds for the request. Default: `timeouts.total`.")] = None
+    limits: Annotated[bool, Meta(description="Learned, narrower timeouts while another target is left.")] = True
+
+
+class HedgeTable(Table, frozen=True):
+    """A second target is asked as well when the first is slower than usual."""
+
+    quantile: Annotated[float, Meta(gt=0, lt=1, description="Of the first's times to the first token.")] = 0.95
+    share: Annotated[float, Meta(gt=0, le=1, description="Of requests that may be hedged.")] = 0.05
+    samples: Annotated[Count, Meta(description="Requests after which a target's times are known.")] = 20
+
+
+class CircuitTable(Table, frozen=True):
+    """When a target that fails is passed over."""
+
+    failures: Annotated[Count, Meta(description="Within half a minute, and half of its tries.")] = 3
+    open: Annotated[Seconds, Meta(description="Seconds until one request may probe it; doubled if that fails.")] = 5.0
+    max_open: Annotated[Seconds, Meta(description="Longest such time.")] = 15.0
 
 
 class PriceTable(Table, frozen=True):
@@ -34,11 +76,32 @@ class PriceTable(Table, frozen=True):
 
 
 class LimitsTable(Table, frozen=True):
-    """What a target may be asked for."""
+    """What a target may be asked for. One that is at a limit is passed over; each worker keeps its share."""
 
     rpm: Annotated[Count | None, Meta(description="Requests per minute.")] = None
     tpm: Annotated[Count | None, Meta(description="Tokens per minute.")] = None
     concurrent: Annotated[Count | None, Meta(description="Requests at one time.")] = None
+
+
+class StickyTable(Table, frozen=True):
+    """Requests of one unit stay with one target, while it can take them."""
+
+    by: Annotated[
+        Literal["user", "session", "conversation"],
+        Meta(description="Whose: `user` or key; header `x-tsuji-session` or `prompt_cache_key`; how prompts begin."),
+    ]
+    ttl: Annotated[
+        Seconds, Meta(description="Seconds for which it is remembered; `weighted` knows it without remembering.")
+    ] = 3600.0
+
+
+class AffinityTable(Table, frozen=True):
+    """Requests that begin alike go to the target that has their beginning in its cache."""
+
+    prefix: Annotated[Count, Meta(description="Characters of the beginning that are compared, at most.")] = 4096
+    load: Annotated[
+        float, Meta(ge=1, description="No target gets more than this many times its share of the requests under way.")
+    ] = 1.25
 
 
 class TargetTable(Table, frozen=True):
@@ -47,8 +110,26 @@ class TargetTable(Table, frozen=True):
     model: Annotated[str, Meta(description="`provider:model`.")]
     weight: Annotated[float, Meta(ge=0, description="Its share where the strategy draws.")] = 1.0
     timeouts: TimeoutsTable | None = None
+    prefill: Annotated[
+        bool | None,
+        Meta(description="It goes on from an assistant's message at the end. Default: what the catalogue knows."),
+    ] = None
     price: PriceTable | None = None
     limits: LimitsTable | None = None
+    tags: Annotated[
+        tuple[str, ...], Meta(description="Words that a route, a key or a request may require, such as a region.")
+    ] = ()
+    data: Annotated[
+        tuple[Literal["no_training", "local_only"], ...],
+        Meta(description="What holds for what is sent there, by your word. The local engine's models have both."),
+    ] = ()
+    context: Annotated[
+        Count | None, Meta(description="Tokens of its window. Default: what the price data says, if it says it.")
+    ] = None
+    capabilities: Annotated[
+        tuple[Literal["tools", "images", "audio", "documents", "json_schema", "thinking"], ...] | None,
+        Meta(description="All that it has: a request that needs more goes elsewhere. Default: not known, not checked."),
+    ] = None
 
 
 class SemanticTable(Table, frozen=True):
@@ -95,10 +176,22 @@ class RouteTable(Table, frozen=True):
     """A model name that clients ask for, and the targets that can answer."""
 
     targets: Annotated[
-        tuple[str | TargetTable, ...], Meta(min_length=1, description="`provider:model`, or a table. Tried in order.")
+        tuple[str | TargetTable, ...],
+        Meta(min_length=1, description="`provider:model`, or a table. In the order of `priority`."),
     ]
-    strategy: Annotated[Literal["priority"], Meta(description="How a target is chosen.")] = "priority"
+    strategy: Annotated[
+        Literal["priority", "weighted", "latency", "least_busy", "cost"], Meta(description="How a target is chosen.")
+    ] = "priority"
+    require: Annotated[
+        tuple[str, ...],
+        Meta(description="What a target must be: tags, `no_training` or `local_only`. Others are never asked."),
+    ] = ()
+    sticky: StickyTable | None = None
+    affinity: AffinityTable | None = None
     timeouts: TimeoutsTable | None = None
+    retry: RetryTable | None = None
+    hedge: Annotated[HedgeTable | None, Meta(description="Default: no request is hedged.")] = None
+    circuit: CircuitTable | None = None
     drop_params: Annotated[
         bool | None, Meta(description="Leave out what a target cannot say, instead of refusing the request.")
     ] = None

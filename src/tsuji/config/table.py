@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
 Seconds = Annotated[float, Meta(gt=0, description="Seconds.")]
+Rate = Annotated[float, Meta(gt=0, description="Per second.")]
 Dollars = Annotated[float, Meta(ge=0, description="US dollars, per million tokens where not said otherwise.")]
 Count = Annotated[int, Meta(ge=1)]
 Texts = Annotated[tuple[str, ...], Meta(min_length=1)]

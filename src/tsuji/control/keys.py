@@ -31,10 +31,16 @@ class ScopesBody(Body, frozen=True, kw_only=True):
     ] = []
     operations: Annotated[list[Operation], Meta(max_length=20, description="What may be asked for.")] = []
     networks: Annotated[list[Text], Meta(max_length=200, description="Addresses and CIDR ranges.")] = []
+    require: Annotated[
+        list[Text], Meta(max_length=20, description="What a target must be for it: tags, `no_training`, `local_only`.")
+    ] = []
+    explain: Annotated[bool, Meta(description="It may be told how targets are chosen, by `x-tsuji-explain`.")] = False
 
     def scopes(self) -> Scopes:
         """Raises InvalidRequestError."""
-        found = Scopes(tuple(self.models), tuple(self.operations), tuple(self.networks))
+        found = Scopes(
+            tuple(self.models), tuple(self.operations), tuple(self.networks), tuple(self.require), self.explain
+        )
         check_scopes(found)
         return found
 

@@ -33,8 +33,8 @@ Subject = Annotated[
     Meta(
         max_length=200,
         pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$(?!\n)",
-        description="The id of a key, user, team or provider, or a route's name; `*`: each of its kind on its own; "
-        "empty for the gateway.",
+        description="The id of a key, user, team or provider, a route's name, or provider:model; `*`: each of its kind "
+        "on its own; empty for the gateway.",
     ),
 ]
 UserId = Annotated[Text, Meta(description="Of a user.")]

@@ -82,7 +82,9 @@ class AttemptFacts(msgspec.Struct, frozen=True):
 
 class RecordFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One request, as docs/ledger.md describes it. latency, first_token: microseconds. cost: nano-dollars. What is not
-    known is null. attempts: where one record was asked for, else null.
+    known is null. attempts, explain: where one record was asked for, else null. explain: which targets there were to
+    choose among, what removed others, scores, the draw, and the attempts; null also where the first target was tried
+    and nothing else.
     """
 
     id: str
@@ -117,6 +119,7 @@ class RecordFacts(msgspec.Struct, frozen=True, kw_only=True):
     trace: str | None
     cache: str | None
     guarded: tuple[str, ...]
+    explain: dict[str, Any] | None
     attempts: list[AttemptFacts] | None
 
 

@@ -6,7 +6,7 @@ Errors are classified from an HTTP status and a typed body, never from the wordi
 from typing import Any, ClassVar, Literal
 
 Fault = Literal["caller", "gateway", "upstream"]
-TimeoutKind = Literal["connect", "first_byte", "idle", "total"]
+TimeoutKind = Literal["connect", "first_byte", "first_token", "idle", "rate", "total"]
 
 
 class TsujiError(Exception):
@@ -23,6 +23,7 @@ class TsujiError(Exception):
     param: the request field at fault, if one is.
     code: the provider's own machine-readable code or type, verbatim.
     body: the provider's error document, decoded, if there was one.
+    other_key: it was said to one of several keys, and another one may be used at once.
     """
 
     kind: ClassVar[str] = "error"
@@ -55,6 +56,7 @@ class TsujiError(Exception):
         self.param = param
         self.code = code
         self.body = body
+        self.other_key = False
 
     def __str__(self) -> str:
         where = f"[{self.provider}:{self.model}] " if self.provider and self.model else ""
@@ -180,13 +182,20 @@ class UpstreamUnavailableError(UpstreamError):
 
 
 class UpstreamConnectionError(UpstreamError):
-    """DNS, TCP or TLS failed, or the connection was lost before the answer began."""
+    """DNS, TCP or TLS failed, or the connection was lost before the answer began.
+
+    reached: there was a connection, and it was lost; without, nothing at that address takes requests.
+    """
 
     kind = "upstream_connection"
 
+    def __init__(self, message: str, *, reached: bool = False, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.reached = reached
+
 
 class UpstreamTimeoutError(UpstreamError):
-    """A limit was passed; `timeout` says which: connect, first_byte, idle or total."""
+    """A limit was passed; `timeout` says which: connect, first_byte, first_token, idle, rate or total."""
 
     kind = "upstream_timeout"
     default_status = 504

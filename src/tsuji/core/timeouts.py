@@ -13,12 +13,16 @@ class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     comes when the model has finished, then has `total` alone.
     idle: between two pieces of the body.
     total: the whole attempt.
+    first_token: of a stream, from the request sent to the first content; None is no limit.
+    rate: pieces with content (of most models, tokens) per second that a stream must keep up; None is no floor.
     """
 
     connect: float = 5.0
     first_byte: float | None = None
     idle: float = 30.0
     total: float = 600.0
+    first_token: float | None = None
+    rate: float | None = None
 
     @property
     def head(self) -> float:

@@ -1,5 +1,6 @@
 """The most that a request can cost, before it is known what it will."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -9,7 +10,8 @@ from tsuji.wire.passthrough import Fields
 
 if TYPE_CHECKING:
     from tsuji.config import Config
-    from tsuji.routing import Route
+    from tsuji.routing import Route, Target
+    from tsuji.routing.choice import Choice
 
 DEFAULT_OUTPUT = 8192
 """Tokens that an answer is taken to have at most where the request does not say."""
@@ -42,19 +44,19 @@ class Size(NamedTuple):
 
 
 class Ceiling:
-    """Of a route's targets together. steps: of each target whose price is known, rates at worst by input beyond which
+    """Of targets together. steps: of each target whose price is known, rates at worst by input beyond which
     they hold, in nano-dollars per million tokens, and nano-dollars per request. unpriced: names of the others.
     window: the largest context window; None if one is not known.
     """
 
     __slots__ = ("steps", "unpriced", "until", "window")
 
-    def __init__(self, route: "Route", config: "Config", tier: str | None, until: float) -> None:
+    def __init__(self, targets: "Sequence[Target]", config: "Config", tier: str | None, until: float) -> None:
         self.until = until
         self.steps: list[tuple[tuple[tuple[int, int, int], ...], int]] = []
         self.unpriced: list[str] = []
         windows: list[int | None] = []
-        for target in route.targets:
+        for target in targets:
             price = config.price(target, tier)
             windows.append(context_window(config.provider(target.provider), target.model))
             if price is None or not is_known(price):
@@ -96,12 +98,26 @@ class Ceilings:
         self._known: dict[tuple[str, str | None], Ceiling] = {}
 
     def of(self, route: "Route", tier: str | None, clock: float) -> Ceiling:
-        key = route.name, tier
+        return self._find(route.name, route.targets, tier, clock)
+
+    def of_target(self, target: "Target", tier: str | None, clock: float) -> Ceiling:
+        """As if it were the only one."""
+        return self._find(f"\n{target.name}", (target,), tier, clock)
+
+    def of_choice(self, route: "Route", choice: "Choice", tier: str | None, clock: float) -> Ceiling:
+        """Of those of the route that the request may go to."""
+        if not choice.removed:
+            return self.of(route, tier, clock)
+        left = sorted([one.target for one in choice.candidates], key=route.targets.index)
+        return self._find("\n".join([route.name, *[target.name for target in left]]), left, tier, clock)
+
+    def _find(self, name: str, targets: "Sequence[Target]", tier: str | None, clock: float) -> Ceiling:
+        key = name, tier
         found = self._known.get(key)
         if found is None or clock >= found.until:
             if len(self._known) >= _REMEMBERED:  # both come from clients
                 self._known.clear()
-            found = self._known[key] = Ceiling(route, self._config, tier, clock + _SECONDS)
+            found = self._known[key] = Ceiling(targets, self._config, tier, clock + _SECONDS)
         return found
 
 
@@ -109,23 +125,40 @@ def size_of(dialect: str, operation: str, fields: Fields, length: int) -> Size:
     """dialect: that of `fields`. length: of the body, in bytes."""
     if operation != "chat":
         return Size(0 if operation == "count_tokens" else length, 0)
-    names, inner = _OUTPUT.get(dialect), fields
-    if names is None:
-        name = dialect.partition(".")[0]
-        names = _OUTPUT.get(name)
-        if names is None:
-            outer, names = _NESTED[name]
-            inner = _inside(fields, outer)
-    output = -1
-    for name in names:
-        if name in inner:
-            output = max(output, _count(inner[name]))
+    names, inner = _options(dialect, fields)
+    output = _most(names, inner)
     if output < 0:
         output = DEFAULT_OUTPUT
     for name in _CHOICES:
         if name in inner:
             output *= max(_count(inner[name]), 1)
     return Size(length, output)
+
+
+def asked_output(dialect: str, fields: Fields) -> int:
+    """The most tokens that a chat's answer may have, as the request says; -1 where it does not."""
+    return _most(*_options(dialect, fields))
+
+
+def _options(dialect: str, fields: Fields) -> tuple[tuple[str, ...], Fields]:
+    """(names of the fields that say how long an answer may be, where they are)."""
+    names = _OUTPUT.get(dialect)
+    if names is not None:
+        return names, fields
+    name = dialect.partition(".")[0]
+    names = _OUTPUT.get(name)
+    if names is not None:
+        return names, fields
+    outer, names = _NESTED[name]
+    return names, _inside(fields, outer)
+
+
+def _most(names: tuple[str, ...], inner: Fields) -> int:
+    output = -1
+    for name in names:
+        if name in inner:
+            output = max(output, _count(inner[name]))
+    return output
 
 
 def is_known(price: Price) -> bool:

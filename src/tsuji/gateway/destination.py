@@ -1,16 +1,18 @@
 """Where a request can go: a target of a route with everything that can be worked out before a request comes."""
 
 import re
+from collections import defaultdict
 from contextlib import suppress
-from time import time
+from time import monotonic, time
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import msgspec
 
+from tsuji.client.keypool import KeyPool
 from tsuji.client.signing import Signers
 from tsuji.client.upstream import Upstream, upstream
-from tsuji.core.errors import ConfigError, InvalidRequestError, ModelNotFoundError, TsujiError
+from tsuji.core.errors import AuthenticationError, ConfigError, InvalidRequestError, ModelNotFoundError, TsujiError
 from tsuji.core.provider import Provider, spoken
 from tsuji.routing import Route, Target
 from tsuji.wire import DIALECTS, dialect
@@ -45,7 +47,8 @@ class Destination(msgspec.Struct):
     headers: rendered lines for the provider. lines: header lines for the client. paths: request targets by
     (operation, stream), filled as they are first used. prices: by service tier, each with the time it was looked up at,
     on the driver's clock; one that is None is unknown. endpoint: of a model of the local engine. key: the provider's,
-    for `redact`. variants: the same model in the provider's other dialects, filled as they are first used.
+    for `redact`. variants: the same model in the provider's other dialects, filled as they are first used. pool: of the
+    provider's keys, where it has several: `keys`; by_key: the same with the others, filled likewise.
     """
 
     target: Target
@@ -59,6 +62,9 @@ class Destination(msgspec.Struct):
     endpoint: "Endpoint | None" = None
     key: str | None = None
     variants: "dict[str, Destination | None]" = {}
+    pool: KeyPool | None = None
+    keys: tuple[str, ...] = ()
+    by_key: "dict[str, Destination]" = {}
 
     def redact(self, document: bytes) -> bytes:
         """Without our key, which some providers repeat in their errors, as it is or as a URL or JSON spells it.
@@ -101,6 +107,7 @@ class Destinations:
         self._routes: dict[str, Route] = {}
         self._found: dict[int, Destination] = {}  # by the target's id, which is cheaper than its hash
         self._local: dict[tuple[Target, str], tuple[Endpoint, Destination]] = {}
+        self._pools: defaultdict[str, KeyPool] = defaultdict(KeyPool)
 
     def warm(self) -> None:
         """Does before the first request what it would wait for: dialects, prices and what the routes lead to.
@@ -138,6 +145,11 @@ class Destinations:
             if len(self._found) >= _REMEMBERED:
                 self._found.clear()
             self._found[id(target)] = found
+        if found.pool is not None:
+            other = self._other(found, found.pool.pick(found.keys, monotonic()))
+            if not isinstance(other, Destination):
+                return other
+            found = other
         if found.variants and dialect in found.variants:
             variant = self._variant(found, target, dialect, operation)
             if not isinstance(variant, Destination):
@@ -146,25 +158,38 @@ class Destinations:
         signer = found.upstream.signer
         return found if signer is None or signer.ready(time()) else signer.refresh()
 
+    def _other(self, main: Destination, key: str) -> "Destination | Future[None]":
+        """The same with that key."""
+        found = main if key == main.key else main.by_key.get(key)
+        if found is None:
+            made = self._hosted(main.target, "", key)
+            if not isinstance(made, Destination):
+                return made
+            found = main.by_key[key] = made
+        return found
+
     def _variant(self, main: Destination, target: Target, dialect: str, operation: str) -> "Destination | Future[None]":
         """A variant is for chats and their tokens, and for vectors where it says where to ask for them."""
         found = main.variants[dialect]
         if found is None:
-            made = self._hosted(target, dialect)
+            made = self._hosted(target, dialect, main.key if main.pool is not None else None)
             if not isinstance(made, Destination):
                 return made
             found = main.variants[dialect] = made
         return found if operation != "embeddings" or operation in found.upstream.provider.endpoints else main
 
-    def _hosted(self, target: Target, dialect: str) -> "Destination | Future[None]":
+    def _hosted(self, target: Target, dialect: str, key: str | None = None) -> "Destination | Future[None]":
+        """key: of several; None for the one there is, or the first."""
         whole = self._config.provider(target.provider)
         provider = spoken(whole, dialect)
-        key = self._config.api_key(provider)
+        key = key or self._config.api_key(provider)
         settled = self.signers.settle(provider, key)
         if not isinstance(settled, tuple):
             return settled
         made = self._make(target, _called(*settled, key), target.model)
         made.key = key
+        made.keys = self._config.pool(provider)
+        made.pool = self._pools[target.provider] if made.keys else None
         if provider is whole:
             made.variants = dict.fromkeys(whole.dialects)
         return made
@@ -182,6 +207,13 @@ class Destinations:
         found.endpoint = endpoint
         self._local[target, operation] = (endpoint, found)
         return found
+
+    def refused(self, destination: Destination, error: TsujiError) -> None:
+        """The provider has said no: to this key, perhaps, and not to the others."""
+        if destination.pool is not None and destination.key is not None:
+            destination.pool.failed(destination.key, destination.keys, error, monotonic())
+        if isinstance(error, AuthenticationError):
+            self.forget(destination.target)
 
     def forget(self, target: Target) -> None:
         """Its key was refused: it may have been changed since it was read."""

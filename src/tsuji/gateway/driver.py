@@ -8,46 +8,47 @@ import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from copy import copy
 from functools import partial
+from random import random
 from time import perf_counter, time
 from typing import TYPE_CHECKING, assert_never
 
 from tsuji.core.errors import GuardrailError, InternalError, InvalidRequestError, TsujiError
 from tsuji.core.request import ChatRequest, EmbeddingRequest
-from tsuji.ledger.record import encode
-from tsuji.routing import Fail, Routing, Try
+from tsuji.routing import Fail, Routing, Try, Wait, Watch
+from tsuji.routing.limits import NO_LIMITS
+from tsuji.routing.machine import Delivered
 from tsuji.wire import Dialect, dialect
 from tsuji.wire.dialect import Losses
 from tsuji.wire.passthrough import Fields, check_spelling, check_utf8, decode_fields, model_of, wants_stream
 
 from . import reply
 from .admit import check_fields, check_model
+from .choosing import asked_of, choose_for
 from .contents import Tape
-from .count import CountRelay, CountTranslation
 from .destination import LOCAL, Destination
 from .endpoints import GUARDED, JUDGING, form_of
 from .faults import ours
-from .framing import BareEvents, Framing, JsonArray, WholeEvents, WholeLines, WholeMessages
-from .recording import CANCELLED, CUT, DONE, FAILED, MAX_MODEL, TAGS, read_tags, record
-from .relay import Relay
+from .framing import Framing, framing_of
+from .racing import Race
+from .recording import CANCELLED, CUT, DONE, FAILED, MAX_MODEL, TAGS, kept_record, read_tags
 from .request import Request
 from .reservation import Reservation, check_price
-from .translate import EmbeddingTranslation, Translation
+from .sinks import sink_for
+from .telling import lines, refusal
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from tsuji.core.timeouts import Timeouts
     from tsuji.engine.endpoint import Endpoint
 
     from .cache import Visit
+    from .delivery import Delivery
     from .gateway import Gateway
     from .guard.guard import Guard
     from .observe.tracing import Trace
     from .request import Answering
     from .server import Connection
     from .sink import Sink
-
-_FRAMINGS: dict[str, type[Framing]] = {"ollama": WholeLines, "bedrock": WholeMessages}
 
 
 class Driver:
@@ -60,7 +61,9 @@ class Driver:
     the cache, on a route that has one. connection: the client's, or there what takes the answer for all who wait.
     failed_costs: of attempts that failed though they had reported usage, by their number. tape: of what is stored.
     trace: its spans' ids. setup: of the configuration that it began with. guard: the guardrails in force.
-    reservation: on limits, where there are any. own_limits: the answer says how near they are.
+    reservation: on limits, where there are any. own_limits: the answer says how near they are. spent: seconds of ours.
+    also_billed: nano-dollars for a hedge's loser.
+    delivery: of a stream that another target may have to go on with, as far as it has come.
     """
 
     # Defaults are the class's: an attribute that stays as it is costs nothing per request.
@@ -80,7 +83,11 @@ class Driver:
     _embedding: EmbeddingRequest | None = None
     _sink: "Sink | None" = None
     _task: "asyncio.Task[None] | None" = None
-    _spent = 0.0
+    delivery: "Delivery | None" = None
+    also_billed = 0
+    _timer: asyncio.TimerHandle | None = None
+    _race: "Race | None" = None
+    spent = 0.0
 
     def __init__(self, gateway: "Gateway", connection: "Connection", request: Request) -> None:
         self.gateway = gateway
@@ -118,12 +125,13 @@ class Driver:
         if TAGS in request.headers:
             self.tags = read_tags(request.headers[TAGS])
         self.drop = self.setup.config.drop_params if route.drop_params is None else route.drop_params
-        self.routing = Routing(route, self.mark)
+        choice = choose_for(self, route)
+        self.routing = Routing(route, self.mark, self.gateway.health, choice, random, asked_of(choice, self.stream))
         request.job = self
         spending = self.gateway.spending
         if spending is not None and spending.active:
             stack = spending.stack(request.grant, route, self.setup.config)
-            if stack.accounts or spending.on_providers:
+            if stack.accounts or spending.on_targets:
                 self.reservation = Reservation(spending, self, stack)
                 if not self.reservation.begin():
                     return
@@ -170,7 +178,7 @@ class Driver:
         cache = self.gateway.cache
         try:
             if cache is None or not cache.visit(self):
-                self._advance()
+                self.advance()
         except TsujiError as error:  # what the client asks of the cache, and there is not
             self._fail(error)
 
@@ -181,12 +189,8 @@ class Driver:
 
     # Trying targets.
 
-    def go(self) -> None:
-        """Asks the targets: nothing else will answer."""
-        self._advance()
-
-    def _advance(self) -> None:
-        """Does what routing says, until something is under way or the request is over."""
+    def advance(self) -> None:
+        """Asks the targets: does what routing says, until something is under way or the request is over."""
         while True:
             action = self.routing.next(perf_counter())
             match action:
@@ -194,12 +198,23 @@ class Driver:
                     error = self._try(action)
                     if error is None:
                         return
-                    self.routing.failed(error, perf_counter())
+                    self.routing.failed(error, perf_counter(), self._delivered(), action.number)
+                case Wait():
+                    self._timer = self.gateway.lanes.loop.call_later(action.until - perf_counter(), self._waited)
+                    return
                 case Fail():
                     self._fail(action.error)
                     return
                 case _:
                     assert_never(action)
+
+    def _waited(self) -> None:
+        self._timer, self.mark = None, perf_counter()
+        try:
+            self.advance()
+        except Exception as bug:  # who waits for an answer would wait for ever
+            ours(bug)
+            self.connection.abort()
 
     def _try(self, action: Try) -> TsujiError | None:
         """The error if it failed at once."""
@@ -209,7 +224,7 @@ class Driver:
             else:
                 found = self.setup.destinations.find(action.target, self.dialect.name, self.operation)
                 if type(found) is Destination:
-                    self._send(found, action.timeouts)
+                    self._send(found, action)
                 else:
                     self._task = asyncio.get_running_loop().create_task(self._try_later(action, found))
         except Exception as error:
@@ -221,15 +236,9 @@ class Driver:
         try:
             destination = await self.setup.destinations.local(action.target, self.operation)
             self.mark = perf_counter()
-            self._send(destination, action.timeouts)
+            self._send(destination, action)
         except Exception as error:
             self.failed(ours(error))
-
-    def _foreign(self, destination: Destination) -> bool:
-        """The body carries what this provider did not make and would refuse: it must be read, not passed on."""
-        mark, body = self.dialect.foreign_mark, self.request.body
-        short_ids = destination.upstream.provider.quirks.tool_call_ids
-        return (bool(mark) and mark in body) or (bool(short_ids) and b'"tool_call_id"' in body)
 
     async def _try_later(self, action: Try, found: "Destination | Future[None]") -> None:
         """Credentials may have to be fetched first; all who need them wait for the same."""
@@ -238,76 +247,116 @@ class Driver:
                 await asyncio.wrap_future(found)
                 found = self.setup.destinations.find(action.target, self.dialect.name, self.operation)
             self.mark = perf_counter()
-            self._send(found, action.timeouts)
+            self._send(found, action)
         except Exception as error:
             self.failed(ours(copy(error) if isinstance(error, TsujiError) else error))
 
-    def resend(self, destination: Destination, timeouts: "Timeouts") -> None:
+    def resend(self, destination: Destination, action: Try) -> None:
         """The provider's limits let it through, after a wait."""
         self.mark = perf_counter()
         try:
-            self._send(destination, timeouts)
+            self._send(destination, action)
         except Exception as error:
             self.failed(ours(error))
 
-    def _send(self, destination: Destination, timeouts: "Timeouts") -> None:
+    def _send(self, destination: Destination, action: Try) -> None:
         reservation = self.reservation
         if self.routing.route.refuse_unpriced:
             check_price(self, destination)
-        if reservation is not None and not reservation.admits(destination, timeouts):
+        if reservation is not None and not reservation.admits(destination, action):
             return
-        same = destination.upstream.dialect is self.dialect and not self._foreign(destination)
-        if self.guard is not None and not self.guard.passes:
-            same = False
-        local = destination.endpoint is not None
-        self.dropped = ()
-        sink: Sink
-        if self.operation == "embeddings":
-            relayed = same and self.dialect.embeddings_path is not None
-            sink = Relay(self, destination) if relayed else EmbeddingTranslation(self, destination)
-        elif self.operation == "count_tokens":
-            sink = CountRelay(self, destination) if same and not local else CountTranslation(self, destination)
-        elif same and not local:  # what the local engine is asked may need adapting
-            sink = Relay(self, destination)
-        else:
-            sink = Translation(self, destination)
-        self._sink = sink
-        if reservation is not None and self.stream:
-            sink.heard = reservation.listen()
-        sink.prepare()
-        now = perf_counter()
-        self._spent += now - self.mark
-        sink.send(timeouts.streaming() if self.stream else timeouts)
+        self.start(self.sink(destination, action), action)
 
-    def failed(self, error: TsujiError) -> None:
-        """The running try failed."""
+    def sink(self, destination: Destination, action: Try) -> "Sink":
+        """What will answer. Raises TsujiError where this target cannot be asked this."""
+        self.dropped = ()
+        sink = self._sink = sink_for(self, destination)
+        sink.number = action.number
+        if self.reservation is not None and self.stream:
+            sink.heard = self.reservation.listen()
+        if self.delivery is not None:
+            sink.go_on(self.delivery, action.mode)
+        sink.prepare()
+        return sink
+
+    def start(self, sink: "Sink", action: Try) -> None:
+        now = perf_counter()
+        self.spent += now - self.mark
+        timeouts = action.timeouts
+        if action.limits is not NO_LIMITS or timeouts.first_token is not None or timeouts.rate is not None:
+            sink.watched(Watch(timeouts, action.limits, now, action.target.name, stream=self.stream))
+        sink.send(timeouts.streaming() if self.stream else timeouts)
+        if action.hedge_at is not None:
+            self._race = Race(self, sink, action.hedge_at)
+
+    def failed(self, error: TsujiError, sink: "Sink | None" = None) -> None:
+        """A running try failed. sink: None where it was not even sent."""
         self.mark = perf_counter()
-        sink = self._sink
+        number = sink.number if sink is not None else 0
         try:
-            if sink is not None and sink.usage is not None:
-                self.failed_costs = {**self.failed_costs, len(self.routing.attempts): sink.bill()[1]}
-            over = self.connection.begun or isinstance(error, GuardrailError)  # another target would fare no better
-            self.routing.failed(error, self.mark, sent=over)
-            self._advance()
+            if sink is not None:
+                self.lost_usage(sink)
+            delivered: Delivered = self._delivered()
+            if isinstance(error, GuardrailError):  # another target would fare no better
+                delivered = "fixed"
+            self.routing.failed(error, self.mark, delivered, number)
+            if self.routing.running and self._race is not None:
+                self._sink = self._race.other(sink)
+            else:
+                self.advance()
         except Exception as bug:  # we are in a callback of the transport's: who waits for an answer would wait for ever
             ours(bug)
             self.connection.abort()
 
-    def lost(self, endpoint: "Endpoint", error: TsujiError) -> None:
-        """The local engine may know why: a process that died can say what of."""
-        self._task = asyncio.get_running_loop().create_task(self._ask_engine(endpoint, error))
+    def use(self, sink: "Sink") -> None:
+        """It goes on, and another does not."""
+        self._sink = sink
 
-    async def _ask_engine(self, endpoint: "Endpoint", error: TsujiError) -> None:
+    def end_race(self) -> None:
+        self._race = None
+
+    def lost_usage(self, sink: "Sink") -> None:
+        """What a try had used that did not answer."""
+        if sink.usage is not None:
+            self.failed_costs = {**self.failed_costs, sink.number: sink.bill()[1]}
+            self.routing.attempts[sink.number - 1].usage = sink.usage
+
+    def _delivered(self) -> Delivered:
+        """What of the answer has reached the client."""
+        if not self.connection.begun:
+            return "nothing"
+        if self.delivery is None and self._sink is not None:
+            self.delivery = self._sink.delivery()
+        return self.delivery.so_far.delivered if self.delivery is not None else "fixed"
+
+    @property
+    def goes_on(self) -> bool:
+        """Its stream, if it breaks off, may be continued by another target."""
+        return (
+            len(self.routing.choice.candidates) > 1
+            and self.operation == "chat"
+            and (self.guard is None or not self.guard.answers)
+        )
+
+    def lost(self, endpoint: "Endpoint", error: TsujiError, sink: "Sink") -> None:
+        """The local engine may know why: a process that died can say what of."""
+        self._task = asyncio.get_running_loop().create_task(self._ask_engine(endpoint, error, sink))
+
+    async def _ask_engine(self, endpoint: "Endpoint", error: TsujiError, sink: "Sink") -> None:
         from tsuji.engine.local import engine
 
         crash: TsujiError | None = await asyncio.to_thread(engine().crash, endpoint)
-        self.failed(crash or error)
+        self.failed(crash or error, sink)
 
-    def answered(self) -> None:
+    def answered(self, sink: "Sink") -> None:
         """The provider's answer, or the first part of it, is here: from now it is our time again."""
-        self.mark = perf_counter()
+        now = self.mark = perf_counter()
         if self.stream:
-            self.first_token = self.mark
+            if self.first_token is None:
+                self.first_token = now
+            self.routing.first_token(now, sink.number)
+            if self._race is not None:
+                self._sink = self._race.won(sink)
 
     def wait(self, work: "Coroutine[None, None, None]") -> None:
         """Does it in a task, which ends when the client leaves."""
@@ -318,9 +367,16 @@ class Driver:
     def cancel(self) -> None:
         if self.reservation is not None and self.reservation.leave():
             self.recorded = True
+        if not self.routing.running:  # between two tries: what failed is not billed
+            self._sink = None
         self.record(CANCELLED, None)
+        self.routing.left(perf_counter())
         if self._task is not None:
             self._task.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._race is not None:
+            self._race.cancel()
         if self._sink is not None:
             self._sink.cancel()
 
@@ -364,40 +420,18 @@ class Driver:
 
     def framing(self) -> Framing:
         """How the client wants its stream."""
-        found: Framing
-        if self.dialect.name == "gemini":
-            found = BareEvents() if b"alt=sse" in self.request.query.split(b"&") else JsonArray()
-        else:
-            found = _FRAMINGS.get(self.dialect.name, WholeEvents)()
+        found = framing_of(self.dialect.name, self.request.query)
         return found if self.tape is None else self.tape.framing(found)
-
-    def lines(self, destination: Destination, cost: bytes | None) -> bytes:
-        """Header lines that say what happened."""
-        now = perf_counter()
-        self._spent += now - self.mark
-        self.mark = now
-        out = b"%bx-tsuji-attempts: %d\r\nx-tsuji-overhead-us: %d\r\n" % (
-            destination.lines,
-            len(self.routing.attempts),
-            self._spent * 1e6,
-        )
-        if cost is not None:
-            out += b"x-tsuji-cost: %b\r\n" % cost
-        if self.visit is not None:
-            out += self.visit.lines()
-        if self.dropped:
-            out += b"x-tsuji-dropped: %b\r\n" % reply.value(", ".join(self.dropped))
-        if self.guard is not None:
-            out += self.guard.line()
-        return out
 
     def whole(self, sink: "Sink", head: bytes, body: bytes) -> None:
         """A whole answer for the client. head: status line and the headers that describe the body."""
-        self.routing.succeeded(self.mark)
+        if self._race is not None:
+            self._sink = self._race.won(sink)
+        self.routing.succeeded(self.mark, sink.number)
         sink.billed = sink.bill()
         if self.visit is not None:
             self.visit.answered(sink)
-        head += self.lines(sink.destination, reply.dollars(sink.billed[1]) if sink.billable else None)
+        head += lines(self, sink.destination, reply.dollars(sink.billed[1]) if sink.billable else None)
         self._answer(DONE, 200, None, head, body)
         self._sink = None
 
@@ -411,15 +445,18 @@ class Driver:
         if self.visit is not None:
             self.visit.answered(self._sink)
 
-    def over(self) -> None:
+    def over(self, sink: "Sink") -> None:
         """A stream has been delivered, but for what says that it ends here."""
-        self.routing.succeeded(perf_counter())
+        watch, usage = sink.watch, sink.usage
+        longest = watch.longest if watch is not None else None
+        tokens = usage.output_tokens if usage is not None else None
+        self.routing.succeeded(perf_counter(), sink.number, longest=longest, tokens=tokens)
         self.ending()
         self._sink = None
 
     def cut(self, error: TsujiError) -> None:
         """A stream ends here, and the client knows why."""
-        self.routing.failed(error, perf_counter(), sent=True)
+        self.routing.failed(error, perf_counter(), "fixed")
         self.record(CUT, 200, error)
         self._sink = None
         self.connection.cut()
@@ -428,7 +465,7 @@ class Driver:
         """Sends a whole answer once it is recorded, with all others that are ready in this turn of the loop."""
         if self.tape is not None:
             self.tape.answer(body)
-        ledger, kept = self.gateway.ledger, self._kept(status, http_status, error)
+        ledger, kept = self.gateway.ledger, kept_record(self, self._sink, status, http_status, error)
         if ledger is None or kept is None:
             self.connection.whole(head, body)
         else:
@@ -436,61 +473,24 @@ class Driver:
 
     def record(self, status: str, http_status: int | None, error: TsujiError | None = None) -> None:
         """Writes down what became of the request, before the client can know; only the first time counts."""
-        ledger, kept = self.gateway.ledger, self._kept(status, http_status, error)
+        ledger, kept = self.gateway.ledger, kept_record(self, self._sink, status, http_status, error)
         if ledger is not None and kept is not None:
             ledger.spool.write(kept)
-
-    def _kept(self, status: str, http_status: int | None, error: TsujiError | None) -> bytes | None:
-        """The record for the ledger; None where there is one already, or none is wanted."""
-        ledger, observer = self.gateway.ledger, self.gateway.observer
-        if self.recorded or (ledger is None and observer is None):
-            return None
-        self.recorded = True
-        try:
-            made = record(self, self._sink, status, http_status, error)
-            if self.visit is not None:
-                self.visit.note(made)
-            if self.guard is not None:
-                made.guarded = tuple(self.guard.acted)
-            if self.reservation is not None:
-                self.reservation.settle(made, self._sink)
-                self.reservation = None  # it knows us: without the cycle both go at once
-            if observer is not None:
-                observer.saw(made, self.request, self.connection, self._spent, self.trace)
-            if ledger is not None and self.tape is not None:
-                ledger.spool.write(self.tape.frame(made))
-            return encode(made) if ledger is not None else None
-        except Exception as bug:  # who waits for the answer would wait for ever
-            ours(bug)
-            if self.reservation is not None:
-                self.reservation.drop()
-                self.reservation = None
-            return None
 
     def _fail(self, error: TsujiError) -> None:
         """Nothing is left to try."""
         sink, connection = self._sink, self.connection
-        if connection.begun:
-            self.record(CUT, 200, error)
+        if not connection.begun:
+            self._answer(FAILED, reply.error_status(error), error, *refusal(self, sink, error))
             self._sink = None
-            try:
-                connection.send(sink.failure(error) if sink is not None else b"")
-            except Exception as failure:
-                ours(failure)
-            connection.cut()
             return
-        original = sink.original(error) if sink is not None else None
-        if original is not None:
-            head, body = original
-        else:
-            head = reply.status_line(reply.error_status(error)) + reply.JSON
-            body = self.dialect.render_error(error)
-        tried = self.routing.attempts
-        target = b"x-tsuji-target: %b\r\n" % reply.value(tried[-1].target.name) if tried else b""
-        now = perf_counter()
-        self._spent += now - self.mark
-        counted = b"x-tsuji-attempts: %d\r\nx-tsuji-overhead-us: %d\r\n" % (len(tried), self._spent * 1e6)
-        guarded = self.guard.line() if self.guard is not None else b""
-        head += reply.error_lines(error) + target + counted + guarded
-        self._answer(FAILED, reply.error_status(error), error, head, body)
+        self.record(CUT, 200, error)
         self._sink = None
+        try:
+            if self.delivery is not None:
+                connection.send(self.delivery.failure(error))
+            elif sink is not None:
+                connection.send(sink.failure(error))
+        except Exception as failure:
+            ours(failure)
+        connection.cut()

@@ -183,5 +183,15 @@ class JsonArray:
         return out
 
 
+_BY_DIALECT: dict[str, type[Framing]] = {"ollama": WholeLines, "bedrock": WholeMessages}
+
+
+def framing_of(dialect: str, query: bytes) -> Framing:
+    """How a client of that dialect wants its stream."""
+    if dialect == "gemini":
+        return BareEvents() if b"alt=sse" in query.split(b"&") else JsonArray()
+    return _BY_DIALECT.get(dialect, WholeEvents)()
+
+
 def _endless() -> UpstreamProtocolError:
     return UpstreamProtocolError(f"the provider's stream has an event longer than {MAX_EVENT} bytes")

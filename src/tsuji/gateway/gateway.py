@@ -15,6 +15,9 @@ from tsuji.http.aio import AsyncPool
 from tsuji.http.aio_lanes import Lanes
 from tsuji.ledger.keys import MICRO
 from tsuji.ledger.record import encode
+from tsuji.routing.health import Health
+from tsuji.routing.memory import Memory
+from tsuji.routing.metering import Meters
 from tsuji.wire import dialect
 
 from . import models, reply
@@ -29,6 +32,7 @@ from .observe.scrape import Scrape
 from .observe.semantics import OPERATIONS
 from .recording import is_kept, undriven
 from .request import Request
+from .rounds import Rounds
 from .server import Connection
 from .setup import Setup, check_reach
 from .spending import Spending
@@ -54,12 +58,14 @@ class Gateway:
 
     setup: all that follows from the configuration. connections: that are open. date: the Date header line of this
     moment. draining: a connection is to carry no more than one further request. stopping: no others are wanted either.
-    lanes: to the providers. ledger, cache, spending, observer, tracer: None where the configuration wants none.
-    id_prefix: of its requests' ids, which end in their number. proxies: None where none is trusted. max_connections: of
-    clients at one time. url: of the first of its listeners.
+    lanes: to the providers. rounds: of answers that have limits. ledger, cache, spending, observer, tracer: None where
+    the configuration wants none. id_prefix: of its requests' ids, which end in their number. proxies: None where none
+    is trusted. max_connections: of clients at one time. url: of the first of its listeners. health: of targets. memory:
+    of who went where. meters: of what targets were asked for.
     """
 
     lanes: Lanes
+    rounds: Rounds
 
     def __init__(self, config: "Config") -> None:
         self.connections: set[Connection] = set()
@@ -75,6 +81,9 @@ class Gateway:
         self._per_address: Counter[str] = Counter()
         self.ledger = _ledger(config)
         self.cache = _cache(config)
+        self.health = Health()
+        self.memory = Memory()
+        self.meters = Meters(1 / (server.workers or 1))
         self.setup = Setup(config, self)
         self.observer = observer(config)
         self.tracer = self.observer.tracer if self.observer is not None else None
@@ -103,6 +112,7 @@ class Gateway:
         if self.ledger is not None:
             await self.ledger.start()
         self.lanes = self.pool.here()
+        self.rounds = Rounds(self.lanes.loop)
         try:
             check_reach(self.config, self.ledger)
             if self.cache is not None:

@@ -15,9 +15,11 @@ from tsuji.core.errors import (
 )
 from tsuji.core.usage import Usage
 from tsuji.ledger.keys import MICRO
-from tsuji.ledger.record import CONFIGURED, Attempt, Record
+from tsuji.ledger.record import CONFIGURED, Attempt, Record, encode
 
 from .endpoints import dialect_of
+from .explaining import kept
+from .faults import ours
 from .observe.semantics import OPERATIONS
 
 if TYPE_CHECKING:
@@ -53,7 +55,9 @@ def record(
             price, cost = sink.billed or sink.bill()
     key_id, user_id, team_id, tags = _whose(request, driver.tags)
     parent = request.headers.get(b"traceparent")
-    attempts = _attempts(driver, now, cost)
+    attempts = _attempts(driver, now, cost, sink)
+    if driver.also_billed and cost is not None:
+        cost += driver.also_billed
     return Record(  # in the order of its fields: by their names it takes three times as long
         driver.id,
         int(driver.came * MICRO),
@@ -61,7 +65,7 @@ def record(
         user_id,
         team_id,
         driver.model,
-        attempts[-1].target if attempts else None,
+        _target(driver, sink, status),
         driver.dialect.name,
         upstream.dialect.name if upstream is not None else None,
         driver.operation,
@@ -87,6 +91,44 @@ def record(
         trace(parent) if parent is not None else None,
         attempts,
     )
+
+
+def kept_record(
+    driver: "Driver", sink: "Sink | None", status: str, http_status: int | None, error: TsujiError | None
+) -> bytes | None:
+    """The record for the ledger; None where there is one already, or none is wanted."""
+    ledger, observer, reservation = driver.gateway.ledger, driver.gateway.observer, driver.reservation
+    if driver.recorded or (ledger is None and observer is None):
+        return None
+    driver.recorded = True
+    try:
+        made = record(driver, sink, status, http_status, error)
+        if driver.visit is not None:
+            driver.visit.note(made)
+        if driver.guard is not None:
+            made.guarded = tuple(driver.guard.acted)
+        if ledger is not None:
+            made.explain = kept(driver)
+        if reservation is not None:
+            reservation.settle(made, sink)
+        if observer is not None:
+            observer.saw(made, driver.request, driver.connection, driver.spent, driver.trace)
+        if ledger is not None and driver.tape is not None:
+            ledger.spool.write(driver.tape.frame(made))
+        return encode(made) if ledger is not None else None
+    except Exception as bug:  # who waits for the answer would wait for ever
+        ours(bug)
+        if reservation is not None:
+            reservation.drop()
+        return None
+
+
+def _target(driver: "Driver", sink: "Sink | None", status: str) -> str | None:
+    """That answered, or was the last to be tried."""
+    if sink is not None and status != FAILED:
+        return sink.destination.target.name
+    tried = driver.routing.attempts
+    return tried[-1].target.name if tried else None
 
 
 def _is_kept_back(driver: "Driver", error: TsujiError | None) -> bool:
@@ -145,20 +187,21 @@ def _whose(request: "Request", told: tuple[str, ...]) -> tuple[str | None, str |
     return key.id, key.user_id, key.team_id, (*key.tags, *told)
 
 
-def _attempts(driver: "Driver", now: float, cost: int | None) -> list[Attempt]:
+def _attempts(driver: "Driver", now: float, cost: int | None, sink: "Sink | None") -> list[Attempt]:
     """With the wall clock's times: the driver's clock is another, and both were read when the request began.
 
-    cost: of the last one, where the request is billed for it.
+    cost: of the one that answered, the sink's, where the request is billed for it.
     """
     offset, failed = driver.came - driver.began, driver.failed_costs
     tried = driver.routing.attempts
+    billed = sink.number if sink is not None and cost is not None else 0
     return [
         Attempt(
             attempt.target.name,
             int((attempt.started + offset) * MICRO),
             int(((attempt.ended or now) + offset) * MICRO),
             attempt.error.kind if attempt.error is not None else None,
-            cost if attempt is tried[-1] and cost is not None else failed.get(attempt.number),
+            cost if attempt.number == billed else failed.get(attempt.number),
         )
         for attempt in tried
     ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tsuji.core.errors import Fault, InsufficientFundsError, RateLimitError, TsujiError
 from tsuji.core.usage import NANO
 from tsuji.ledger.keys import MICRO
-from tsuji.ledger.limits import NEVER, TOTAL, comes_back
+from tsuji.ledger.limits import NEVER, OF_TARGETS, TOTAL, comes_back
 
 from . import reply
 from .account import CONCURRENT, REQUESTS, TOKENS, USD
@@ -37,10 +37,10 @@ _ANTHROPIC = {
 
 
 def refusal(account: "Account", amounts: Sequence[int], now: int) -> TsujiError:
-    """Why the request does not go out. Of a provider's limit another target may still make up."""
+    """Why the request does not go out. Of a provider's or a target's limit another target may still make up."""
     limit, need = account.limit, amounts[account.unit]
     whose = f"the {limit.kind} {account.subject!r}" if account.subject else "the gateway"
-    fault: Fault = "gateway" if limit.kind == "provider" else "caller"
+    fault: Fault = "gateway" if limit.kind in OF_TARGETS else "caller"
     if account.unit == CONCURRENT:
         message = f"{whose} may have {limit.amount} requests at one time, and has; try again when one has ended"
         return RateLimitError(message, fault=fault, retry_after=1.0, code=limit.id)

@@ -6,20 +6,26 @@ the head. A stream passes event by event; its head is held back until the first 
 
 import re
 from functools import cache
+from time import perf_counter
 from typing import TYPE_CHECKING
 
-from tsuji.core.errors import TsujiError, UpstreamProtocolError
+import msgspec
+
+from tsuji.core.errors import InternalError, TsujiError, UpstreamProtocolError
 from tsuji.core.events import StreamFailed
 from tsuji.wire import dialect
 from tsuji.wire.passthrough import encode, quirky, read_tier
 
 from . import reply
+from .delivery import MAX_KEPT, Delivery
 from .framing import Framing
 from .sink import Sink, is_json, is_object, is_stream
+from .telling import lines
+from .translate import Translation
 
 if TYPE_CHECKING:
     from tsuji.http.message import ResponseHead
-    from tsuji.wire.dialect import StreamTail
+    from tsuji.wire.dialect import StreamParser, StreamTail
 
 _CLIENT_HEADERS = {"anthropic": (b"anthropic-beta",), "openai": (b"openai-beta",), "responses": (b"openai-beta",)}
 """Headers of a client's that ask something of the provider in the dialect's own terms."""
@@ -31,6 +37,13 @@ OpenAI's are complete before it, and usage may come in between; for others the e
 _DONE = re.compile(rb"^data: ?\[DONE\]", re.MULTILINE)
 _UNHELD = 8 * 1024 * 1024
 """A whole answer beyond this size is passed on as it comes."""
+_MOST_EARLY = 64 * 1024
+_SAID = re.compile(
+    rb'"(?:content|text|delta|thinking|reasoning|reasoning_content|refusal|partial_json|arguments|response|input|data)"'
+    rb'\s*:\s*"[^"]'
+)
+"""Something of an answer, in any dialect."""
+_json = msgspec.json.Decoder(msgspec.Raw)
 
 
 class Relay(Sink):
@@ -38,6 +51,13 @@ class Relay(Sink):
     _tail: "StreamTail | None" = None
     _framing: Framing | None = None
     _passing = False
+    _kept: "list[bytes] | None" = None
+    """The pieces of a stream that another target may have to go on with."""
+    _kept_size = 0
+    _early = b""
+    """What of a stream is held back until it says something."""
+    _instead: Translation | None = None
+    """What reads the stream since an event in it was none."""
 
     def prepare(self) -> None:
         driver, destination = self.driver, self.destination
@@ -82,18 +102,22 @@ class Relay(Sink):
             if is_stream(head, self.destination.upstream.dialect):
                 self._tail = self.destination.upstream.dialect.stream_tail()
                 self._framing = self.driver.framing()
+                if self.driver.goes_on:
+                    self._kept = []
             elif not is_json(head):  # JSON may be an error under a status that says success
                 raise self.not_an_answer(head)
 
     def answer_body(self, data: bytes) -> None:
         tail, framing = self._tail, self._framing
         if tail is None or framing is None:
-            if self._passing:
+            if self._instead is not None:
+                self._instead.on_body(data)
+            elif self._passing:
                 self.driver.connection.send(data)
-                return
-            self.hold(data)
-            if self._held_size > _UNHELD and not self.driver.stream:
-                self._pass_unheld()
+            else:
+                self.hold(data)
+                if self._held_size > _UNHELD and not self.driver.stream:
+                    self._pass_unheld()
             return
         tail.feed(data)
         self.usage = tail.usage
@@ -101,41 +125,118 @@ class Relay(Sink):
             self.hold(data)
             if tail.failed:
                 raise self._stream_error(self.held())
-            piece = framing.feed(data)
+        piece = framing.feed(data)
+        if self._kept is not None or self.watch is not None:
+            piece = self._watched(data, piece, tail)
+        if not self._passing:
             if not piece:
                 return
             if self.driver.trace is not None:
                 self.driver.trace.hear(self.held())
             self._held.clear()
             self._begin(framing)
-        else:
-            piece = framing.feed(data)
-            if tail.failed:
-                clean = self.destination.redact(piece)
-                if framing.sealed and clean != piece:
-                    raise self._stream_error(piece)
-                piece = clean
-        if tail.complete and self._is_marked(piece):
-            self.tier = tail.tier or self.tier
-            self.driver.ending()
+        elif tail.failed:
+            clean = self.destination.redact(piece)
+            if framing.sealed and clean != piece:
+                raise self._stream_error(piece)
+            piece = clean
+        if tail.complete:
+            if self._is_marked(piece):
+                self.tier = tail.tier or self.tier
+                self.driver.ending()
+            else:
+                self.finished()
         self.driver.connection.send(piece)
+
+    def _watched(self, data: bytes, piece: bytes, tail: "StreamTail") -> bytes:
+        """The same piece, of a stream that is looked at more closely: with what was held back, or b"" to hold it back.
+
+        Another target may go on with this stream, so nothing passes that says that it has failed, or that no client
+        could read; and nothing until there is something to say.
+        """
+        kept = self._kept
+        if kept is not None:
+            if tail.failed and self._passing:
+                raise self._stream_error(b"".join(kept) + data)
+            if piece and not _is_readable(piece, self.driver.dialect.content_type):
+                self._take_over(kept, data)
+                return b""
+        said = len(_SAID.findall(piece))
+        if self.watch is not None:
+            self.watch.heard(perf_counter(), said)
+        if kept is not None:
+            kept.append(data)
+            self._kept_size += len(data)
+            if self._kept_size > MAX_KEPT:
+                self._kept = None
+                if self.watch is not None:
+                    self.watch.fixed()
+        if self._passing:
+            return piece
+        self._early += piece
+        if not (said or tail.complete or self._kept is None or len(self._early) > _MOST_EARLY):
+            return b""
+        piece, self._early = self._early, b""
+        return piece
+
+    def _take_over(self, kept: list[bytes], data: bytes) -> None:
+        """An event is none: from here on the stream is read, which puts right what can be put right."""
+        driver, upstream = self.driver, self.destination.upstream
+        parser = upstream.dialect.stream_parser(upstream.provider.quirks)
+        delivery = self._read(parser, kept) if self._passing else None
+        self._tail = self._kept = None
+        self._instead = instead = Translation(driver, self.destination)
+        instead.take(self, parser, delivery, self._exchange)
+        driver.use(instead)
+        instead.on_body(data if delivery is not None else b"".join([*kept, data]))
+
+    def delivery(self) -> "Delivery | None":
+        kept, upstream = self._kept, self.destination.upstream
+        if kept is None or not self._passing:
+            return None
+        try:
+            return self._read(upstream.dialect.stream_parser(upstream.provider.quirks), kept)
+        except TsujiError:  # we cannot read what its two sides can
+            return None
+
+    def _read(self, parser: "StreamParser", kept: list[bytes]) -> "Delivery":
+        driver, framing = self.driver, self._framing
+        if framing is None:
+            raise InternalError("nothing of a stream has come")
+        asked = driver.chat()
+        delivery = Delivery(asked, driver.dialect.stream_renderer(asked), framing, self.destination.target.name)
+        delivery.read(parser, kept)
+        driver.delivery = delivery
+        return delivery
 
     def answer_end(self) -> None:
         tail, framing, driver = self._tail, self._framing, self.driver
-        if tail is not None and framing is not None:
+        if self._instead is not None:
+            self._done = True
+            self._instead.on_end()
+        elif tail is not None and framing is not None:
             self._end_stream(tail, framing)
         elif self._passing:
             self.done()
-            driver.over()
+            driver.over(self)
             driver.connection.finish()
         elif driver.stream:
             raise self._stream_error(self.held())
         else:
             self._whole(self.held())
 
+    def on_failure(self, error: TsujiError) -> None:
+        if self._instead is not None:
+            self._done = True
+            self._instead.on_failure(error)
+        elif self._tail is not None and self._tail.complete and not self._done:  # it had said all
+            self.on_end()
+        else:
+            super().on_failure(error)
+
     def _whole(self, body: bytes) -> None:
         driver, head = self.driver, self._head
-        driver.answered()
+        driver.mark = perf_counter()
         if head is None or not is_object(head, body):
             raise self.not_an_answer(head)
         self.judge(body)
@@ -167,9 +268,9 @@ class Relay(Sink):
         if head is None or not is_json(head):
             raise self.not_an_answer(head)
         self._passing = True
-        driver.answered()
+        driver.answered(self)
         own = reply.status_line(head.status) + reply.JSON + reply.passed(head, own_limits=driver.own_limits)
-        driver.connection.begin(own + driver.lines(self.destination, b"unknown"))
+        driver.connection.begin(own + lines(driver, self.destination, b"unknown"))
         driver.connection.send(self.held())
         self._held.clear()
 
@@ -185,10 +286,10 @@ class Relay(Sink):
         if head is None:
             return
         self._passing = True
-        driver.answered()
-        lines = driver.lines(self.destination, self.preview())
+        driver.answered(self)
+        told = lines(driver, self.destination, self.preview())
         own = reply.stream_head(framing.content_type) + reply.passed(head, own_limits=driver.own_limits)
-        driver.connection.begin(own + lines, framing.probe)
+        driver.connection.begin(own + told, framing.probe)
 
     def _end_stream(self, tail: "StreamTail", framing: Framing) -> None:
         driver = self.driver
@@ -203,7 +304,7 @@ class Relay(Sink):
         if not self._passing:
             self._begin(framing)
         self.done()
-        driver.over()
+        driver.over(self)
         if framing.comments:
             rest += self.summary()
         driver.connection.send(rest)
@@ -227,6 +328,23 @@ class Relay(Sink):
             return b""
         framing.drop()
         return framing.feed(super().failure(error))
+
+
+def _is_readable(piece: bytes, content_type: str) -> bool:
+    """Whether what whole events carry is JSON, where they are text."""
+    if content_type == "application/vnd.amazon.eventstream":  # it has checksums
+        return True
+    is_lines = content_type == "application/x-ndjson"
+    try:
+        for line in piece.splitlines():
+            if is_lines:
+                if line.strip():
+                    _json.decode(line)
+            elif line.startswith(b"data:") and not line.startswith((b"data: [DONE]", b"data:[DONE]")):
+                _json.decode(line[5:])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 @cache

@@ -17,7 +17,7 @@ from .refusal import lines
 from .spending import Amounts, Held, Spending, Wait
 
 if TYPE_CHECKING:
-    from tsuji.core.timeouts import Timeouts
+    from tsuji.routing import Try
 
     from .destination import Destination
     from .driver import Driver
@@ -66,7 +66,8 @@ class Reservation:
         driver = self.driver
         fields, route = driver.fields, driver.routing.route
         tier = tier_of(fields) if "service_tier" in fields else None
-        ceiling = driver.gateway.destinations.ceilings.of(route, tier, driver.mark)
+        ceilings, choice = driver.gateway.destinations.ceilings, driver.routing.choice
+        ceiling = ceilings.of_choice(route, choice, tier, driver.mark)
         size = size_of(driver.dialect.name, driver.operation, fields, len(driver.request.body))
         self._ceiling, self._size = ceiling, size
         usd = ceiling.usd(size) if driver.operation != "count_tokens" else 0
@@ -129,7 +130,7 @@ class Reservation:
 
     # An attempt.
 
-    def admits(self, destination: "Destination", timeouts: "Timeouts") -> bool:
+    def admits(self, destination: "Destination", action: "Try") -> bool:
         """Whether a target may be asked now; else the driver is told when it may, or that it failed.
 
         Raises TsujiError where that is known at once.
@@ -141,9 +142,9 @@ class Reservation:
         driver = self.driver
         if self._ceiling.unpriced and self.stack.pays:
             check_price(driver, destination)
-        if not self._spending.on_providers:
+        if not self._spending.on_targets:
             return True
-        stack, now = self._spending.provider(destination.target.provider), int(driver.came * MICRO)
+        stack, now = self._spending.target(destination.target), int(driver.came * MICRO)
         if stack.pays:
             check_price(driver, destination)
         if self._spending.take(stack.accounts, self.amounts, self._attempt, now):
@@ -151,11 +152,16 @@ class Reservation:
 
         def again() -> None:
             self._wait, self._ready = None, destination
-            driver.resend(destination, timeouts)
+            driver.resend(destination, action)
 
         self._wait = Wait(stack.accounts, self.amounts, self._attempt, again, self._fail)
         self._spending.wait(self._wait, now)
         return False
+
+    @property
+    def on_targets(self) -> bool:
+        """Targets or their providers have limits, of which a request holds one target's at a time."""
+        return self._spending.on_targets
 
     def listen(self) -> Heard:
         """To an attempt's answer."""

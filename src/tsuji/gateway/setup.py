@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from time import time
 from typing import TYPE_CHECKING
 
+from tsuji.client.choosing import Chooser
 from tsuji.client.signing import Signers
 from tsuji.core.errors import ConfigError
 from tsuji.ledger.keys import MICRO
@@ -36,17 +37,18 @@ _PROCESS = (
 class Setup:
     """Never changed: a reload makes another, and a request keeps the one that it began with.
 
-    keepers: of prompts and answers, by route. guards: None where there are none. signers: of the one before, whose
-    credentials stay good. Raises ConfigError for keys that are not there.
+    chooser: among a route's targets. keepers: of prompts and answers, by route. guards: None where there are none.
+    signers: of the one before, whose credentials stay good. Raises ConfigError for keys that are not there.
     """
 
-    __slots__ = ("admission", "config", "destinations", "guards", "keepers", "max_body")
+    __slots__ = ("admission", "chooser", "config", "destinations", "guards", "keepers", "max_body")
 
     def __init__(self, config: "Config", gateway: "Gateway", signers: Signers | None = None) -> None:
         self.config = config
         self.max_body = config.server.max_body
         self.destinations = Destinations(config, signers)
         self.admission = Admission(config.server, gateway.ledger)
+        self.chooser = Chooser(config, gateway.memory, gateway.meters)
         self.keepers = keepers(config)
         self.guards = _guards(config, gateway) if config.guardrails else None
 

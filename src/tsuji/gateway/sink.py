@@ -1,32 +1,37 @@
 """What every way of answering has in common: the exchange with the provider, errors, and when to give up."""
 
 from abc import ABC, abstractmethod
-from time import time
+from time import perf_counter, time
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tsuji.catalog.prices import Price, cost
-from tsuji.core.errors import AuthenticationError, StreamInterruptedError, TsujiError, UpstreamProtocolError
+from tsuji.core.errors import InternalError, StreamInterruptedError, TsujiError, UpstreamProtocolError
 from tsuji.core.events import StreamFailed
 from tsuji.core.request import ChatRequest
+from tsuji.core.timeouts import Timeouts
 from tsuji.core.usage import Usage
+from tsuji.routing import Watch
+from tsuji.routing.limits import NO_LIMITS
 
 from . import reply
 from .destination import Destination
 from .faults import ours
 
 if TYPE_CHECKING:
-    from tsuji.core.timeouts import Timeouts
     from tsuji.http.aio import Exchange
     from tsuji.http.message import ResponseHead
+    from tsuji.routing.machine import Mode
     from tsuji.wire.dialect import Dialect
 
+    from .delivery import Delivery
     from .driver import Driver
     from .heard import Heard
 
 MAX_ERROR = 1024 * 1024
 MAX_WHOLE = 256 * 1024 * 1024
+_PATIENT = Timeouts()
 
 
 class Sink(ABC):
@@ -50,11 +55,16 @@ class Sink(ABC):
     """An answer says what it cost, if only that this is unknown."""
     billed: tuple[Price | None, int | None] | None = None
     """The final `bill`."""
+    number = 0
+    """Of the try, as routing counts them."""
+    watch: "Watch | None" = None
+    """Limits that depend on what the answer says, where there are any."""
     _done = False
     _exchange: "Exchange | None" = None
     _error_head: "ResponseHead | None" = None
     _held_size = 0
     _raw: "tuple[ResponseHead, bytes, TsujiError] | None" = None
+    _paused_at: float | None = None
 
     def __init__(self, driver: "Driver", destination: Destination) -> None:
         self.driver = driver
@@ -75,6 +85,14 @@ class Sink(ABC):
 
     @abstractmethod
     def answer_end(self) -> None: ...
+
+    def go_on(self, delivery: "Delivery", mode: "Mode") -> None:
+        """Its answer is the rest of what was delivered. To be called before `prepare`."""
+        raise InternalError("only a translated stream goes on from another")
+
+    def delivery(self) -> "Delivery | None":
+        """What of its stream has been delivered; None where no other target can go on with it."""
+        return None
 
     def failure(self, error: TsujiError) -> bytes:
         """What to send after part of an answer, to say that the rest will not come."""
@@ -102,18 +120,58 @@ class Sink(ABC):
             self._exchange.cancel()
 
     def pause(self) -> None:
+        if self.watch is not None and self._paused_at is None:
+            self._paused_at = perf_counter()
         if self._exchange is not None:
             self._exchange.pause()
 
     def resume(self) -> None:
+        if self.watch is not None and self._paused_at is not None:
+            self.watch.rest(perf_counter() - self._paused_at)
+            self._paused_at = None
         if self._exchange is not None:
             self._exchange.resume()
+
+    @property
+    def is_over(self) -> bool:
+        return self._done
+
+    def watched(self, watch: "Watch") -> None:
+        self.watch = watch
+        self.driver.gateway.rounds.add(self)
+
+    def overdue(self, now: float) -> None:
+        """The time that the watch gave has come."""
+        watch = self.watch
+        if watch is None or self._done or self._paused_at is not None:
+            return
+        if watch.ending:
+            self._end()
+        elif (error := watch.overdue(now)) is not None:
+            self.fail(error)
+
+    def finished(self) -> None:
+        """The answer is whole but for its end, which not every provider sends: it is not waited for for long."""
+        now = perf_counter()
+        if self.watch is None:
+            self.watched(Watch(_PATIENT, NO_LIMITS, now, self.destination.target.name, stream=True))
+        if self.watch is not None:
+            self.watch.finished(now, usage=self.usage is not None)
+
+    def _end(self) -> None:
+        """The answer ends here, whatever the provider does."""
+        if self._exchange is not None:
+            self._exchange.cancel()
+        try:
+            self.answer_end()
+        except Exception as error:
+            self.fail(ours(error))
 
     def fail(self, error: TsujiError) -> None:
         """The try is over, while the provider may still be sending."""
         if not self._done:
             self.cancel()
-            self.driver.failed(self._here(error))
+            self.driver.failed(self._here(error), self)
 
     def _here(self, error: TsujiError) -> TsujiError:
         """The error with the place it happened at, and without our key."""
@@ -128,6 +186,8 @@ class Sink(ABC):
     def on_head(self, head: "ResponseHead") -> None:
         if self._done:
             return
+        if self.watch is not None:
+            self.watch.head(perf_counter())
         if 200 <= head.status < 300:
             try:
                 self.answer_head(head)
@@ -145,6 +205,11 @@ class Sink(ABC):
             return
         if self.heard is not None:
             self.heard.add(data)
+        if self.watch is not None and not self.driver.stream:
+            if data.isspace():
+                self.watch.alive(perf_counter())
+            else:
+                self.watch.heard(perf_counter())
         try:
             self.answer_body(data)
         except Exception as error:
@@ -155,7 +220,7 @@ class Sink(ABC):
             return
         if self._error_head is not None:
             self._done = True
-            self.driver.failed(self._classify(self._error_head, self.destination.redact(self.held())))
+            self.driver.failed(self._classify(self._error_head, self.destination.redact(self.held())), self)
             return
         try:
             self.answer_end()
@@ -168,9 +233,9 @@ class Sink(ABC):
         self._done = True
         endpoint = self.destination.endpoint
         if endpoint is not None:
-            self.driver.lost(endpoint, self._here(error))
+            self.driver.lost(endpoint, self._here(error), self)
         else:
-            self.driver.failed(self._here(error))
+            self.driver.failed(self._here(error), self)
 
     # Steps for subclasses.
 
@@ -210,13 +275,16 @@ class Sink(ABC):
         https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
         """
         usage = self.usage
-        facts = {
+        facts: dict[str, str | int | None] = {
             "target": self.destination.target.name,
             "attempts": len(self.driver.routing.attempts),
             "cost": reply.dollars(self.bill()[1]).decode(),
             "input_tokens": usage.input_tokens if usage is not None else None,
             "output_tokens": usage.output_tokens if usage is not None else None,
         }
+        delivery = self.driver.delivery
+        if delivery is not None and delivery.origin is not self.destination.target.name:
+            facts["continued_from"] = delivery.origin
         return b": tsuji " + msgspec.json.encode(facts) + b"\n\n"
 
     def interrupted(self) -> TsujiError:
@@ -242,8 +310,7 @@ class Sink(ABC):
         except Exception as failure:
             error = self._here(ours(failure))
         self._raw = (head, body, error)
-        if isinstance(error, AuthenticationError):
-            self.driver.setup.destinations.forget(self.destination.target)
+        self.driver.setup.destinations.refused(self.destination, error)
         return error
 
     def original(self, error: TsujiError) -> tuple[bytes, bytes] | None:

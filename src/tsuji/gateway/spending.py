@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tsuji.core.errors import LedgerError, TsujiError
 from tsuji.ledger.asks import Ask
 from tsuji.ledger.keys import MICRO
-from tsuji.ledger.limits import EACH, Limit, window
+from tsuji.ledger.limits import EACH, OF_TARGETS, Limit, window
 
 from .account import Account, Lease, Stack
 from .refusal import refusal
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tsuji.ledger.grant import Grant
     from tsuji.ledger.link import Ledger
     from tsuji.ledger.process import Report
-    from tsuji.routing import Route
+    from tsuji.routing import Route, Target
 
 log = logging.getLogger("tsuji.gateway")
 
@@ -71,19 +71,19 @@ class Wait:
 
 
 class Spending:
-    """One worker's. active: there are limits. on_providers: some of them on providers."""
+    """One worker's. active: there are limits. on_targets: some of them on providers or targets."""
 
     def __init__(self, ledger: "Ledger", *, goes_on: bool) -> None:
         """goes_on: requests do, while the ledger is down."""
         self.active = False
-        self.on_providers = False
+        self.on_targets = False
         self._ledger = ledger
         self._goes_on = goes_on
         self._until = 0
         self._by: dict[tuple[str, str], list[Limit]] = {}
         self._accounts: dict[tuple[str, str], Account] = {}
         self._resolved: dict[tuple[Grant | None, str], Stack] = {}
-        self._of_providers: dict[str, Stack] = {}
+        self._of_targets: dict[str, Stack] = {}
         self._leases: dict[str, Account] = {}
         self._wishes: dict[Account, None] = {}
         self._back: list[Ask] = []
@@ -95,7 +95,7 @@ class Spending:
     # What a request is subject to.
 
     def stack(self, grant: "Grant | None", route: "Route", config: "Config") -> Stack:
-        """Of all but providers, which are known at each attempt."""
+        """Of all but providers and targets, which are known at each attempt."""
         key = grant, route.name
         found = self._resolved.get(key)
         if found is None:
@@ -111,10 +111,14 @@ class Spending:
             found = self._resolved[key] = self._on(subjects)
         return found
 
-    def provider(self, provider: str) -> Stack:
-        found = self._of_providers.get(provider)
+    def target(self, target: "Target") -> Stack:
+        """Of its provider, and its own."""
+        name = target.name
+        found = self._of_targets.get(name)
         if found is None:
-            found = self._of_providers[provider] = self._on([("provider", provider)])
+            if len(self._of_targets) >= _REMEMBERED:
+                self._of_targets.clear()
+            found = self._of_targets[name] = self._on([("provider", target.provider), ("target", name)])
         return found
 
     def _on(self, subjects: Sequence[tuple[str, str]]) -> Stack:
@@ -237,7 +241,7 @@ class Spending:
         before = {limit.id: limit for group in self._by.values() for limit in group}
         self._by.clear()
         self._resolved.clear()
-        self._of_providers.clear()
+        self._of_targets.clear()
         for limit in limits:
             self._by.setdefault((limit.kind, limit.subject), []).append(limit)
         now = {limit.id: limit for limit in limits}
@@ -251,7 +255,7 @@ class Spending:
                     self.wish(account)
             self._pump(account)
         self.active = bool(limits)
-        self.on_providers = any(limit.kind == "provider" for limit in limits)
+        self.on_targets = any(limit.kind in OF_TARGETS for limit in limits)
 
     def _lose(self) -> None:
         for account in self._accounts.values():

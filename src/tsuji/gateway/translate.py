@@ -3,7 +3,7 @@
 A stream's head is held back until the first event that carries content: before it, another target can take over.
 """
 
-from time import time
+from time import perf_counter, time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,14 +15,19 @@ from tsuji.core.usage import Usage
 from tsuji.http.message import render_headers
 
 from . import reply
+from .delivery import Delivery
 from .faults import ours
 from .framing import Framing
 from .sink import Sink, is_json, is_object, is_stream
+from .telling import lines
 
 if TYPE_CHECKING:
     from tsuji.core.response import ChatResponse
     from tsuji.engine.adapt import CallEvents, Unadapt
+    from tsuji.http.aio import Exchange
     from tsuji.http.message import ResponseHead
+    from tsuji.routing.continuation import Splice
+    from tsuji.routing.machine import Mode
     from tsuji.wire.dialect import Call, StreamParser, StreamRenderer
 
     from .guard.guard import Guard
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
 
 _PREAMBLE = (ev.Started, ev.UsageReported, ev.ExtAdded, ev.PartStarted)
 """Events that say nothing yet: a provider that then fails has not begun to answer."""
+_SAID = (ev.TextDelta, ev.ArgumentsDelta, ev.SignatureDelta, ev.AudioDelta)
 
 
 class Translation(Sink):
@@ -42,9 +48,36 @@ class Translation(Sink):
     _early: tuple[ev.Event, ...] = ()
     _passing = False
     _guarded: "Stream | None" = None
+    _delivery: "Delivery | None" = None
+    _mode: "Mode" = "fresh"
+    _splice: "Splice | None" = None
+    _unfinished = 1
 
     def prepare(self) -> None:
         self.call(self.render(self._as_asked()), "chat")
+
+    def go_on(self, delivery: "Delivery", mode: "Mode") -> None:
+        self._delivery, self._mode = delivery, mode
+        self._renderer, self._framing = delivery.renderer, delivery.framing
+
+    def take(
+        self, relay: Sink, parser: "StreamParser", delivery: "Delivery | None", exchange: "Exchange | None"
+    ) -> None:
+        """Goes on in the middle of a relayed stream. delivery: what has been delivered of it, if anything."""
+        driver = self.driver
+        self.number, self.watch, self.heard, self.body = relay.number, relay.watch, relay.heard, relay.body
+        self._exchange, self._parser = exchange, parser
+        if delivery is None:
+            self._renderer = driver.dialect.stream_renderer(driver.chat())
+            self._framing = driver.framing()
+        else:
+            self._delivery, self._passing = delivery, True
+            self._renderer, self._framing = delivery.renderer, delivery.framing
+        if self.watch is not None:
+            self.watched(self.watch)
+
+    def delivery(self) -> "Delivery | None":
+        return self._delivery
 
     def render(self, asked: ChatRequest) -> "Call":
         """The request as this target is asked it. Raises TsujiError for what it cannot be asked."""
@@ -58,6 +91,8 @@ class Translation(Sink):
 
     def _as_asked(self) -> ChatRequest:
         asked, destination = self.driver.chat(), self.destination
+        if self._delivery is not None:
+            asked = self._delivery.so_far.request(self._mode)
         if asked.stream and destination.upstream.provider.quirks.stream_usage:
             return msgspec.structs.replace(asked, model=destination.model, stream_usage=True)
         return msgspec.structs.replace(asked, model=destination.model)
@@ -74,8 +109,13 @@ class Translation(Sink):
         upstream = self.destination.upstream
         if self.driver.stream and is_stream(head, upstream.dialect):
             self._parser = upstream.dialect.stream_parser(upstream.provider.quirks)
-            self._renderer = self.driver.dialect.stream_renderer(self.driver.chat())
-            self._framing = self.driver.framing()
+            self._unfinished = self.driver.chat().n or 1
+            if self._delivery is not None:
+                if self._delivery.so_far.delivered != "nothing":
+                    self._splice = self._delivery.so_far.splice(self._mode)
+            else:
+                self._renderer = self.driver.dialect.stream_renderer(self.driver.chat())
+                self._framing = self.driver.framing()
             self._unadapt_events = self._unadapt.events() if self._unadapt is not None else None
             if self.driver.guard is not None and self.driver.guard.answers:
                 self._guarded = self.driver.guard.stream(self._pass, self.fail)
@@ -96,7 +136,7 @@ class Translation(Sink):
             if not self._done and not (self._guarded is not None and self._guarded.waiting):
                 raise self.interrupted()
             return
-        self.driver.answered()
+        self.driver.mark = perf_counter()
         if self.driver.stream:
             upstream = self.destination.upstream
             upstream.dialect.parse_response(self.held(), upstream.provider.quirks)  # raises what the document says
@@ -152,8 +192,13 @@ class Translation(Sink):
             events = self._unadapt_events.feed(events)
         if not events or self._done:
             return
+        said = 0
         for at, event in enumerate(events):
-            if type(event) is ev.UsageReported:
+            if type(event) in _SAID:
+                said += 1
+            elif type(event) is ev.Finished:
+                self._unfinished -= 1
+            elif type(event) is ev.UsageReported:
                 self.usage = event.usage
                 self.tier = event.service_tier or self.tier
             elif type(event) is ev.Started:
@@ -163,6 +208,10 @@ class Translation(Sink):
                     created = int(time()) if event.created is None else event.created
                     model = event.model or self.destination.model
                     events[at] = msgspec.structs.replace(event, created=created, model=model)
+        if self.watch is not None:
+            self.watch.heard(perf_counter(), said)
+        if self._unfinished <= 0 and type(events[-1]) is not ev.Ended:
+            self.finished()
         if self._guarded is not None:
             self._guarded.feed(events)
         else:
@@ -172,6 +221,10 @@ class Translation(Sink):
         """Events that may reach the client."""
         if not events or self._done:
             return
+        if self._splice is not None:
+            events = self._splice.feed(events)
+            if not events:
+                return
         if not self._passing:
             events = [*self._early, *events]
             self._early = tuple(events)
@@ -191,11 +244,19 @@ class Translation(Sink):
             return
         if not self._passing:
             self._passing = True
-            driver.answered()
-            head = reply.stream_head(framing.content_type)
-            lines = driver.lines(self.destination, self.preview())
-            driver.connection.begin(head + lines, framing.probe)
+            driver.answered(self)
+            if driver.goes_on and self._delivery is None:
+                made = Delivery(driver.chat(), renderer, framing, self.destination.target.name)
+                self._delivery = driver.delivery = made
+            if not driver.connection.begun:
+                head = reply.stream_head(framing.content_type)
+                told = lines(driver, self.destination, self.preview())
+                driver.connection.begin(head + told, framing.probe)
         if events:
+            if self._delivery is not None:
+                self._delivery.so_far.add(events)
+                if self.watch is not None and self._delivery.so_far.fixed:
+                    self.watch.fixed()
             driver.connection.send(framing.feed(renderer.render(events)))
 
     def _finish(self, ended: ev.Event) -> None:
@@ -210,9 +271,16 @@ class Translation(Sink):
             driver.connection.send(self.summary())
         mark = framing.feed(renderer.render([ended]))
         self.done()
-        driver.over()
+        driver.over(self)
         driver.connection.send(mark + framing.close())
         driver.connection.finish()
+
+    def on_failure(self, error: TsujiError) -> None:
+        delivery = self._delivery
+        if delivery is not None and delivery.so_far.finished and not self._done:  # nothing is missing but usage
+            self._finish(ev.Ended())
+        else:
+            super().on_failure(error)
 
     def cancel(self) -> None:
         if self._guarded is not None:

@@ -3,6 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from math import inf
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +12,7 @@ from tsuji.core.errors import InternalError, StreamInterruptedError, TsujiError,
 
 from .aio_exchange import Exchange
 from .message import MAX_WHOLE_BODY, Headers, ResponseHead
+from .watch import Watch
 
 HIGH_WATER = 256 * 1024  # bytes waiting to be consumed at which reading from upstream stops
 LOW_WATER = 64 * 1024
@@ -22,9 +25,10 @@ class AsyncResponse:
     connection at once. The on_... methods are the pool's.
     """
 
-    __slots__ = ("_ended", "_exchange", "_failure", "_head", "_pieces", "_waiter", "_waiting_bytes")
+    __slots__ = ("_ended", "_exchange", "_failure", "_head", "_pieces", "_waiter", "_waiting_bytes", "_watch")
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch | None = None) -> None:
+        self._watch = watch
         self._exchange: Exchange | None = None
         self._head: ResponseHead | None = None
         self._pieces: deque[bytes] = deque()
@@ -51,7 +55,7 @@ class AsyncResponse:
         while self._head is None:
             if self._failure is not None:
                 raise self._failure
-            await self._wait()
+            await self._watched()
 
     async def read(self) -> bytes:
         """What is left of the body, decoded; the same again when called again.
@@ -120,7 +124,7 @@ class AsyncResponse:
                 raise self._failure
             if self._ended:
                 return None
-            await self._wait()
+            await self._watched()
         if len(self._pieces) == 1:
             piece = self._pieces.popleft()
         else:
@@ -130,6 +134,26 @@ class AsyncResponse:
         if self._exchange is not None:
             self._exchange.resume()
         return piece
+
+    async def _watched(self) -> None:
+        """Wait, no longer than the watch has it."""
+        watch = self._watch
+        if watch is None or watch.due == inf:
+            await self._wait()
+            return
+        loop, due, head = asyncio.get_running_loop(), watch.due, self._head
+        timer = loop.call_later(max(due - monotonic(), 0.001), self._wake)  # what has arrived already is not late
+        try:
+            await self._wait()
+        finally:
+            timer.cancel()
+        came = self._pieces or self._ended or self._failure is not None or self._head is not head
+        if came or monotonic() < due - 0.001:
+            return
+        self._failure = watch.overdue(max(monotonic(), due))
+        self._ended = self._failure is None
+        if self._exchange is not None:
+            self._exchange.cancel()
 
     async def _wait(self) -> None:
         if self._waiter is not None:

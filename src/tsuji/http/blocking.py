@@ -11,18 +11,20 @@ from tsuji.core.errors import (
     InvalidRequestError,
     StreamInterruptedError,
     TimeoutKind,
+    UpstreamConnectionError,
     UpstreamError,
     UpstreamProtocolError,
 )
 from tsuji.core.timeouts import Timeouts
 
-from .blocking_connection import Connection, NothingHeardError
+from .blocking_connection import Connection, EnoughError, Hold, NothingHeardError
 from .dial import dial
 from .failure import connect_failure, timed_out
 from .message import MAX_WHOLE_BODY, Headers, content_length
 from .proxy import Proxies
 from .route import Route
 from .url import Origin
+from .watch import Watch
 
 if TYPE_CHECKING:
     from .tls import TlsConfig
@@ -53,9 +55,17 @@ class BlockingPool:
         _pools.add(self)
 
     def request(
-        self, method: bytes, url: Origin, target: bytes, headers: bytes, body: bytes, timeouts: Timeouts
+        self,
+        method: bytes,
+        url: Origin,
+        target: bytes,
+        headers: bytes,
+        body: bytes,
+        timeouts: Timeouts,
+        watch: Watch | None = None,
+        hold: Hold | None = None,
     ) -> "BlockingResponse":
-        """Send, and return once the response head is there. headers: lines from render_headers.
+        """Send, and return once the response head is there. headers: lines from render_headers. hold: to end it by.
 
         Raises UpstreamConnectionError, UpstreamTimeoutError, UpstreamProtocolError; InvalidRequestError for a request
         that can't be sent as it stands; ConfigError for unusable proxy or TLS settings. Any status is a response, a
@@ -68,13 +78,19 @@ class BlockingPool:
         total_at = monotonic() + timeouts.total
         connection = lane.take()
         if connection is not None:
+            if hold is not None:
+                hold.take(connection)
             try:
-                return _exchange(lane, connection, head, body, timeouts, total_at)
+                return _exchange(lane, connection, head, body, timeouts, total_at, watch)
             except NothingHeardError:  # the server had closed it meanwhile, so it has not seen the request
                 connection.close()
+        if hold is not None and hold.closed:
+            raise UpstreamConnectionError("the request was given up", fault="caller")
         connection = lane.open(self._tls, timeouts, total_at)
+        if hold is not None:
+            hold.take(connection)
         try:
-            return _exchange(lane, connection, head, body, timeouts, total_at)
+            return _exchange(lane, connection, head, body, timeouts, total_at, watch)
         except NothingHeardError as error:
             connection.close()
             raise error.failure from error.__cause__
@@ -157,7 +173,18 @@ class BlockingResponse:
     status, headers: see ResponseHead. Leaving the `with` block closes it.
     """
 
-    __slots__ = ("_connection", "_failure", "_head", "_lane", "_parts", "_timeouts", "_total_at", "headers", "status")
+    __slots__ = (
+        "_connection",
+        "_failure",
+        "_head",
+        "_lane",
+        "_parts",
+        "_timeouts",
+        "_total_at",
+        "_watch",
+        "headers",
+        "status",
+    )
 
     def __init__(
         self,
@@ -167,7 +194,9 @@ class BlockingResponse:
         timeouts: Timeouts,
         total_at: float,
         failure: UpstreamError | None,
+        watch: Watch | None,
     ) -> None:
+        self._watch = watch
         head = connection.parser.head
         assert head is not None
         self._head = head
@@ -223,6 +252,7 @@ class BlockingResponse:
 
         After `within` seconds the connection is closed instead. Raises nothing.
         """
+        self._watch = None
         self._total_at = min(self._total_at, monotonic() + within)
         try:
             while self._receive():
@@ -248,7 +278,11 @@ class BlockingResponse:
                 raise self._failure
             return False
         try:
-            connection.receive(self._timeouts.idle, "idle", self._timeouts, self._total_at)
+            connection.receive(self._timeouts.idle, "idle", self._timeouts, self._total_at, watch=self._watch)
+        except EnoughError:
+            self._connection = None
+            connection.close()
+            return False
         except UpstreamError as error:
             self._failure = self._failure or error
             self._connection = None
@@ -278,20 +312,26 @@ class BlockingResponse:
 
 
 def _exchange(
-    lane: _Lane, connection: Connection, head: bytes, body: bytes, timeouts: Timeouts, total_at: float
+    lane: _Lane,
+    connection: Connection,
+    head: bytes,
+    body: bytes,
+    timeouts: Timeouts,
+    total_at: float,
+    watch: Watch | None,
 ) -> BlockingResponse:
     parts: list[bytes] = []
     try:
-        connection.exchange(head, body, timeouts, total_at, parts)
+        connection.exchange(head, body, timeouts, total_at, parts, watch)
     except UpstreamError as error:
         connection.close()
         if connection.parser.head is None:
             raise
-        return BlockingResponse(lane, connection, parts, timeouts, total_at, error)
+        return BlockingResponse(lane, connection, parts, timeouts, total_at, error, watch)
     except BaseException:
         connection.close()
         raise
-    return BlockingResponse(lane, connection, parts, timeouts, total_at, None)
+    return BlockingResponse(lane, connection, parts, timeouts, total_at, None, watch)
 
 
 def _close_one(idle: list[Connection], at: int) -> None:

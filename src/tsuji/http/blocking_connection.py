@@ -12,6 +12,7 @@ from .dial import RECEIVE
 from .failure import lost, timed_out
 from .parser import ResponseParser
 from .route import Route
+from .watch import Watch
 
 SMALL = 64 * 1024  # up to here a copy costs less than a second system call
 SLICE = 256 * 1024
@@ -23,6 +24,30 @@ class NothingHeardError(Exception):
     def __init__(self, failure: UpstreamError) -> None:
         super().__init__(failure)
         self.failure = failure
+
+
+class EnoughError(Exception):
+    """The watch wants no more of the answer."""
+
+
+class Hold:
+    """Of a request that another thread may end: `close` ends its connection now, or as soon as it has one."""
+
+    __slots__ = ("_connection", "closed")
+
+    def __init__(self) -> None:
+        self._connection: Connection | None = None
+        self.closed = False
+
+    def take(self, connection: "Connection") -> None:
+        self._connection = connection
+        if self.closed:
+            connection.abort()
+
+    def close(self) -> None:
+        self.closed = True
+        if self._connection is not None:
+            self._connection.abort()
 
 
 class Connection:
@@ -51,7 +76,15 @@ class Connection:
             return bool(self._poll.poll(0))
         return bool(select.select([self._socket], [], [], 0)[0])
 
-    def exchange(self, head: bytes, body: bytes, timeouts: Timeouts, total_at: float, parts: list[bytes]) -> None:
+    def exchange(
+        self,
+        head: bytes,
+        body: bytes,
+        timeouts: Timeouts,
+        total_at: float,
+        parts: list[bytes],
+        watch: Watch | None = None,
+    ) -> None:
         """Send a request and wait for the response head. parts: where the body goes, now and by later `receive`s.
 
         Raises NothingHeardError if the connection ended before it brought a byte; else as `receive`.
@@ -59,30 +92,44 @@ class Connection:
         parser = self.parser
         parser.begin(parts.append, bodyless=head.startswith(b"HEAD "))
         self._send(head, body, timeouts, total_at)
-        self.receive(timeouts.head, "first_byte", timeouts, total_at, fresh=True)
+        self.receive(timeouts.head, "first_byte", timeouts, total_at, fresh=True, watch=watch)
         if parser.head is None:
             until = monotonic() + timeouts.head
             while parser.head is None:
-                self.receive(until - monotonic(), "first_byte", timeouts, total_at)
+                self.receive(until - monotonic(), "first_byte", timeouts, total_at, watch=watch)
 
     def receive(
-        self, limit: float, kind: TimeoutKind, timeouts: Timeouts, total_at: float, *, fresh: bool = False
+        self,
+        limit: float,
+        kind: TimeoutKind,
+        timeouts: Timeouts,
+        total_at: float,
+        *,
+        fresh: bool = False,
+        watch: Watch | None = None,
     ) -> None:
         """Wait for bytes, `limit` seconds at most, and parse them. fresh: nothing of the response has been seen.
 
-        Raises UpstreamTimeoutError, UpstreamConnectionError, StreamInterruptedError, UpstreamProtocolError.
+        Raises UpstreamTimeoutError, UpstreamConnectionError, StreamInterruptedError, UpstreamProtocolError; EnoughError
+        where the watch says so.
         """
-        left = total_at - monotonic()
+        now = monotonic()
+        left = total_at - now
         if left < limit:
             limit, kind = left, "total"
         if limit <= 0:
             raise timed_out(self._route, kind, timeouts)
+        watched = watch is not None and watch.due - now < limit
+        if watch is not None and watched:
+            limit = max(watch.due - now, 0.001)  # what has arrived already is not late
         parser = self.parser
         try:
             self._set_limit(limit)
             data = self._socket.recv(RECEIVE)
         except OSError as error:
             if isinstance(error, TimeoutError) and not error.errno:
+                if watch is not None and watched:
+                    raise watch.overdue(max(monotonic(), watch.due)) or EnoughError from None
                 raise timed_out(self._route, kind, timeouts) from error
             failure = lost(self._route, error, head_seen=parser.head is not None)
             if fresh:

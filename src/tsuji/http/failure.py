@@ -43,7 +43,7 @@ def lost(route: Route, error: Exception, *, head_seen: bool) -> UpstreamError:
     reason = getattr(error, "strerror", None) or type(error).__name__
     if head_seen:
         return StreamInterruptedError(f"the connection to {route.peer} broke in the middle of its answer ({reason})")
-    return UpstreamConnectionError(f"the connection to {route.peer} broke before it answered ({reason})")
+    return UpstreamConnectionError(f"the connection to {route.peer} broke before it answered ({reason})", reached=True)
 
 
 def timed_out(route: Route, kind: TimeoutKind, timeouts: Timeouts) -> UpstreamTimeoutError:

@@ -107,7 +107,7 @@ class ResponseParser:
             return
         head = self.head
         if head is None:
-            raise UpstreamConnectionError(f"{self._peer} closed the connection before it answered")
+            raise UpstreamConnectionError(f"{self._peer} closed the connection before it answered", reached=True)
         if head.get(b"content-length") is not None or head.get(b"transfer-encoding") is not None:
             raise StreamInterruptedError(f"{self._peer} closed the connection in the middle of its answer")
         self._complete(framed=False)

@@ -24,12 +24,16 @@ class Scopes(Noun, frozen=True):
     """What a key is for; an empty tuple allows everything.
 
     models: names of routes and provider:model, where `*` stands for any letters. operations: "chat", "embeddings",
-    "models" (to list them) and the like. networks: addresses and CIDR ranges that it may be used from.
+    "models" (to list them) and the like. networks: addresses and CIDR ranges that it may be used from. require: tags
+    and data policies that a target must have to be asked for it. explain: its holder may be told how a target was
+    chosen, with the names of the others and what is known of them.
     """
 
     models: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    require: tuple[str, ...] = ()
+    explain: bool = False
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,9 +14,11 @@ from tsuji.core.errors import InvalidRequestError
 
 from .keys import MICRO
 
-Kind = Literal["key", "user", "team", "route", "provider", "gateway"]
+Kind = Literal["key", "user", "team", "route", "provider", "target", "gateway"]
 Unit = Literal["usd", "requests", "tokens", "concurrent"]
 KINDS: tuple[str, ...] = get_args(Kind)
+OF_TARGETS = ("provider", "target")
+"""Those that a request comes under at each attempt, and not by who asks for what."""
 UNITS: tuple[str, ...] = get_args(Unit)
 EACH = "*"
 TOTAL = "total"
@@ -38,10 +40,11 @@ _ROLLING = re.compile(r"([1-9][0-9]{0,8})s")
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the ledger.
 
-    subject: the id of a key (of a rotated one the first's), user, team or provider, or a route's name; EACH; "" for the
-    gateway. unit: "usd" counts nano-dollars, "concurrent" requests at one time. amount: no more than this in a period.
-    soft: from here on answers say so. period: of CALENDAR, in UTC; TOTAL; or "3600s", rolling. unpriced: what becomes
-    of a request whose cost is not known, where the unit is "usd". created: microseconds since 1970.
+    subject: the id of a key (of a rotated one the first's), user, team or provider, a route's name, or a target's
+    "provider:model"; EACH; "" for the gateway. unit: "usd" counts nano-dollars, "concurrent" requests at one time.
+    amount: no more than this in a period. soft: from here on answers say so. period: of CALENDAR, in UTC; TOTAL; or
+    "3600s", rolling. unpriced: what becomes of a request whose cost is not known, where the unit is "usd". created:
+    microseconds since 1970.
     """
 
     id: str

@@ -1,5 +1,7 @@
 """What is kept of a request. Never its prompt, its answer or a key."""
 
+from typing import Any
+
 import msgspec
 
 CONFIGURED = "server.keys"
@@ -43,6 +45,7 @@ class Record(msgspec.Struct, array_like=True):
     cost: nano-dollars, None: unknown. price_source, price_version: of the price that it was worked out with.
     cache: "hit", "semantic", "shared" (with a request under way) or "stored"; None: the cache had no part in it.
     guarded: what guardrails did, as "name:action". charges: on limits, booked when the record reaches the database.
+    explain: see routing.explain, as JSON values; None where the target was the route's first and the only try.
     """
 
     id: str
@@ -79,6 +82,7 @@ class Record(msgspec.Struct, array_like=True):
     cache: str | None = None
     guarded: tuple[str, ...] = ()
     charges: tuple[Charge, ...] = ()
+    explain: dict[str, Any] | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()

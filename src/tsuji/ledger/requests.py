@@ -13,6 +13,8 @@ from .record import Attempt, Record
 
 _STORED = [name for name in Record.__struct_fields__ if name in tables.usage.c]
 _EQUAL = ("key_id", "user_id", "team_id", "route", "target", "status")
+_LISTED = [name for name in _STORED if name != "explain"]
+"""Of one among many."""
 _LISTS = [name for name in ("tags", "guarded") if name in _STORED]
 
 
@@ -46,12 +48,12 @@ class Which(msgspec.Struct, frozen=True, kw_only=True):
 def page(
     engine: Engine, which: Which, *, before: tuple[int, str] | None = None, limit: int
 ) -> tuple[list[Record], tuple[int, str] | None]:
-    """The newest first, without their attempts, and the next page's `before`; None: there is no more.
+    """The newest first, without `attempts` and `explain`, and the next page's `before`; None: there is no more.
 
     Raises LedgerError.
     """
     usage = tables.usage.c
-    query = select(tables.usage).where(*which.conditions(engine))
+    query = select(*[usage[name] for name in _LISTED]).where(*which.conditions(engine))
     if before is not None:
         query = query.where(tuple_(usage.time, usage.id) < before)
     with explained(), engine.connect() as connection:
@@ -76,6 +78,6 @@ def get(engine: Engine, id: str) -> Record:
 
 
 def _record(row: RowMapping, attempts: list[Attempt]) -> Record:
-    values: dict[str, Any] = {name: row[name] for name in _STORED}
+    values: dict[str, Any] = {name: row[name] for name in _STORED if name in row}
     values |= {name: tuple(values[name] or ()) for name in _LISTS}
     return Record(**values, attempts=attempts)

@@ -85,6 +85,7 @@ usage = Table(
     Column("trace", String),
     Column("cache", String),
     Column("guarded", JSON(none_as_null=True)),
+    Column("explain", JSON(none_as_null=True)),
     Index("usage_time", "time"),
     Index("usage_key_time", "key_id", "time"),
 )

@@ -5,8 +5,14 @@ Only what language-model APIs use: `event` and `data` fields; CR, LF and CRLF li
 mark at the beginning is no part of the first line.
 """
 
+import re
+
+import msgspec
+
 MAX_EVENT = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
+_WORD = re.compile(rb"[\w .:!-]+")
+_decode = msgspec.json.Decoder().decode
 
 
 class SSEOverflow(Exception):
@@ -90,3 +96,57 @@ class SSEParser:
         self._name = b""
         self._data = []
         self._size = 0
+
+
+class JsonEvents:
+    """The same for streams whose data is JSON, with what can be put right in place where nothing can have been lost.
+
+    A word that is no JSON, such as a keep-alive's, carries nothing of an answer and is left out. An event that was
+    broken in two is put together again. All else that is no JSON is given as it is: what it carried is not known, so
+    the stream cannot be trusted to be whole.
+    """
+
+    __slots__ = ("_broken", "_sse")
+
+    def __init__(self) -> None:
+        self._sse = SSEParser()
+        self._broken: tuple[bytes, bytes] | None = None
+
+    def feed(self, chunk: bytes) -> list[tuple[bytes, bytes]]:
+        """Raises SSEOverflow as SSEParser does."""
+        events = self._sse.feed(chunk)
+        if self._broken is None and all(data.endswith((b"}", b"]")) for _, data in events):
+            return events
+        return self._mended(events)
+
+    def close(self) -> list[tuple[bytes, bytes]]:
+        events = self._mended(self._sse.close())
+        if self._broken is not None:
+            events.append(self._broken)
+            self._broken = None
+        return events
+
+    def _mended(self, events: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        out: list[tuple[bytes, bytes]] = []
+        for event in events:
+            name, data = event
+            if self._broken is not None:
+                first, begun = self._broken
+                self._broken = None
+                if not _is_json(data) and _is_json(begun + data):
+                    out.append((first or name, begun + data))
+                    continue
+                out.append((first, begun))
+            if data.endswith((b"}", b"]")) or _is_json(data):
+                out.append(event)
+            elif not _WORD.fullmatch(data):
+                self._broken = event
+        return out
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True

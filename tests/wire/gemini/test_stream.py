@@ -198,7 +198,7 @@ def test_other_shapes(body: bytes) -> None:
 
 def test_nothing_follows_a_failure() -> None:
     parser = GEMINI.stream_parser(NO_QUIRKS)
-    assert len(parser.feed(b"data: x\n\n" + LONG)) == 1
+    assert len(parser.feed(b"data: {x}\n\n" + LONG)) == 1
     assert parser.feed(LONG) == []
     assert parser.close() == []
 

@@ -168,7 +168,7 @@ TEXT = {"type": "response.output_text.delta", "item_id": "i", "output_index": 0,
     [
         (spelled(CREATED, TEXT), StreamInterruptedError),
         (spelled(CREATED, TEXT) + b"data: [DONE]\n\n", StreamInterruptedError),
-        (spelled(CREATED, TEXT) + b"data: {\n\n", UpstreamProtocolError),
+        (spelled(CREATED, TEXT) + b"data: {nothing}\n\n", UpstreamProtocolError),
         (spelled({"choices": []}), UpstreamProtocolError),
         (b"<html></html>", UpstreamProtocolError),
         (b"", UpstreamProtocolError),

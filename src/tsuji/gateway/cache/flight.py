@@ -172,7 +172,7 @@ class Flight:
             leader.driver.mark = perf_counter()
         leader.driver.connection = self
         try:
-            leader.driver.go()
+            leader.driver.advance()
         except Exception as bug:  # the others would wait for ever
             ours(bug)
             self.abort()

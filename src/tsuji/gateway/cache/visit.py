@@ -84,7 +84,7 @@ class Visit:
         self.driver.connection = self.connection
         self.driver.request.job = self.driver
         try:
-            self.driver.go()
+            self.driver.advance()
         except Exception as bug:  # others who are told the same must not suffer for it
             ours(bug)
             self.connection.abort()

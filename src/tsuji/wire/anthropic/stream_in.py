@@ -14,7 +14,7 @@ from tsuji.core.errors import StreamInterruptedError, TsujiError, UpstreamProtoc
 from tsuji.core.parts import Opaque, Part, Text, Thinking, ToolCall
 from tsuji.core.provider import Quirks
 
-from ..sse import SSEOverflow, SSEParser
+from ..sse import JsonEvents, SSEOverflow
 from .blocks_in import parse_block, parse_citation
 from .errors import parse_error_body
 from .fields import (
@@ -64,7 +64,7 @@ class StreamParser:
     __slots__ = ("_blocks", "_count", "_done", "_finished", "_out", "_sse", "_started", "_usage")
 
     def __init__(self, quirks: Quirks) -> None:
-        self._sse = SSEParser()
+        self._sse = JsonEvents()
         self._blocks: dict[int, _Block] = {}
         self._count = 0
         self._usage: Object = {}

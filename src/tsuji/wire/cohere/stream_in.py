@@ -15,7 +15,7 @@ from tsuji.core.parts import Part, Text, Thinking, ToolCall
 from tsuji.core.provider import Quirks
 from tsuji.wire.openai.fields import is_list, is_object
 from tsuji.wire.openai.guard import MALFORMED
-from tsuji.wire.sse import SSEOverflow, SSEParser
+from tsuji.wire.sse import JsonEvents, SSEOverflow
 
 from .citations import of_text, read_citation
 from .errors import error_in
@@ -38,7 +38,7 @@ class Parser:
     __slots__ = ("_cited", "_done", "_kinds", "_next", "_open", "_sse", "_started", "_texts")
 
     def __init__(self, quirks: Quirks) -> None:
-        self._sse = SSEParser()
+        self._sse = JsonEvents()
         self._started = False
         self._done = False
         self._next = 0

@@ -15,7 +15,7 @@ from tsuji.core import events as ev
 from tsuji.core.errors import StreamInterruptedError, TsujiError, UpstreamProtocolError
 from tsuji.core.parts import Part, Text, Thinking, ToolCall
 from tsuji.core.provider import Quirks
-from tsuji.wire.sse import MAX_EVENT, SSEOverflow, SSEParser
+from tsuji.wire.sse import MAX_EVENT, JsonEvents, SSEOverflow
 
 from .fields import NAME, Malformed, a_list, a_string, an_object, text_or_none
 from .finish import stop_of
@@ -64,7 +64,7 @@ class Parser:
     __slots__ = ("_choices", "_done", "_extra", "_json", "_seen", "_sse", "_started", "_usage")
 
     def __init__(self, quirks: Quirks) -> None:
-        self._sse = SSEParser()
+        self._sse = JsonEvents()
         self._choices: dict[int, _Choice] = {}
         self._started = False
         self._seen = False

@@ -20,7 +20,7 @@ from tsuji.core.assemble import replay
 from tsuji.core.errors import StreamInterruptedError, TsujiError, UpstreamProtocolError
 from tsuji.core.events import Event
 from tsuji.core.provider import Quirks
-from tsuji.wire.sse import MAX_EVENT, SSEOverflow, SSEParser
+from tsuji.wire.sse import MAX_EVENT, JsonEvents, SSEOverflow
 
 from .choice_in import ChoiceState
 from .errors import error_of
@@ -43,7 +43,7 @@ class ChatStreamParser:
 
     def __init__(self, quirks: Quirks) -> None:
         self._quirks = quirks
-        self._sse = SSEParser()
+        self._sse = JsonEvents()
         self._begun = False
         self._over = False
         self._document: bytearray | None = None  # A body that is no event stream, as far as it has come.

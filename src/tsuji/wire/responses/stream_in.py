@@ -25,7 +25,7 @@ from tsuji.wire.openai.fields import is_list, is_object, rest
 from tsuji.wire.openai.guard import MALFORMED
 from tsuji.wire.openai.logprobs import read_logprobs
 from tsuji.wire.openai.response_in import text_or
-from tsuji.wire.sse import MAX_EVENT, SSEOverflow, SSEParser
+from tsuji.wire.sse import MAX_EVENT, JsonEvents, SSEOverflow
 
 from .content_in import read_citation
 from .fields import NAME, Fields, ext
@@ -72,7 +72,7 @@ class ResponsesStreamParser:
 
     def __init__(self, quirks: Quirks) -> None:
         self._quirks = quirks
-        self._sse = SSEParser()
+        self._sse = JsonEvents()
         self._begun = False
         self._over = False
         self._document: bytearray | None = None  # A body that is no event stream, as far as it has come.
