@@ -41,6 +41,7 @@ def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig
                 weight=1.0 if isinstance(target, str) else target.weight,
                 timeouts=timeouts if timeouts != whole else None,
                 prefill=catalog.prefills(ref.provider, ref.model) if prefill is None else prefill,
+                thinks=catalog.thinks(ref.provider, ref.model),
             )
         )
     return Route(

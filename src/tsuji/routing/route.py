@@ -10,7 +10,7 @@ class Target(Noun, frozen=True):
     """A model at a provider. weight: its share where a strategy draws. timeouts: instead of the route's.
 
     context: tokens of its window, where known. prefill: it goes on from the assistant's message that a conversation
-    ends with, instead of answering it.
+    ends with, instead of answering it. thinks: before its first token, unasked and unseen.
     """
 
     provider: str
@@ -19,6 +19,7 @@ class Target(Noun, frozen=True):
     timeouts: Timeouts | None = None
     context: int | None = None
     prefill: bool = False
+    thinks: bool = False
 
     @property
     def name(self) -> str:
