@@ -41,6 +41,8 @@ def verdict(error: TsujiError) -> Verdict:
 def harm(error: TsujiError) -> Harm:
     if isinstance(error, UpstreamConnectionError):
         return "fault" if error.reached else "down"
+    if isinstance(error, UpstreamTimeoutError) and error.timeout == "connect":
+        return "down"
     if isinstance(error, RateLimitError):
         return "rest"
     return "fault" if error.fault == "upstream" else ""
