@@ -32,6 +32,7 @@ def test_they_name_providers_of_the_catalogue(name: str) -> None:
         ("openai", "gpt-4o-mini", False, False),
         ("gemini", "gemini-2.5-flash", False, True),
         ("gemini", "gemini-2.5-flash-lite", False, False),
+        ("local", "default", True, False),
         ("nobody", "o3", False, False),
     ],
 )
