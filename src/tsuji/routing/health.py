@@ -109,7 +109,7 @@ class TargetHealth:
         self.requests += 1
         self.tokens += tokens
         self.asked = now
-        if self.open_until:
+        if self.open_until and now >= self.open_until:
             self._probe_until = now + _PROBE
 
     def succeeded(self, now: float) -> None:
