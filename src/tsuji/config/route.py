@@ -40,6 +40,7 @@ def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig
                 model=ref.model,
                 timeouts=timeouts if timeouts != whole else None,
                 prefill=catalog.prefills(ref.provider, ref.model) if prefill is None else prefill,
+                thinks=catalog.thinks(ref.provider, ref.model),
                 **({} if isinstance(target, str) else _extras(target)),
             )
         )

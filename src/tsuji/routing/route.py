@@ -11,9 +11,9 @@ class Target(Noun, frozen=True):
     """A model at a provider. weight: its share where a strategy draws. timeouts: instead of the route's.
 
     context: tokens of its window, where known. prefill: it goes on from the assistant's message that a conversation
-    ends with, instead of answering it. tags: words that a route, a key or a request may require, such as a region.
-    data: policies that hold for what is sent to it: "no_training", "local_only". capabilities: all that it has; None
-    where that is not known. allowance: what it may be asked for.
+    ends with, instead of answering it. thinks: before its first token, unasked and unseen. tags: words that a route, a
+    key or a request may require, such as a region. data: policies that hold for what is sent to it: "no_training",
+    "local_only". capabilities: all that it has; None where that is not known. allowance: what it may be asked for.
     """
 
     provider: str
@@ -22,6 +22,7 @@ class Target(Noun, frozen=True):
     timeouts: Timeouts | None = None
     context: int | None = None
     prefill: bool = False
+    thinks: bool = False
     tags: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     capabilities: frozenset[str] | None = None
