@@ -11,6 +11,7 @@ from tsuji import catalog
 from tsuji.core.errors import InvalidRequestError, TsujiError
 from tsuji.core.model import ModelRef
 
+from .experiment import check_experiment
 from .problem import Path, Problems
 from .provider import model_ref
 from .reader import MISSING
@@ -39,6 +40,12 @@ def check_route(
         seen.add(str(ref))
         if isinstance(target, TargetTable):
             _target_extras(target, here, problems)
+
+    def check_model(text: str, where: Path) -> None:
+        if text not in routes:
+            check_target(text, where, known, routes, problems)
+
+    check_experiment(route, path, problems, check_model)
 
 
 def _names_provider(name: str, known: Collection[str]) -> bool:

@@ -11,6 +11,7 @@ from tsuji.routing import Route, Target
 
 from .caching import CacheRule, SemanticRule
 from .config import Store
+from .experiment import experiment_of
 from .provider import ProviderConfig, model_ref
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig
         drop_params=table.drop_params,
         guardrails=table.guardrails,
         refuse_unpriced=table.refuse_unpriced,
+        experiment=experiment_of(name, table),
     )
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from .schema_experiment import ExperimentTable
 from .table import Count, Dollars, Seconds, Table
 
 
@@ -97,7 +98,7 @@ class RouteTable(Table, frozen=True):
     targets: Annotated[
         tuple[str | TargetTable, ...], Meta(min_length=1, description="`provider:model`, or a table. Tried in order.")
     ]
-    strategy: Annotated[Literal["priority"], Meta(description="How a target is chosen.")] = "priority"
+    strategy: Annotated[Literal["priority", "experiment"], Meta(description="How a target is chosen.")] = "priority"
     timeouts: TimeoutsTable | None = None
     drop_params: Annotated[
         bool | None, Meta(description="Leave out what a target cannot say, instead of refusing the request.")
@@ -108,3 +109,4 @@ class RouteTable(Table, frozen=True):
     refuse_unpriced: Annotated[
         bool, Meta(description="Gateway: skip targets whose price is not known; refuse where none is left.")
     ] = False
+    experiment: ExperimentTable | None = None

@@ -21,7 +21,7 @@ from tsuji.wire.passthrough import Fields, check_spelling, check_utf8, decode_fi
 
 from . import reply
 from .admit import check_fields, check_model
-from .contents import Tape
+from .contents import Hearing, Tape
 from .count import CountRelay, CountTranslation
 from .destination import LOCAL, Destination
 from .endpoints import GUARDED, JUDGING, form_of
@@ -32,6 +32,7 @@ from .relay import Relay
 from .request import Request
 from .reservation import Reservation, check_price
 from .translate import EmbeddingTranslation, Translation
+from .trial.enrol import enrol
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from .request import Answering
     from .server import Connection
     from .sink import Sink
+    from .trial.trial import Trial
 
 _FRAMINGS: dict[str, type[Framing]] = {"ollama": WholeLines, "bedrock": WholeMessages}
 
@@ -60,7 +62,7 @@ class Driver:
     the cache, on a route that has one. connection: the client's, or there what takes the answer for all who wait.
     failed_costs: of attempts that failed though they had reported usage, by their number. tape: of what is stored.
     trace: its spans' ids. setup: of the configuration that it began with. guard: the guardrails in force.
-    reservation: on limits, where there are any. own_limits: the answer says how near they are.
+    reservation: on limits, where there are any. trial: an experiment's. own_limits: the answer says how near they are.
     """
 
     # Defaults are the class's: an attribute that stays as it is costs nothing per request.
@@ -69,7 +71,8 @@ class Driver:
     failed_costs: Mapping[int, int | None] = {}
     tags: tuple[str, ...] = ()
     recorded = False
-    tape: Tape | None = None
+    tape: Hearing | None = None
+    trial: "Trial | None" = None
     trace: "Trace | None" = None
     first_token: float | None = None
     visit: "Visit | None" = None
@@ -104,10 +107,8 @@ class Driver:
         self.model = model = model_of(self.fields) if request.model is None else request.model
         if len(model) > MAX_MODEL or not model.isprintable():
             raise InvalidRequestError("'model' is no model's name: too long, or not printable", param="model")
-        if endpoint.stream is None:
-            self.stream = endpoint.operation == "chat" and wants_stream(self.fields, endpoint.streams)
-        else:
-            self.stream = endpoint.stream
+        wants = endpoint.operation == "chat" and wants_stream(self.fields, endpoint.streams)
+        self.stream = wants if endpoint.stream is None else endpoint.stream
         route = self.setup.destinations.route(model)
         if request.grant is not None:
             check_model(request.grant, route, self.setup.config)
@@ -115,6 +116,8 @@ class Driver:
         if self.setup.keepers:
             keeper = self.setup.keepers.get(route.name)
             self.tape = Tape(keeper, self.dialect, request.body) if keeper is not None else None
+        if route.experiment is not None:
+            route = enrol(self, route, route.experiment)
         if TAGS in request.headers:
             self.tags = read_tags(request.headers[TAGS])
         self.drop = self.setup.config.drop_params if route.drop_params is None else route.drop_params
@@ -450,6 +453,8 @@ class Driver:
             made = record(self, self._sink, status, http_status, error)
             if self.visit is not None:
                 self.visit.note(made)
+            if self.trial is not None:
+                self.trial.note(made)
             if self.guard is not None:
                 made.guarded = tuple(self.guard.acted)
             if self.reservation is not None:
@@ -457,7 +462,7 @@ class Driver:
             if observer is not None:
                 observer.saw(made, self.request, self.connection, self._spent, self.trace)
             if ledger is not None and self.tape is not None:
-                ledger.spool.write(self.tape.frame(made))
+                self.tape.keep(made, ledger.spool)
             return encode(made) if ledger is not None else None
         except Exception as bug:  # who waits for the answer would wait for ever
             ours(bug)

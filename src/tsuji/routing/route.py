@@ -3,6 +3,8 @@
 from tsuji.core.parts import Noun
 from tsuji.core.timeouts import Timeouts
 
+from .experiment.design import Experiment
+
 
 class Target(Noun, frozen=True):
     """A model at a provider. weight: its share where a strategy draws. timeouts: instead of the route's."""
@@ -20,6 +22,7 @@ class Target(Noun, frozen=True):
 class Route(Noun, frozen=True):
     """strategy "priority": targets in the order given. drop_params: None takes the caller's or the config's word.
     guardrails: by name. refuse_unpriced: a gateway skips targets whose price is not known.
+    experiment: with the strategy "experiment".
     """
 
     name: str
@@ -29,3 +32,4 @@ class Route(Noun, frozen=True):
     drop_params: bool | None = None
     guardrails: tuple[str, ...] = ()
     refuse_unpriced: bool = False
+    experiment: Experiment | None = None
