@@ -102,7 +102,7 @@ COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.
 	--no-emit-index-url --no-annotate --no-header --upgrade
 lock:
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	@$(COMPILE) --group dev --extra all --extra postgres --extra otel --extra redis pyproject.toml -o requirements.lock
+	@$(COMPILE) --group dev --extra all --extra postgres --extra otel --extra redis --extra plots pyproject.toml -o requirements.lock
 	@$(COMPILE) tests/peers/requirements.in -o tests/peers/requirements.lock
 	@$(COMPILE) benchmarks/gateways.in -o benchmarks/gateways.lock
 	@rm -rf .venv-lock

@@ -7,7 +7,7 @@ import typer
 
 from tsuji.core.errors import TsujiError
 
-from . import admin, budgets, chat, config, keys, models, providers, serve, usage, version
+from . import admin, budgets, chat, config, experiment, keys, models, providers, serve, usage, version
 from .parent import exit_code
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("version")(version.version)
 app.command("usage")(usage.usage)
 app.add_typer(keys.app, name="keys")
 app.add_typer(budgets.app, name="budgets")
+app.add_typer(experiment.app, name="experiment")
 app.add_typer(config.app, name="config")
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from math import inf
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -20,7 +19,7 @@ LOOKS = 60
 """At which the report has what would have been said, from the first units on."""
 
 
-class Mean(NamedTuple):
+class Mean(Noun, frozen=True):
     """Of one arm. low, high: infinite while nothing can be said."""
 
     n: int
