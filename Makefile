@@ -9,7 +9,7 @@ COMPILED := .compiled
 COMPILED_TESTS := $(addprefix tests/gateway/test_,$(addsuffix .py,http pairs failures leaving again cost counting)) \
 	tests/ledger/test_gateway.py
 
-.PHONY: setup run test check format docs bench bench-gateway budget-run soak kill-run compiled fuzz lock clean
+.PHONY: setup run test check format docs bench bench-gateway budget-run experiment-sim soak kill-run compiled fuzz lock clean
 
 setup: $(VENV)/.ready
 
@@ -92,6 +92,10 @@ soak: setup
 	@sh tests/install-servers.sh
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20) $(if $(RATE),--rate $(RATE)) \
 		$(if $(POSTGRES),--postgres) $(if $(QUICK),--quick)
+
+# The statistics of experiments, looked at all the time; writes docs/experiments-simulation.md (some ten minutes).
+experiment-sim: setup
+	@$(BIN)/python -m tests.experiment.simulating $(or $(RUNS),1000) $(or $(UNITS),2000)
 
 # kill -9 under load, KILLS times, and whether the ledger has every request that a client saw finish, once.
 kill-run: setup

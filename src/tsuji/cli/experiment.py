@@ -214,7 +214,7 @@ def _deviations(effect: float, base: float | None, deviation: float | None) -> t
     if (base is None) == (deviation is None):
         raise typer.BadParameter("give --base for a share, or --deviation for anything else")
     if base is None:
-        return (deviation or 0.0,) * 2
+        return deviation or 0.0, deviation or 0.0
     if not (0 <= base <= 1 and 0 <= base + effect <= 1):
         raise typer.BadParameter("a share and what the effect makes of it lie between 0 and 1")
     after = base + effect

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tsuji.core.errors import ConfigError
 from tsuji.routing.experiment.design import UNITS
+from tsuji.routing.experiment.verdict import chance
 
 if TYPE_CHECKING:
     from tsuji.routing.experiment import Experiment
@@ -26,7 +27,7 @@ def draw(experiment: "Experiment", report: "Report", file: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         raise ConfigError("a picture needs matplotlib, which is not installed: pip install 'tsuji[plots]'") from None
-    lines = [part for line in report.verdict for part in textwrap.wrap(line, 118)]
+    lines = [part for line in report.verdict for part in textwrap.wrap(line, 150)]
     head = 0.75 + _LINE * len(lines)
     height = head + _ROW * len(experiment.metrics) + 0.35
     figure: Any = Figure(figsize=(_WIDTH, height), dpi=120)
@@ -59,7 +60,7 @@ def _over_time(axes: Any, experiment: "Experiment", report: "Report", metric: st
         shown = True
         n, colour = [look.n for look in looks], _COLOURS[at % len(_COLOURS)]
         axes.fill_between(n, [k.low for k in looks], [k.high for k in looks], color=colour, alpha=0.18, linewidth=0)
-        label = f"{one.arm} (p = {one.p:.2g})"
+        label = f"{one.arm} ({chance(one.p)})"
         sign = _SIGNS[at % len(_SIGNS)]
         axes.plot(n, [k.estimate for k in looks], color=colour, linewidth=1.6, label=label)
         axes.plot(n[-1:], [looks[-1].estimate], sign, color=colour, markersize=6)

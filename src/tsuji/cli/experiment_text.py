@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tsuji.routing.experiment.verdict import number
+from tsuji.routing.experiment.verdict import chance, number
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +42,7 @@ def show(out: "Console", experiment: "Experiment", report: "Report") -> None:
 
 
 def _facts(report: "Report") -> str:
-    shares = "" if report.mismatch is None else f"Shares: p = {report.mismatch:.2g}. "
+    shares = "" if report.mismatch is None else f"Shares: {chance(report.mismatch)}. "
     rest = [f"{n:,} {what}" for n, what in ((report.open, "units still open"), (report.late, "late requests")) if n]
     return shares + (", ".join(rest) + "." if rest else "")
 
@@ -64,7 +64,7 @@ def _chart(out: "Console", experiment: "Experiment", one: "Comparison", width: i
         return
     now = looks[-1]
     said = f"{number(now.estimate, one.metric)} [{number(now.low, one.metric)}, {number(now.high, one.metric)}]"
-    out.print(f"{title}: {said}, p = {one.p:.2g}", markup=False, highlight=False)
+    out.print(f"{title}: {said}, {chance(one.p)}", markup=False, highlight=False)
     low, high = _range(looks)
     step = (high - low) / (HEIGHT - 1)
     columns = [looks[round(at * (len(looks) - 1) / max(1, width - 1))] for at in range(min(width, len(looks)))]

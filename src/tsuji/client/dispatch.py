@@ -46,7 +46,14 @@ class Dispatch:
             )
         if "provider" in settings:
             model = f"{_plain(settings['provider'])}:{model}"
-        return Exchange(self.config, self._upstreams, job, self.config.route(model), settings)
+        route, assignment = self.config.route(model), None
+        if route.experiment is not None:
+            from .trial import enrol
+
+            route, assignment = enrol(route, route.experiment, job)
+        made = Exchange(self.config, self._upstreams, job, route, settings)
+        made.trace.assignment = assignment
+        return made
 
     def listing(self, job: Job[Answer], provider: Any, target: dict[str, Any]) -> Exchange[Answer]:
         """For a question to a provider and not to one of its models."""

@@ -7,6 +7,7 @@ from tsuji.core.usage import NANO, Usage
 if TYPE_CHECKING:
     from tsuji.config import Config
     from tsuji.routing import Attempt, Routing
+    from tsuji.routing.experiment import Assignment
 
 
 class Trace:
@@ -14,14 +15,16 @@ class Trace:
 
     usage: canonical token counts of the answer; None where the provider gave none. service_tier: what the provider says
     it served the request at, which may change the price. started, first_token, ended: seconds on the monotonic clock;
-    None where it did not come to that. waited: seconds spent waiting for providers. worked: of a stream, seconds spent
-    on it so far, the caller's own time between two chunks not counted.
+    None where it did not come to that. assignment: to an arm, where the call is part of an experiment. waited: seconds
+    spent waiting for providers. worked: of a stream, seconds spent on it so far, the caller's own time between two
+    chunks not counted.
     """
 
     __slots__ = (
         "_config",
         "_cost",
         "_routing",
+        "assignment",
         "dropped",
         "ended",
         "first_token",
@@ -36,6 +39,7 @@ class Trace:
         self._routing = routing
         self._config = config
         self._cost: int | str | None = "unasked"
+        self.assignment: Assignment | None = None
         self.started = started
         self.first_token: float | None = None
         self.ended: float | None = None
@@ -58,6 +62,18 @@ class Trace:
     @property
     def route(self) -> str:
         return self._routing.route.name
+
+    @property
+    def experiment(self) -> str | None:
+        """The name of the experiment that the call is part of."""
+        rule = self._routing.route.experiment
+        return rule.name if rule is not None and self.assignment is not None else None
+
+    @property
+    def arm(self) -> str | None:
+        """The name of its arm."""
+        rule, found = self._routing.route.experiment, self.assignment
+        return rule.arms[found.arm].name if rule is not None and found is not None else None
 
     @property
     def cost_nano(self) -> int | None:

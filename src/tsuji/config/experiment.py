@@ -10,6 +10,7 @@ from tsuji.routing.experiment import Arm, Bandit, Experiment, FeedbackScale, Gua
 from .problem import Path, Problems
 from .provider import model_ref
 from .reader import MISSING
+from .schema import FileTable
 from .schema_experiment import ExperimentTable, GuardrailMetricTable
 from .schema_route import RouteTable, TargetTable
 
@@ -47,6 +48,8 @@ def check_experiment(
         if route.strategy == "experiment":
             problems.add(path, "the strategy 'experiment' needs a table [routes.NAME.experiment] with arms")
         return
+    if route.cache is not None and route.strategy == "experiment":
+        problems.add((*path, "cache"), "would give answers of one arm to units of another; leave it out")
     if route.strategy != "experiment":
         problems.add(here, f"has no effect with the strategy {route.strategy!r}", "note")
     _check_arms(route, table, here, problems)
@@ -69,6 +72,18 @@ def check_experiment(
             problems.add(
                 (*here, "bandit", "floor"), f"{len(live)} arms cannot each have {table.bandit.floor:g} at least"
             )
+
+
+def check_names(file: FileTable, problems: Problems) -> None:
+    """Reports go by an experiment's name, whichever route it is on."""
+    seen: set[str] = set()
+    for name, route in file.routes.items():
+        if route.experiment is None:
+            continue
+        own = route.experiment.name or name
+        if own in seen:
+            problems.add(("routes", name, "experiment", "name"), f"another experiment is called {own!r}")
+        seen.add(own)
 
 
 def _check_arms(route: RouteTable, table: ExperimentTable, path: Path, problems: Problems) -> None:

@@ -36,6 +36,8 @@ TRIAL_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
 _FORGET_SECONDS = 5.0
 """Between two looks for prompts and answers whose time is over."""
+_STRAY_SECONDS = 86_400
+"""For which feedback waits for the record of its request."""
 
 
 class Orders(msgspec.Struct):
@@ -194,6 +196,7 @@ class Process:
         return found
 
     def _drain(self) -> None:
+        from . import opinions
         from .contentstore import forget
         from .drain import drain
         from .leases import end
@@ -217,6 +220,7 @@ class Process:
             if done and began - swept >= _FORGET_SECONDS:
                 swept = began
                 self._attempt("contents", lambda: forget(self._engine, int(time() * MICRO)))
+                self._attempt("feedback", lambda: opinions.forget(self._engine, int((time() - _STRAY_SECONDS) * MICRO)))
             self._over.wait(max(DRAIN_SECONDS - monotonic() + began, 0.05) if done else _RETRY_SECONDS)
 
     def _attempt(self, what: str, work: Callable[[], object]) -> bool:

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from tsuji.core.parts import Noun
 
 from . import bounded
-from .design import Experiment, Guardrail, State
+from .design import ERROR, Experiment, Guardrail, State
 from .mismatch import mismatch
-from .sequences import Look, difference, one_mean, tuning
+from .sequences import MIN_UNITS, Look, difference, one_mean, tuning
 from .sums import Sums
 from .units import Gathered, Whole
 from .verdict import verdict
@@ -101,6 +101,8 @@ class Tally:
     def look(self, metric: str, arm: int, alpha: float) -> Look:
         """Against the control, in the metric's own unit."""
         sums, bounds = self.sums[metric], self.experiment.bounds(metric)
+        if metric == ERROR:  # errors are rare: no normal distribution comes of them for long
+            return _exact(sums[arm], sums[0], alpha)
         found = difference(sums[arm], sums[0], alpha, tuning(self.experiment.planned, alpha), bounds is not None)
         if bounds is None:
             return found
@@ -128,6 +130,17 @@ class Tally:
             low, high = low * by, high * by
         return (low, high) if sign < 0 else (-high, -low)
 
+    def may_be_worse(self, metric: str, arm: int, by: float, alpha: float) -> bool:
+        """Whether `worse`, which takes longer, has to be asked."""
+        bounds = self.experiment.bounds(metric)
+        if bounds is None:
+            return True
+        one, control, sign = self.sums[metric][arm], self.sums[metric][0], -self.experiment.sign(metric)
+        if not one.n or not control.n:
+            return False
+        by = sign * by / (bounds[1] - bounds[0])
+        return bounded.p_value(one.total, one.n, control.total, control.n, by) <= alpha
+
 
 def tally(experiment: Experiment, units: Sequence[Whole]) -> Tally:
     found = Tally(experiment)
@@ -153,7 +166,7 @@ def breaches(found: Tally) -> list[Breach]:
 
 def _breach(found: Tally, rule: Guardrail, arm: int, alpha: float) -> str:
     metric = rule.metric
-    if rule.worse_by is not None:
+    if rule.worse_by is not None and found.may_be_worse(metric, arm, rule.worse_by, alpha):
         least = found.worse(metric, arm, alpha)[0]
         if least > rule.worse_by:
             return f"{metric} is worse than the control's by at least {least:.4g}; allowed are {rule.worse_by:g}"
@@ -212,12 +225,20 @@ def analyse(experiment: Experiment, gathered: Gathered, state: State | None = No
     return replace(report, verdict=tuple(verdict(experiment, report, state)))
 
 
+def _exact(arm: Sums, control: Sums, alpha: float) -> Look:
+    counts = (arm.total, arm.n, control.total, control.n)
+    low, high = bounded.difference(*counts, alpha)
+    if min(arm.n, control.n) < MIN_UNITS:
+        low, high = -inf, inf
+    p = bounded.p_value(*counts) if arm.n and control.n else 1.0
+    return Look(arm.n + control.n, arm.mean - control.mean, low, high, p)
+
+
 def _points(count: int) -> set[int]:
     """Numbers of units at which to look, more of them in the beginning, and at the end."""
-    if count <= LOOKS:
-        return set(range(1, count + 1))
-    ratio = count ** (1 / LOOKS)
-    return {max(1, round(ratio**at)) for at in range(1, LOOKS + 1)} | {count}
+    first = min(count, MIN_UNITS)
+    ratio = (count / first) ** (1 / LOOKS) if first else 1.0
+    return {round(first * ratio**at) for at in range(LOOKS + 1)}
 
 
 def _mismatch(experiment: Experiment, units: Sequence[Whole]) -> float | None:

@@ -14,8 +14,7 @@ from collections.abc import Callable
 from math import exp, inf, lgamma, log
 
 _EDGE = 1e-12
-_STEPS = 48
-_GOLDEN = 0.6180339887498949
+_STEPS = 32
 
 
 def log_wealth(total: float, n: int, p: float) -> float:
@@ -78,18 +77,14 @@ def _best(total: float, n: int, control_total: float, control_n: int, by: float)
     low, high = max(0.0, -by) + _EDGE, min(1.0, 1 - by) - _EDGE
     if low >= high:
         return -inf
-    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-    at_left, at_right = both(left), both(right)
-    for _ in range(_STEPS):
-        if at_left >= at_right:
-            high, right, at_right = right, left, at_left
-            left = high - _GOLDEN * (high - low)
-            at_left = both(left)
+    rest, control_rest = n - total, control_n - control_total
+    for _ in range(_STEPS):  # for the zero of the derivative, which falls
+        p = (low + high) / 2
+        if control_total / p - control_rest / (1 - p) + total / (p + by) - rest / (1 - p - by) > 0:
+            low = p
         else:
-            low, left, at_left = left, right, at_right
-            right = low + _GOLDEN * (high - low)
-            at_right = both(right)
-    return max(at_left, at_right)
+            high = p
+    return both((low + high) / 2)
 
 
 def _edge(inside: float, outside: float, kept: Callable[[float], bool]) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .design import UNITS, Experiment, State
+from .design import ERROR, UNITS, Experiment, State
 from .sequences import MIN_RARE, MIN_UNITS
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ _WORDS = {
     "feedback": ("is liked better", "is liked less"),
     "judge": ("is judged better", "is judged worse"),
 }
+_LEAST = 1e-9
 MISMATCH = 0.001
 """Below which p-value of the shares nothing else is to be believed."""
 
@@ -27,7 +28,7 @@ def verdict(experiment: Experiment, report: "Report", state: State | None) -> li
     if report.mismatch is not None and report.mismatch < MISMATCH:
         lines.append(
             f"Do not believe the rest: units fell to the arms otherwise than the shares say "
-            f"(p = {report.mismatch:.2g}). Something loses units of one arm; find out what."
+            f"({chance(report.mismatch)}). Something loses units of one arm; find out what."
         )
     if state is not None and state.winner is not None:
         lines.append(f"The experiment is over; all requests go to {experiment.arms[state.winner].name!r}.")
@@ -45,19 +46,20 @@ def _compared(experiment: Experiment, one: "Comparison", report: "Report") -> st
     look = one.looks[-1]
     if look.low == float("-inf"):
         fewest = min([arm.means[one.metric].n for arm in report.arms if arm.name in (one.arm, control)])
-        more = f" and {MIN_RARE} of the rarer outcome" if experiment.bounds(one.metric) is not None else ""
+        rare = experiment.bounds(one.metric) is not None and one.metric != ERROR
+        more = f" and {MIN_RARE} of the rarer outcome" if rare else ""
         return (
             f"{one.arm!r} against {control!r}: too early, {fewest} units; {MIN_UNITS} in each arm{more} are the least."
         )
     between = f"between {number(look.low, one.metric)} and {number(look.high, one.metric)}"
     if not one.sure:
         return (
-            f"{one.arm!r} against {control!r}: no difference in {one.metric} is certain yet (p = {one.p:.2g}); "
+            f"{one.arm!r} against {control!r}: no difference in {one.metric} is certain yet ({chance(one.p)}); "
             f"if there is one, it is {between}."
         )
     better = look.estimate * experiment.sign(one.metric) > 0
     word = _WORDS[one.metric][0 if better else 1]
-    return f"{one.arm!r} {word} than {control!r}: the difference is {between} (p = {one.p:.2g})."
+    return f"{one.arm!r} {word} than {control!r}: the difference is {between} ({chance(one.p)})."
 
 
 def _others(experiment: Experiment, report: "Report") -> Iterable[str]:
@@ -71,6 +73,11 @@ def _others(experiment: Experiment, report: "Report") -> Iterable[str]:
         yield f"The decision is on {experiment.metrics[0]}. Intervals of {others} hold each by itself, not all at once."
     if report.moved:
         yield f"{report.moved} requests came to another arm than their {experiment.unit}'s first, and do not count."
+
+
+def chance(p: float) -> str:
+    """A p-value, as far as it means anything."""
+    return f"p = {p:.2g}" if p >= _LEAST else f"p < {_LEAST:g}"
 
 
 def number(value: float, metric: str) -> str:
