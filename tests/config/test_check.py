@@ -115,7 +115,7 @@ BROKEN: list[tuple[str, int | None, str, str]] = [
         '[routes.fast]\ntargets = ["local:default"]\nstrategy = "wieghted"\n',
         3,
         "routes.fast.strategy",
-        "'wieghted' is not one of: priority",
+        "'wieghted' is not one of: experiment, priority",
     ),
     ('[routes.fast]\ntargets = ["gpt-4o"]\n', 2, "routes.fast.targets[0]", "names no provider; write 'provider:model'"),
     ('[routes.fast]\ntargets = ["openai"]\n', 2, "routes.fast.targets[0]", "no model; write 'openai:MODEL'"),

@@ -1,7 +1,7 @@
 """Moves records from the spool into SQL: each once, however often it is read."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ def _keep(segment: Path, refused: list[tuple[bytes, str]]) -> None:
 
 
 def _insert(
-    engine: Engine, records: list[Record], stored: list[contents.Contents], said: list[feedback.Feedback]
+    engine: Engine, records: list[Record], stored: list[contents.Contents], said: Sequence[feedback.Feedback] = ()
 ) -> None:
     """What a record takes of limits is booked where the record is new, and with it or not at all."""
     with engine.begin() as connection:
