@@ -117,6 +117,32 @@ def test_nothing_is_said_too_early() -> None:
     assert difference(many, many, 0.05, 0.1).estimate == 0.0
 
 
+@pytest.mark.parametrize(
+    ("shares_", "concentration", "counts", "expected"),
+    [
+        ((0.5, 0.5), 100.0, (450, 550), 0.03492096561344593),
+        ((0.5, 0.3, 0.2), 100.0, (520, 260, 220), 0.2543843401058179),
+        ((0.9, 0.1), 100.0, (905, 95), 1.0),  # savvi has 2.88: it does not end at 1
+        ((0.25, 0.75), 20.0, (30, 50), 0.21047986459573143),
+    ],
+)
+def test_the_check_of_shares_is_savvis(
+    shares_: tuple[float, ...], concentration: float, counts: tuple[int, ...], expected: float
+) -> None:
+    """Of savvi 0.3.1's Multinomial(alpha, shares, concentration), after update(counts)."""
+    assert isclose(mismatch(counts, shares_, concentration), expected, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("n", [10, 500, 100_000])
+def test_the_interval_is_the_two_sided_normal_mixture(n: int) -> None:
+    """As confseq's normal_mixture_bound has it (Howard et al., equation 14); its wheel has to be built in C++, so by the
+    formula.
+    """
+    alpha, variance, rho = 0.05, 2.5, tuning(1000, 0.05)
+    v, r = n * variance, variance / rho**2
+    assert isclose(radius(variance, n, alpha, rho), ((v + r) * log((v + r) / (r * alpha**2))) ** 0.5 / n, rel_tol=1e-12)
+
+
 def test_the_exact_interval_is_where_the_wealth_passes() -> None:
     """By the binomial likelihoods themselves, summed over a grid of the mixture."""
     s, n = 7, 40

@@ -103,7 +103,11 @@ class Tally:
         sums, bounds = self.sums[metric], self.experiment.bounds(metric)
         if metric == ERROR:  # errors are rare: no normal distribution comes of them for long
             return _exact(sums[arm], sums[0], alpha)
-        found = difference(sums[arm], sums[0], alpha, tuning(self.experiment.planned, alpha), bounds is not None)
+        rho, least = (
+            tuning(self.experiment.planned, alpha),
+            MIN_UNITS * (2 if self.experiment.bandit is not None else 1),
+        )
+        found = difference(sums[arm], sums[0], alpha, rho, least=least, rare=bounds is not None)
         if bounds is None:
             return found
         by = bounds[1] - bounds[0]

@@ -14,7 +14,9 @@ from tsuji.core.parts import Noun
 from .sums import Sums
 
 MIN_UNITS = 100
-"""Of each arm, before which nothing is said."""
+"""Of each arm, before which nothing is said. Twice as many under a bandit, whose shares follow the data: with 100, the
+simulation had 94.2 % of intervals right at log-normal costs, with 200 95.3 %.
+"""
 MIN_RARE = 20
 """Of what has two outcomes: how often each arm must have seen the rarer one before anything is said."""
 
@@ -50,10 +52,12 @@ def p_value(estimate: float, variance: float, n: int, rho: float) -> float:
     return min(1.0, sqrt(v + 1) * exp(-(estimate * estimate) * n / variance * v / (2 * (v + 1))))
 
 
-def difference(arm: Sums, control: Sums, alpha: float, rho: float, rare: bool = False) -> Look:
-    """Of the means. rare: of values between 0 and 1."""
+def difference(
+    arm: Sums, control: Sums, alpha: float, rho: float, *, least: int = MIN_UNITS, rare: bool = False
+) -> Look:
+    """Of the means. least: units of each before which nothing is said. rare: of values between 0 and 1."""
     n, estimate = arm.n + control.n, arm.mean - control.mean
-    if min(arm.n, control.n) < MIN_UNITS or (rare and min(_rarer(arm), _rarer(control)) < MIN_RARE):
+    if min(arm.n, control.n) < least or (rare and min(_rarer(arm), _rarer(control)) < MIN_RARE):
         return Look(n, estimate, -inf, inf, 1.0)
     variance = n * (arm.variance + control.variance)
     half = radius(variance, n, alpha, rho)

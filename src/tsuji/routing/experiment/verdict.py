@@ -46,11 +46,10 @@ def _compared(experiment: Experiment, one: "Comparison", report: "Report") -> st
     look = one.looks[-1]
     if look.low == float("-inf"):
         fewest = min([arm.means[one.metric].n for arm in report.arms if arm.name in (one.arm, control)])
+        least = MIN_UNITS * (2 if experiment.bandit is not None and one.metric != ERROR else 1)
         rare = experiment.bounds(one.metric) is not None and one.metric != ERROR
         more = f" and {MIN_RARE} of the rarer outcome" if rare else ""
-        return (
-            f"{one.arm!r} against {control!r}: too early, {fewest} units; {MIN_UNITS} in each arm{more} are the least."
-        )
+        return f"{one.arm!r} against {control!r}: too early, {fewest} units; {least} in each arm{more} are the least."
     between = f"between {number(look.low, one.metric)} and {number(look.high, one.metric)}"
     if not one.sure:
         return (
