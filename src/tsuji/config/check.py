@@ -14,6 +14,7 @@ from .check_guardrails import check_guardrails
 from .check_route import check_prices, check_route, check_target
 from .check_secret import secret_is_there
 from .check_server import check_server
+from .experiment import check_names
 from .problem import Path, Problems
 from .provider import merge, needed, provider_config, setting
 from .reader import MISSING
@@ -40,6 +41,7 @@ def check(file: FileTable, folder: Folder, problems: Problems, beside: Collectio
         if route.store is not None:
             _store(route.store, file.ledger.enabled, ("routes", name, "store"), problems)
     check_prices(file, problems)
+    check_names(file, problems)
     _cache(file, folder, problems)
     check_guardrails(file, known, problems)
     for name, guard in file.guardrails.items():

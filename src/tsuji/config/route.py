@@ -13,6 +13,7 @@ from tsuji.routing.rules import Affinity, Allowance, Sticky
 
 from .caching import CacheRule, SemanticRule
 from .config import Store
+from .experiment import experiment_of
 from .provider import ProviderConfig, model_ref
 from .span import seconds
 
@@ -52,6 +53,7 @@ def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig
         drop_params=table.drop_params,
         guardrails=table.guardrails,
         refuse_unpriced=table.refuse_unpriced,
+        experiment=experiment_of(name, table),
         require=table.require,
         sticky=Sticky(table.sticky.by, table.sticky.ttl) if table.sticky is not None else None,
         affinity=Affinity(table.affinity.prefix, table.affinity.load) if table.affinity is not None else None,

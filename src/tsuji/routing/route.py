@@ -3,6 +3,7 @@
 from tsuji.core.parts import Noun
 from tsuji.core.timeouts import Timeouts
 
+from .experiment.design import Experiment
 from .retry import Circuit, Hedge, Retry
 from .rules import Affinity, Allowance, Sticky
 
@@ -36,7 +37,8 @@ class Target(Noun, frozen=True):
 class Route(Noun, frozen=True):
     """strategy "priority": targets in the order given. drop_params: None takes the caller's or the config's word.
     guardrails: by name. refuse_unpriced: a gateway skips targets whose price is not known. hedge: None for never.
-    require: tags and data policies ("no_training", "local_only") that a target must have.
+    require: tags and data policies ("no_training", "local_only") that a target must have. experiment: with the strategy
+    of that name.
     """
 
     name: str
@@ -52,3 +54,4 @@ class Route(Noun, frozen=True):
     require: tuple[str, ...] = ()
     sticky: Sticky | None = None
     affinity: Affinity | None = None
+    experiment: Experiment | None = None
