@@ -51,7 +51,7 @@ class Run:
         self.now = self.began = now
         self.routing = Routing(route, now, health, chance=lambda: chance)
         self.delivered: Delivered = "nothing"
-        self.errors: list[tuple[Try, e.TsujiError]] = []
+        self.errors: list[tuple[Try, e.TsujiError, str]] = []
         self.broke: e.TsujiError | None = None
         self.waits = 0.0
 
