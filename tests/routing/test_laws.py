@@ -51,9 +51,10 @@ class Run:
         self.now = self.began = now
         self.routing = Routing(route, now, health, chance=lambda: chance)
         self.delivered: Delivered = "nothing"
-        self.errors: list[tuple[Try, e.TsujiError, str]] = []
+        self.errors: list[tuple[Try, e.TsujiError]] = []
         self.broke: e.TsujiError | None = None
         self.waits = 0.0
+        self.amid: set[int] = set()  # tries that failed after something had been delivered
 
     def go(self, outcomes: list[object]) -> Try | Fail:
         """Each try has the next outcome; when there are no more, the last is None: an answer."""
@@ -80,7 +81,9 @@ class Run:
         if delivered != "nothing":
             self.broke = self.broke or error
             self.delivered = "fixed" if self.delivered == "fixed" else delivered
-        self.errors.append((action, error, self.delivered))
+        self.errors.append((action, error))
+        if self.delivered != "nothing":
+            self.amid.add(id(action))
         self.routing.failed(error, self.now, self.delivered)
 
     def check(self, action: Try) -> None:
@@ -91,13 +94,13 @@ class Run:
         assert all(sum(start <= other < start + 2.99 for other in starts) <= retry.burst for start in starts)
         assert action.mode == "fresh" if self.delivered == "nothing" else action.mode != "fresh"
         assert self.delivered != "fixed"
-        for before, error, delivered in self.errors:
+        for before, error in self.errors:
             if before.target is not action.target:
                 assert not isinstance(error, e.ContextLengthExceededError) or larger(action.target, before.target)
                 continue
             refused_prefill = before.mode == "prefill" and action.mode == "prompt"
-            speaks = isinstance(error, e.UpstreamProtocolError) and delivered in ("text", "thoughts")
-            assert verdict(error) in ("again", "later") or refused_prefill or speaks
+            malformed = isinstance(error, e.UpstreamProtocolError) and id(before) in self.amid
+            assert verdict(error) in ("again", "later") or refused_prefill or malformed
             if error.retry_after is not None:
                 at = next(a.ended for a in routing.attempts if a.error is error and a.target is action.target)
                 assert self.now >= at + error.retry_after - 1e-6 or refused_prefill
@@ -124,7 +127,7 @@ def test_every_request_ends_and_keeps_the_laws(
         assert run.routing.running == 0
         if isinstance(last, Fail):
             assert last.reason
-            assert last.error in [error for _, error, _ in run.errors]
+            assert last.error in [error for _, error in run.errors]
             if run.delivered != "nothing":  # what broke the answer off is told, not what came of mending it
                 assert last.error is run.broke
         assert all(health.of(target).in_flight == 0 for target in route.targets)
