@@ -10,7 +10,7 @@ COMPILED := .compiled
 COMPILED_TESTS := $(addprefix tests/gateway/test_,$(addsuffix .py,http pairs failures leaving again cost counting)) \
 	tests/ledger/test_gateway.py
 
-.PHONY: setup run test check format docs bench bench-gateway budget-run experiment-sim soak kill-run compiled fuzz lock clean
+.PHONY: setup run test check format docs bench bench-gateway budget-run experiment-sim faults soak kill-run compiled fuzz lock clean
 
 setup: $(VENV)/.ready
 
@@ -97,6 +97,12 @@ soak: setup
 # The statistics of experiments, looked at all the time; writes docs/experiments-simulation.md (some ten minutes).
 experiment-sim: setup
 	@$(BIN)/python -m tests.experiment.simulating $(or $(RUNS),1000) $(or $(UNITS),2000)
+
+# 22 ways in which providers go wrong, on all three drivers; writes docs/faults.md. PEERS=1: LiteLLM's proxy as well.
+# QUICK=1 leaves out what takes over 20 s, and ROWS="8 9" all others; both only print.
+faults: setup
+	@$(if $(PEERS),sh benchmarks/gateways/install.sh $(PYTHON) $(GATEWAYS))
+	@PEERS=$(PEERS) QUICK=$(QUICK) ROWS="$(ROWS)" $(BIN)/python -m benchmarks.faults
 
 # kill -9 under load, KILLS times, and whether the ledger has every request that a client saw finish, once.
 kill-run: setup
