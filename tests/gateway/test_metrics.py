@@ -20,6 +20,7 @@ from tsuji.catalog.prices import Price
 from tsuji.config import LedgerConfig, Server
 from tsuji.gateway.observe import series
 from tsuji.gateway.observe.counters import Counters
+from tsuji.routing.retry import Retry
 
 PRICE = Price(input=2_000_000_000, output=8_000_000_000)
 """10 tokens in and 5 out cost 60 000 nano-dollars."""
@@ -80,7 +81,7 @@ def test_tokens_by_kind(counted: Any) -> None:
 def test_attempts_and_their_errors(serve: Any, scripted: Any) -> None:
     script = [answers.error("openai", 429), answers.error("openai", 503), answers.chat("openai")]
     routes = {"r": ["up:a", "up:b", "up:m"]}
-    gateway = serve(config({"up": ("openai", scripted(script).url)}, routes))
+    gateway = serve(config({"up": ("openai", scripted(script).url)}, routes, retry=Retry(tries=3, backoff=0.01)))
     assert gateway.ask(*asking.chat("openai", model="r")).status == 200
     assert gateway.ask(*asking.chat("openai", model="r")).status == 599
     found = scrape(gateway.port)

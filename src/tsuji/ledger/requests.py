@@ -13,7 +13,8 @@ from .record import Assigned, Attempt, Record
 
 _STORED = [name for name in Record.__struct_fields__ if name in tables.usage.c]
 _EQUAL = ("key_id", "user_id", "team_id", "route", "target", "status")
-_LISTED = [name for name in _STORED if name != "explain"]
+_ASSIGNED = [name for name in Assigned.__struct_fields__ if name not in _STORED]
+_LISTED = [*[name for name in _STORED if name != "explain"], *_ASSIGNED]
 """Of one among many."""
 _LISTS = [name for name in ("tags", "guarded") if name in _STORED]
 
