@@ -20,7 +20,7 @@ Outcomes = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
-        help='Lines of JSON, gzipped or not: {"id", "prompt", "arms": {model: {"quality", "cost_usd"}}}, and "task" and '
+        help='Lines of JSON, gzipped or not: {"id", "prompt", "arms": {model: {"quality", "cost_usd"}}}; "task" and '
         '"dataset" where they are known.',
     ),
 ]

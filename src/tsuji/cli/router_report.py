@@ -139,7 +139,7 @@ def draw(judged: Sequence[Judged], file: Path) -> None:
     for axis, one in zip(axes[0], judged, strict=True):
         _draw(axis, one)
     figure.tight_layout()
-    figure.savefig(file, dpi=130)
+    figure.savefig(file, dpi=130)  # pyright: ignore[reportUnknownMemberType]
     pyplot.close(figure)
 
 

@@ -29,8 +29,8 @@ _SEEN = {
     "ends as a question": re.compile(r"\?\s*\Z"),
 }
 _WORD = re.compile(r"\w+")
-NAMES = ("letters", "words", "letters per word", "different words", "share of digits", "share of capitals")
-NAMES = (*NAMES, *_COUNTED, *_SEEN)
+_WHOLE = ("letters", "words", "letters per word", "different words", "share of digits", "share of capitals")
+NAMES = (*_WHOLE, *_COUNTED, *_SEEN)
 
 
 def features(prompt: str) -> list[float]:

@@ -73,7 +73,7 @@ def read_policy(data: bytes, name: str) -> Policy:
         if wrong:
             raise ConfigError(f"{name} is no policy: {wrong}; make one with 'tsuji router train'")
     if not policy.groups:
-        raise ConfigError(f"{name} is no policy: it knows no models")
+        raise ConfigError(f"{name} is no policy: it knows no models; make one with 'tsuji router train'")
     return policy
 
 

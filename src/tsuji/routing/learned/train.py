@@ -18,7 +18,7 @@ from .policy import VERSION, Group, Policy, Stop
 if TYPE_CHECKING:
     import numpy as np
 
-    Array = np.ndarray[Any, np.dtype[np.float64]]
+    Array = np.ndarray[Any, np.dtype[Any]]
 
 FOLDS = 5
 FEWEST = 50
@@ -186,45 +186,69 @@ def _predict(fit: _Fit, data: _Data) -> tuple["Array", "Array"]:
 # Which fit, and which trade-offs.
 
 
+class _Tried(NamedTuple):
+    """A penalty with scales; what it predicts for prompts that it was not trained with; AIQ on each fold's."""
+
+    penalty: float
+    scales: tuple[float, float]
+    quality: "Array"
+    cost: "Array"
+    folds: "Array"
+
+
 def _choose(
     data: _Data, progress: Callable[[float], object]
 ) -> tuple[tuple[float, tuple[float, float]] | None, dict[str, float], list[Stop]]:
     """The penalty and scales that route best, None where single models do as well; figures; the stops."""
     import numpy as np
 
-    count = len(data.quality)
-    fold = np.random.default_rng(0).permutation(count) % FOLDS
-    prices = _prices(data)
-    every = range_of(_means(data))
-    best: tuple[float, tuple[float, tuple[float, float]], Array, Array] | None = None
+    fold = np.random.default_rng(0).permutation(len(data.quality)) % FOLDS
+    prices, every = _prices(data), range_of(_means(data))
     options = [(penalty, scales) for scales in _SCALES for penalty in _PENALTIES]
+    tried: list[_Tried] = []
     for number, option in enumerate(options):
-        quality, cost = np.empty_like(data.quality), np.empty_like(data.cost)
-        for part in range(FOLDS):
-            held = fold == part
-            quality[held], cost[held] = _predict(_fit(_rows(data, ~held), *option), _rows(data, held))
-        found = aiq(_points(data, quality, cost, prices), every)
-        if best is None or found > best[0]:
-            best = found, option, quality, cost
+        tried.append(_try(data, fold, prices, *option))
         progress((number + 1) / len(options))
-    assert best is not None, "there are options"
-    _, option, quality, cost = best
-    gains = [_gain(data, quality, cost, prices, fold == part) for part in range(FOLDS)]
+    found = _simplest(tried)
+    gains = [_gain(data, found.quality, found.cost, prices, fold == part) for part in range(FOLDS)]
     lower = float(np.mean(gains) - _T * np.std(gains, ddof=1) / FOLDS**0.5)
-    points = _points(data, quality, cost, prices)
-    both = [*points, *_means(data)]
-    metrics = {
-        "aiq": aiq(both if lower > 0 else _means(data), every),
-        "aiq_static": aiq(_means(data), every),
-        "gain": float(np.mean(gains)),
-        "gain_lower": lower,
-        "cost_at_95": cost_at(both, every, 0.95) or float("nan"),
-        "cost_at_99": cost_at(both, every, 0.99) or float("nan"),
-    }
-    metrics = {name: value for name, value in metrics.items() if value == value}
+    points, singles = _points(data, found.quality, found.cost, prices), _means(data)
+    served = [*points, *singles] if lower > 0 else singles
+    reached = {f"cost_at_{share}": cost_at(served, every, share / 100) for share in (95, 99)}
+    metrics = {"aiq": aiq(served, every), "aiq_static": aiq(singles, every)}
+    metrics |= {"gain": float(np.mean(gains)), "gain_lower": lower, "penalty": found.penalty}
+    metrics |= {name: value for name, value in reached.items() if value is not None}
     if lower <= 0:
         return None, metrics, _singles(data)
-    return option, metrics, _stops(points, prices, _means(data))
+    return (found.penalty, found.scales), metrics, _stops(points, prices, singles)
+
+
+def _try(data: _Data, fold: "Array", prices: Sequence[float], penalty: float, scales: tuple[float, float]) -> _Tried:
+    import numpy as np
+
+    quality, cost, folds = np.empty_like(data.quality), np.empty_like(data.cost), np.empty(FOLDS)
+    for part in range(FOLDS):
+        held = fold == part
+        here = _rows(data, held)
+        quality[held], cost[held] = _predict(_fit(_rows(data, ~held), penalty, scales), here)
+        folds[part] = aiq(_points(here, quality[held], cost[held], prices), range_of(_means(here)))
+    return _Tried(penalty, scales, quality, cost, folds)
+
+
+def _simplest(tried: Sequence[_Tried]) -> _Tried:
+    """The most shrunk of those that are not worse than the best by more than the error of that difference (the
+    one-standard-error rule: Breiman et al., Classification and Regression Trees, 1984, section 3.4.3).
+    """
+    import numpy as np
+
+    best = max(tried, key=lambda one: float(one.folds.mean()))
+
+    def is_as_good(one: _Tried) -> bool:
+        behind = best.folds - one.folds
+        return bool(behind.mean() <= np.std(behind, ddof=1) / FOLDS**0.5)
+
+    able = [one for one in tried if one is best or is_as_good(one)]
+    return max(able, key=lambda one: (one.penalty, float(one.folds.mean())))
 
 
 def _gain(data: _Data, quality: "Array", cost: "Array", prices: Sequence[float], held: "Array") -> float:
