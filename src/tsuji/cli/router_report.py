@@ -155,6 +155,7 @@ def _draw(axis: Any, one: Judged) -> None:
         s=18, facecolors="none", edgecolors=COLOURS["single models"],
     )  # fmt: skip
     axis.set_xscale("log")
+    axis.tick_params(axis="x", which="minor", labelbottom=False)
     axis.set_xlabel("mean cost, dollars (logarithmic)")
     axis.set_ylabel("mean quality")
     axis.set_title(f"{one.dataset}: {one.prompts:,} prompts, {len(one.singles)} models", fontsize=10)
