@@ -10,7 +10,7 @@ COMPILED := .compiled
 COMPILED_TESTS := $(addprefix tests/gateway/test_,$(addsuffix .py,http pairs failures leaving again cost counting)) \
 	tests/ledger/test_gateway.py
 
-.PHONY: setup run test check format docs bench bench-gateway budget-run soak kill-run compiled fuzz lock clean
+.PHONY: setup run test check format docs bench bench-gateway budget-run experiment-sim faults bench-router soak kill-run compiled fuzz lock clean
 
 setup: $(VENV)/.ready
 
@@ -94,6 +94,20 @@ soak: setup
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20) $(if $(RATE),--rate $(RATE)) \
 		$(if $(POSTGRES),--postgres) $(if $(QUICK),--quick)
 
+# The statistics of experiments, looked at all the time; writes docs/experiments-simulation.md (some ten minutes).
+experiment-sim: setup
+	@$(BIN)/python -m tests.experiment.simulating $(or $(RUNS),1000) $(or $(UNITS),2000)
+
+# 22 ways in which providers go wrong, on all three drivers; writes docs/faults.md. PEERS=1: LiteLLM's proxy as well.
+# QUICK=1 leaves out what takes over 20 s, and ROWS="8 9" all others; both only print.
+faults: setup
+	@$(if $(PEERS),sh benchmarks/gateways/install.sh $(PYTHON) $(GATEWAYS))
+	@PEERS=$(PEERS) QUICK=$(QUICK) ROWS="$(ROWS)" $(BIN)/python -m benchmarks.faults
+
+# What the learned policy gains over single models, on outcomes that it has not seen. FILE=... as tsuji router train has it.
+bench-router: setup
+	@$(BIN)/python -m benchmarks.learned_routing $(or $(FILE),../shared/routing/outcomes.jsonl.gz) $(or $(SEEDS),5)
+
 # kill -9 under load, KILLS times, and whether the ledger has every request that a client saw finish, once.
 kill-run: setup
 	@$(BIN)/python -m tests.ledger.killing $(or $(KILLS),50)
@@ -103,7 +117,7 @@ COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.
 	--no-emit-index-url --no-annotate --no-header --upgrade
 lock:
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	@$(COMPILE) --group dev --extra all --extra postgres --extra otel --extra redis pyproject.toml -o requirements.lock
+	@$(COMPILE) --group dev --extra all --extra postgres --extra otel --extra redis --extra plots --extra learned pyproject.toml -o requirements.lock
 	@$(COMPILE) tests/peers/requirements.in -o tests/peers/requirements.lock
 	@$(COMPILE) benchmarks/gateways.in -o benchmarks/gateways.lock
 	@rm -rf .venv-lock

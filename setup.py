@@ -9,18 +9,23 @@ import os
 from setuptools import setup
 
 REQUEST_PATH = [
+    "src/tsuji/catalog/prices.py",
     "src/tsuji/gateway/account.py",
     "src/tsuji/gateway/admit.py",
     "src/tsuji/gateway/again.py",
     "src/tsuji/gateway/ceiling.py",
     "src/tsuji/gateway/count.py",
+    "src/tsuji/gateway/destination.py",
     "src/tsuji/gateway/driver.py",
+    "src/tsuji/gateway/endpoints.py",
     "src/tsuji/gateway/gateway.py",
+    "src/tsuji/gateway/observe/counters.py",
     "src/tsuji/gateway/observe/observer.py",
     "src/tsuji/gateway/recording.py",
     "src/tsuji/gateway/refusal.py",
     "src/tsuji/gateway/relay.py",
     "src/tsuji/gateway/reply.py",
+    "src/tsuji/gateway/request.py",
     "src/tsuji/gateway/reservation.py",
     "src/tsuji/gateway/server.py",
     "src/tsuji/gateway/sink.py",
@@ -36,6 +41,9 @@ REQUEST_PATH = [
     "src/tsuji/routing/health.py",
     "src/tsuji/routing/machine.py",
     "src/tsuji/routing/sketch.py",
+    "src/tsuji/wire/openai/passing.py",
+    "src/tsuji/wire/passthrough.py",
+    "src/tsuji/wire/sse.py",
 ]
 
 extensions = []

@@ -55,7 +55,8 @@ class Blocking:
     def _ask(self, model: str, stream: bool) -> Outcome:
         outcome, began = Outcome(), time.monotonic()
         try:
-            found: Any = self._client.completion(model, HI, stream=stream, max_tokens=MOST)
+            more: Any = {"stream_options": {"include_usage": True}} if stream else {}
+            found: Any = self._client.completion(model, HI, stream=stream, max_tokens=MOST, **more)
             for piece in found if stream else [found]:
                 _take(outcome, piece)
         except Exception as error:
@@ -133,7 +134,9 @@ class Async(Asking):
         self._client = AsyncClient(config)
 
     async def stream(self, model: str) -> Any:
-        return await self._client.completion(model, HI, stream=True, max_tokens=MOST)
+        return await self._client.completion(
+            model, HI, stream=True, max_tokens=MOST, stream_options={"include_usage": True}
+        )
 
     async def whole(self, model: str) -> Any:
         return await self._client.completion(model, HI, max_tokens=MOST)

@@ -194,7 +194,7 @@ class Provider:
         try:
             while await self._one(reader, writer):
                 pass
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):  # the last: the run is over
             pass
         finally:
             writer.close()

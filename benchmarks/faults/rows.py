@@ -168,7 +168,7 @@ def _alone(cell: Cell) -> str:
 def _within(seconds: float) -> Judge:
     def judge(cell: Cell) -> str:
         took = max([outcome.seconds for outcome in cell.outcomes])
-        return f"took {took:.1f} s" if took > seconds * max(cell.scale, 0.15) else ""
+        return f"took {took:.1f} s" if took > seconds else ""
 
     return judge
 

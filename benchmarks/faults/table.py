@@ -13,7 +13,7 @@ What comes of a request when its provider goes wrong, measured. `make faults` wr
 with LiteLLM's proxy beside it; `QUICK=1` leaves out the rows that take more than 20 s and writes nothing.
 
 Every route has two targets. The first does what the row says; the second is well. The right answer is known (60
-tokens), so "whole answer" means that the caller got exactly it. Both targets are a server of the benchmark's own
+tokens), so "whole answer" means that the caller got exactly it. Both are one server of the benchmark's own
 (`benchmarks/faults/`), which counts the tries and their times: the rules on those are judged there. "tries 2+1" are
 those at the first and at the second target. Gateways are asked by the official OpenAI client, without retries of its
 own. All rows of a caller are played at one time.
@@ -26,8 +26,8 @@ own. All rows of a caller are played at one time.
 
 ## Configurations
 
-Ours has nothing set: two targets for each route, `context` in row 12 (which has to be known), `prefill = true` in row
-14, and `[routes.NAME.hedge]` in row 22. {peer}
+Ours has nothing set: two targets for each route, `context` in row 12 (which has to be known), `prefill = true` in
+row 14, and `[routes.NAME.hedge]` in row 22. {peer}
 """
 PEER = """LiteLLM {version}, with a fallback for each model, also for context windows, and:
 

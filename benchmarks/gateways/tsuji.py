@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -71,19 +71,25 @@ ROUTES = {"chat": "constant", "paced": "at-a-rate", "single": "one", "burst": "a
 
 
 def kinds() -> list[Kind]:
-    """Everything on; the same compiled, and with an access log; and with nothing on that can be off."""
+    """Everything on, compiled where that is made; the same as Python alone, and with an access log; nothing on."""
     limits = [LIMITED] if has("--budget", "keys", "create") else []
     observed = "access_log" in output("config", "schema")
     on = ", ".join([KEYED, *limits, RECORDED, *(["metrics"] if observed else [])])
-    logged = Kind("Tsuji, access log", f"the same, and an access log (JSON, a file): {on}", server=_LOG)
+    compiled = (COMPILED / ".ready").exists()
+    whole = Kind(
+        "Tsuji", f"{on}; request path compiled by mypyc (`make compiled`)" if compiled else on, compiled=compiled
+    )
+    plain = Kind("Tsuji, pure Python", f"the same, nothing compiled: {on}")
+    logged = replace(
+        whole, name="Tsuji, access log", on=f"as Tsuji, and an access log (JSON, a file): {on}", server=_LOG
+    )
     bare = "model rewritten; no key checked, no limits, nothing recorded"
     unobserved = 'metrics = "off"' if observed else ""
-    compiled = Kind("Tsuji, compiled", f"the same, its request path compiled by mypyc: {on}", compiled=True)
     return [
-        Kind("Tsuji", on),
-        *([compiled] if (COMPILED / ".ready").exists() else []),
+        whole,
+        *([plain] if compiled else []),
         *([logged] if observed else []),
-        Kind("Tsuji, open", bare, governed=False, server=unobserved),
+        replace(whole, name="Tsuji, open", on=bare, governed=False, server=unobserved),
     ]
 
 

@@ -11,6 +11,7 @@ TYPE_CHECKING = False  # typing's own costs as much to import as everything else
 if TYPE_CHECKING:
     from .client.aio import AsyncClient, AsyncStream
     from .client.aio_router import AsyncRouter
+    from .client.anyllm import AnyLLM
     from .client.api import (
         acompletion,
         aembedding,
@@ -58,7 +59,7 @@ __version__ = "0.1.0"
 __all__ = [
     "completion", "acompletion", "messages", "amessages", "responses", "aresponses", "embedding", "aembedding",
     "list_models", "alist_models",
-    "Client", "AsyncClient", "Router", "AsyncRouter", "Stream", "AsyncStream",
+    "AnyLLM", "Client", "AsyncClient", "Router", "AsyncRouter", "Stream", "AsyncStream",
     "ChatCompletion", "ChatCompletionChunk", "ChatCompletionMessage",
     "Config", "load_config", "Timeouts",
     "AuthenticationError", "ConfigError", "ContentFilterError", "ContextLengthExceededError", "InsufficientFundsError",
@@ -70,6 +71,7 @@ __all__ = [
 
 _HOMES = {
     "client.sync": ("Client", "Stream"),
+    "client.anyllm": ("AnyLLM",),
     "client.aio": ("AsyncClient", "AsyncStream"),
     "client.router": ("Router",),
     "client.aio_router": ("AsyncRouter",),

@@ -13,6 +13,7 @@ from tests.gateway.serving import Serving, config
 from tests.scripted import Script, Scripted
 from tsuji.catalog.prices import Price
 from tsuji.config import CacheConfig, CacheRule, Secret
+from tsuji.routing.retry import ONCE
 
 __all__ = ["serve"]
 PRICE = Price(input=2_000_000_000, output=8_000_000_000)
@@ -81,7 +82,9 @@ def cached(serve: Any, scripted: Any) -> Callable[..., Cached]:
             path_bytes=more.pop("path_bytes", where.path_bytes),
         )
         routes = {"r": ["up:m"], **more.pop("routes", {})}
-        settings = config({"up": (dialect, provider.url)}, routes, cache=kept, prices={"up:m": PRICE}, **more)
+        settings = config(
+            {"up": (dialect, provider.url)}, routes, cache=kept, prices={"up:m": PRICE}, retry=ONCE, **more
+        )
         return Cached(serve(settings), provider)
 
     return one

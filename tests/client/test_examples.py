@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import answers
-from tsuji import completion, responses
+from tsuji import AnyLLM, ModelNotFoundError, completion, responses
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,6 +51,21 @@ def test_any_llms_reasoning(server):
     server.script(answers.chat("anthropic", "5", thinking="2 and 3", signature="c2ln"))
     result = completion("anthropic/m", [{"role": "user", "content": "2+3"}], reasoning_effort="high")
     assert result.choices[0].message.reasoning.content == "2 and 3"
+
+
+async def test_any_llms_class_holds_a_provider_and_its_key(server):
+    llm = AnyLLM.create("anthropic", api_key="k-of-its-own", timeout=20.0)
+    server.script(answers.chat("anthropic", "Hello!"))
+    asked = [{"role": "user", "content": "Hello!"}]
+    assert llm.completion(model="m", messages=asked).choices[0].message.content == "Hello!"
+    assert (await llm.acompletion(model="m", messages=asked)).choices[0].message.content == "Hello!"
+    assert llm.messages(model="m", messages=asked, max_tokens=9).content[0].text == "Hello!"
+    assert llm.responses(model="m", input_data=asked).output_text == "Hello!"
+    assert {request.headers["x-api-key"] for request in server.requests} == {"k-of-its-own"}
+    with pytest.raises(ModelNotFoundError, match="did you mean 'anthropic'"):
+        AnyLLM.create("anthropik")
+    with pytest.raises(TypeError, match="colour"):
+        AnyLLM.create("anthropic", colour="red").completion("m", asked)
 
 
 @pytest.mark.parametrize(("provider", "dialect"), [("openai", "responses"), ("anthropic", "anthropic")])

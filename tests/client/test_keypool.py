@@ -13,6 +13,7 @@ from tests import answers
 from tests.client.conftest import HI
 from tests.gateway import asking
 from tests.gateway.serving import Serving, start
+from tests.routing.world import PATIENT
 from tests.scripted import Reply, Request, Scripted
 from tsuji import AuthenticationError, Client, Config, RateLimitError, UpstreamUnavailableError
 from tsuji.client.keypool import KeyPool
@@ -59,6 +60,7 @@ def test_a_refused_key_rests_and_other_faults_say_nothing_of_keys() -> None:
     assert KEYS[1] in [pool.pick(KEYS, 0.0) for _ in range(2)]
 
 
+@PATIENT
 @given(st.lists(st.tuples(st.floats(0, 3), st.booleans()), max_size=40), st.integers(1, 4))
 def test_no_key_is_used_while_it_rests_and_another_does_not(steps: list[tuple[float, bool]], size: int) -> None:
     pool, keys, until, now = KeyPool(), [f"k{at}" for at in range(size)], dict[str, float](), 0.0

@@ -6,8 +6,10 @@ import signal
 import msgspec
 import pytest
 
+from tests import answers
 from tests.client.conftest import HI
-from tsuji import AsyncClient, Client, InvalidRequestError, LocalEngineError, StreamInterruptedError
+from tests.scripted import CUT, Reply
+from tsuji import AsyncClient, Client, InvalidRequestError, LocalEngineError, Router, StreamInterruptedError
 
 
 @pytest.fixture
@@ -79,6 +81,23 @@ async def test_async(local, local_engine):
         r = await client.completion("local:default", HI, max_tokens=4)
         assert r.choices[0].message.content
         assert "default" in {m.id for m in await client.list_models("local")}
+
+
+def test_it_goes_on_with_an_answer_that_broke_off_elsewhere(local, scripted):
+    whole = answers.stream("openai", ["The four seasons ", "of the year are ", "spring, ", "summer"])
+    server = scripted(Reply([*whole.body[:5], CUT], content_type=answers.SSE))
+    routes = {"r": ["mock:m", "local:default"]}
+    question = [{"role": "user", "content": "Name the four seasons of the year in a sentence."}]
+    with Router(routes, providers={"mock": {"dialect": "openai", "base_url": server.url}}) as router:
+        stream = router.completion("r", question, stream=True, temperature=0, max_tokens=60)
+        answer = stream.response().choices[0]
+    assert answer.message.content.startswith("The four seasons of the year are spring, summer, ")
+    assert "winter" in answer.message.content
+    assert answer.finish_reason == "stop"
+    assert [(a.target.name, a.mode) for a in stream.tsuji.attempts] == [
+        ("mock:m", "fresh"),
+        ("local:default", "prefill"),
+    ]
 
 
 def test_what_it_has_not(local):

@@ -64,6 +64,14 @@ def test_the_catalogue_knows_who_takes_a_prefill(model, takes_it):
         assert router.config.routes["r"].targets[0].prefill is takes_it
 
 
+@pytest.mark.parametrize(
+    ("model", "does"), [("openai:gpt-5-mini", True), ("openai:gpt-5-chat-latest", False), ("openai:gpt-4o", False)]
+)
+def test_the_catalogue_knows_who_thinks_unasked(model, does):
+    with Router({"r": [model]}) as router:
+        assert router.config.routes["r"].targets[0].thinks is does
+
+
 def test_they_come_before_the_files(scripted, tmp_path):
     server = scripted(answers.chat("openai", "ok"))
     path = tmp_path / "tsuji.toml"

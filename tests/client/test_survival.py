@@ -214,6 +214,26 @@ def test_11_a_connection_that_is_lost_after_the_end_of_the_answer_has_lost_nothi
     assert not servers[1].requests
 
 
+def test_11_nor_has_it_where_the_answer_is_a_call(both: Make) -> None:
+    whole = answers.stream("anthropic", ["look"], calls=[answers.Call("find")])
+    at = next(n for n, step in enumerate(whole.body) if b"message_stop" in step)
+    cut = Reply([*whole.body[:at], RESET], content_type=answers.SSE)
+    call, servers = both(cut, (), dialects=("anthropic", "openai"))
+    call.text()
+    assert call.answer.choices[0].message.tool_calls[0].function.name == "find"
+    assert not servers[1].requests
+
+
+def test_a_call_of_a_tool_is_not_put_together_of_two_halves(both: Make) -> None:
+    whole = answers.stream("anthropic", ["look"], calls=[answers.Call("find")])
+    at = next(n for n, step in enumerate(whole.body) if b"input_json_delta" in step)
+    cut = Reply([*whole.body[: at + 1], RESET], content_type=answers.SSE)
+    call, servers = both(cut, going_on(), dialects=("anthropic", "openai"))
+    with pytest.raises(StreamInterruptedError):
+        call.text()
+    assert not servers[1].requests
+
+
 def test_14_a_refused_prefill_is_asked_in_words(both: Make) -> None:
     def answer(request: Request) -> Reply:
         if request.json()["messages"][-1]["role"] == "assistant":

@@ -115,7 +115,7 @@ BROKEN: list[tuple[str, int | None, str, str]] = [
         '[routes.fast]\ntargets = ["local:default"]\nstrategy = "wieghted"\n',
         3,
         "routes.fast.strategy",
-        "'wieghted' is not one of: cost, latency",
+        "'wieghted' is not one of: cost, experiment",
     ),
     (
         '[routes.fast]\ntargets = ["local:default"]\nrequire = ["eu"]\n',

@@ -53,7 +53,7 @@ def test_the_example_of_the_documentation(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("MOCK_KEY", "k1")
     config = load(tmp_path, ISSUE)
     assert check_config(tmp_path / "tsuji.toml") == []
-    targets = (Target("mock", "gpt-4o-mini"), Target("local", "default"))
+    targets = (Target("mock", "gpt-4o-mini"), Target("local", "default", prefill=True))
     assert config.route("fast") == Route("fast", targets, timeouts=Timeouts(first_byte=60))
     mock = config.provider("mock")
     assert (mock.dialect, mock.base_url, config.api_key(mock)) == ("openai", "http://127.0.0.1:9001/v1", "k1")

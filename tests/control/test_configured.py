@@ -38,7 +38,8 @@ def test_routes(api: Serving) -> None:
         None,
     )
     assert [one["target"] for one in fast["targets"]] == ["mock:m", "openai:gpt-4o"]
-    assert fast["targets"][0]["timeouts"] == {"connect": 5.0, "first_byte": None, "idle": 30.0, "total": 5.0}
+    limits = {"connect": 5.0, "first_byte": None, "idle": 30.0, "total": 5.0, "first_token": None, "rate": None}
+    assert fast["targets"][0]["timeouts"] == limits
 
 
 def test_providers(api: Serving) -> None:

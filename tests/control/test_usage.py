@@ -6,9 +6,9 @@ import pytest
 
 from tests.control.serving import Serving
 from tests.ledger.records import record
-from tsuji.control.usage import AttemptFacts, RecordFacts
+from tsuji.control.usage import AssignedFacts, AttemptFacts, RecordFacts
 from tsuji.ledger import drain, tables
-from tsuji.ledger.record import Attempt, Charge, Record
+from tsuji.ledger.record import Assigned, Attempt, Charge, Record
 
 SECOND = 1_000_000
 START = 1_700_000_000 * SECOND
@@ -105,7 +105,9 @@ def test_one_record_with_its_attempts(filled: Serving) -> None:
 def test_everything_that_is_recorded_is_shown() -> None:
     assert set(RecordFacts.__struct_fields__) == set(Record.__struct_fields__) - {"charges"}
     assert set(AttemptFacts.__struct_fields__) == set(Attempt.__struct_fields__)
-    assert {column.name for column in tables.usage.c} == set(RecordFacts.__struct_fields__) - {"attempts"}
+    columns = {*RecordFacts.__struct_fields__, *AssignedFacts.__struct_fields__} - {"attempts", "assigned"}
+    assert {column.name for column in tables.usage.c} == columns
+    assert AssignedFacts.__struct_fields__ == Assigned.__struct_fields__
     assert Charge.__struct_fields__  # what limits were charged is theirs to tell
 
 

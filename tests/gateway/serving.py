@@ -15,6 +15,7 @@ from tsuji.config import Config, LedgerConfig, ProviderConfig, Server
 from tsuji.core.timeouts import Timeouts
 from tsuji.gateway import Gateway
 from tsuji.routing import Route, Target
+from tsuji.routing.retry import Retry
 
 PREFIX = {"openai": "/v1", "anthropic": "", "gemini": "", "ollama": "", "responses": "/v1", "cohere": "", "bedrock": ""}
 """What the base URL of a dialect's official client ends in."""
@@ -25,6 +26,7 @@ def config(
     routes: Mapping[str, Iterable[str] | Route] | None = None,
     *,
     timeouts: Timeouts | None = None,
+    retry: Retry | None = None,
     server: Server | None = None,
     ledger: LedgerConfig | None = None,
     **more: Any,
@@ -40,7 +42,12 @@ def config(
         routes={
             name: targets
             if isinstance(targets, Route)
-            else Route(name, tuple([Target(*t.split(":", 1)) for t in targets]), timeouts=timeouts or Timeouts())
+            else Route(
+                name,
+                tuple([Target(*t.split(":", 1)) for t in targets]),
+                timeouts=timeouts or Timeouts(),
+                retry=retry or Retry(),
+            )
             for name, targets in (routes or {}).items()
         },
         **more,

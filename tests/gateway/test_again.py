@@ -18,7 +18,10 @@ FIRST = HEAD + b"hello"
 
 def _parsed(**more: Any) -> Request:
     headers = {b"host": b"x", b"content-length": b"5", b"x-last": b"y"}
-    return Request(b"POST", b"/v1/messages", b"beta=true", headers, **{"length": 5, "complete": True, **more})
+    made = Request(b"POST", b"/v1/messages", b"beta=true", headers)
+    for name, value in {"length": 5, "complete": True, **more}.items():
+        setattr(made, name, value)
+    return made
 
 
 def _known() -> KnownHead:

@@ -346,7 +346,8 @@ def test_an_answer_that_is_none_goes_to_the_next_target(dialect: str, body: byte
     settings = config({"a": (dialect, first.url), "b": ("openai", second.url)}, {"r": ["a:1", "b:2"]})
     answer = serve(settings).ask(*asking.chat(dialect, model="r"))
     assert asking.text(dialect, answer) == "rescued"
-    assert answer.headers["x-tsuji-attempts"] == ("3" if b'"error"' in body else "2")  # what is an error may pass
+    passes = b'"error"' in body and dialect != "bedrock"  # an error may; Bedrock has none under a good status
+    assert answer.headers["x-tsuji-attempts"] == ("3" if passes else "2")
 
 
 def test_an_answer_that_does_not_say_its_usage_is_one(behind: Any) -> None:

@@ -18,8 +18,9 @@ from tests.ledger.workers import Worker, configure
 from tests.scripted import STALL, Reply
 from tsuji.catalog.prices import Price
 from tsuji.config import LedgerConfig, Server
-from tsuji.gateway.observe import counters
+from tsuji.gateway.observe import series
 from tsuji.gateway.observe.counters import Counters
+from tsuji.routing.retry import Retry
 
 PRICE = Price(input=2_000_000_000, output=8_000_000_000)
 """10 tokens in and 5 out cost 60 000 nano-dollars."""
@@ -80,7 +81,7 @@ def test_tokens_by_kind(counted: Any) -> None:
 def test_attempts_and_their_errors(serve: Any, scripted: Any) -> None:
     script = [answers.error("openai", 429), answers.error("openai", 503), answers.chat("openai")]
     routes = {"r": ["up:a", "up:b", "up:m"]}
-    gateway = serve(config({"up": ("openai", scripted(script).url)}, routes))
+    gateway = serve(config({"up": ("openai", scripted(script).url)}, routes, retry=Retry(tries=3, backoff=0.01)))
     assert gateway.ask(*asking.chat("openai", model="r")).status == 200
     assert gateway.ask(*asking.chat("openai", model="r")).status == 599
     found = scrape(gateway.port)
@@ -124,7 +125,7 @@ def test_names_that_clients_choose_are_not_labels(counted: Any) -> None:
 def test_there_is_an_end_to_sets_of_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.ledger.records import record
 
-    monkeypatch.setattr(counters, "MAX_SERIES", 10)
+    monkeypatch.setattr(series, "MAX_SERIES", 10)
     routes = {f"r{number}": 1 for number in range(100)}
     seen = Counters(routes)
     for route in routes:

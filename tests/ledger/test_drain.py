@@ -17,7 +17,7 @@ from tsuji.ledger.database import ready
 from tsuji.ledger.drain import BATCH, drain
 from tsuji.ledger.keys import Hasher
 from tsuji.ledger.process import Orders, Process, Report
-from tsuji.ledger.record import Attempt, Record, encode
+from tsuji.ledger.record import Assigned, Attempt, Record, encode
 from tsuji.ledger.report import add_up
 from tsuji.ledger.requests import Which
 from tsuji.ledger.spool import Spool, frame, frames, segments
@@ -56,6 +56,7 @@ def test_every_field_arrives(engine: Engine, tmp_path: Path) -> None:
         attempts=tries,
         cache="shared",
         guarded=("secrets:redact",),
+        assigned=(part := Assigned("june", "two", "ab" * 8, 0.25, "r0")),
         **numbers,
     )
     spooled(tmp_path, one)
@@ -63,11 +64,12 @@ def test_every_field_arrives(engine: Engine, tmp_path: Path) -> None:
     with engine.connect() as connection:
         row = dict(connection.execute(select(tables.usage)).mappings().one())
         attempts = connection.execute(select(tables.attempts).order_by(tables.attempts.c.number)).all()
-    assert row == {name: getattr(one, name) for name in row} | {
+    parts = {name: getattr(part, name) for name in Assigned.__struct_fields__}
+    assert row == {name: getattr(one, name) for name in row.keys() - parts.keys()} | parts | {
         "tags": ["x", "\u8fbb"],
         "guarded": ["secrets:redact"],
     }
-    assert set(row) == set(Record.__struct_fields__) - {"attempts", "charges"}
+    assert set(row) - parts.keys() == set(Record.__struct_fields__) - {"attempts", "charges", "assigned"}
     assert attempts == [("r1", 1, "a:1", 10, 20, "rate_limit", 0), ("r1", 2, "b:2", 30, 40, None, 2**60)]
     assert segments(tmp_path) == []
 

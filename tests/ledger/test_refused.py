@@ -16,6 +16,8 @@ from tsuji.ledger.database import ready
 from tsuji.ledger.keys import Hasher, Key, Scopes, new_key
 from tsuji.ledger.keystore import check_secret, create
 from tsuji.ledger.place import FILE
+from tsuji.routing import Route, Target
+from tsuji.routing.retry import Retry
 
 __all__ = ["booked"]
 SECRET = "the-secret-of-the-tests"
@@ -106,7 +108,8 @@ def test_a_failed_attempt_that_used_something(last: str, booked: Any) -> None:
     assert isinstance(begun, list)
     broken = Reply([begun[0], CUT], content_type=answers.SSE)
     script = [broken, answers.stream("anthropic") if last == "answers" else broken]
-    gateway = booked({"r": ["anthropic:m", "anthropic:n"]}, anthropic=script)
+    targets = Target("anthropic", "m"), Target("anthropic", "n")
+    gateway = booked({"r": Route("r", targets, retry=Retry(tries=2))}, anthropic=script)
     gateway.serving.gateway.config.prices["anthropic:n"] = PRICE
     answer = gateway.ask(*asking.chat("openai", model="r", stream=True))
     row = gateway.row()

@@ -4,8 +4,9 @@ import os
 from typing import Any
 
 from tests.clients.conftest import gateway, upstream
+from tests.conftest import scripted
 
-__all__ = ["gateway", "upstream"]
+__all__ = ["gateway", "scripted", "upstream"]
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or it asks the internet for prices when it is imported
 os.environ["ANY_LLM_UNIFIED_EXCEPTIONS"] = "1"

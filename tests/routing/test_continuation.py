@@ -90,9 +90,9 @@ def test_a_text_cut_anywhere_is_whole_however_the_model_goes_on(
 
 def overlapping(text: str, delivered: str, data: st.DataObject) -> str:
     """Goes on after repeating whole words of what was delivered, as many as make eight characters."""
-    starts = [m.start() for m in re.finditer(r"(?<!\w)\w", delivered) if len(delivered) - m.start() >= 8]
-    start = data.draw(st.sampled_from(starts)) if starts else len(delivered)
-    return text[max(start, len(delivered) - 200) if start in starts else start :]
+    words = [m.start() for m in re.finditer(r"(?<!\w)\w", delivered)]
+    starts = [start for start in words if 8 <= len(delivered) - start <= 200]
+    return text[data.draw(st.sampled_from(starts)) if starts else len(delivered) :]
 
 
 @given(texts(), st.integers(3, 200))

@@ -6,7 +6,7 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.routing.world import World, route
+from tests.routing.world import PATIENT, World, route
 from tsuji.core.errors import UpstreamUnavailableError
 from tsuji.routing import Routing, Target
 from tsuji.routing.choice import Candidate, Choice, Removed
@@ -47,6 +47,7 @@ def test_an_infinite_score_is_none() -> None:
     assert "Infinity" not in line(record).decode()
 
 
+@PATIENT
 @given(
     st.lists(st.text(max_size=300), min_size=1, max_size=30, unique=True),
     st.integers(0, 30),

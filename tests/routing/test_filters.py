@@ -16,7 +16,7 @@ from tsuji.routing.filters import filtered
 from tsuji.routing.needs import NOTHING, Needs
 from tsuji.routing.rules import Allowance
 
-from .world import World, names, route
+from .world import PATIENT, World, names, route
 
 CAPABILITIES = ("tools", "images", "json_schema", "thinking")
 WORDS = ("eu", "jp", "no_training", "local_only")
@@ -52,6 +52,7 @@ needs = st.builds(
 )
 
 
+@PATIENT
 @given(targets, needs, needs, st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 500)))
 def test_a_need_more_never_adds_a_candidate(
     some: list[Target], one: Needs, other: Needs, windows: dict[str, int]
@@ -66,6 +67,7 @@ def test_a_need_more_never_adds_a_candidate(
     assert set(left(found, both, world)) <= set(left(found, one, world)) & set(left(found, other, world))
 
 
+@PATIENT
 @given(targets, needs, st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 500)))
 def test_every_target_is_left_or_removed_with_a_reason_and_the_order_stays(
     some: list[Target], need: Needs, windows: dict[str, int]
@@ -77,6 +79,7 @@ def test_every_target_is_left_or_removed_with_a_reason_and_the_order_stays(
     assert all(one.filter and one.reason for one in removed)
 
 
+@PATIENT
 @given(targets, needs, st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 500)))
 def test_a_choice_is_made_of_what_is_left_or_is_the_largest_window_or_an_error_that_names_the_route(
     some: list[Target], need: Needs, windows: dict[str, int]
@@ -198,6 +201,7 @@ def test_a_worker_keeps_its_share_and_at_least_one() -> None:
     assert chosen(found, NOTHING, world)[0] == "b"
 
 
+@PATIENT
 @given(st.lists(st.tuples(st.floats(0, 20), st.integers(0, 400)), min_size=1, max_size=60), st.integers(1, 6))
 def test_no_minute_sees_more_than_the_allowance(steps: list[tuple[float, int]], rpm: int) -> None:
     target = Target("p", "a", allowance=Allowance(rpm=rpm, tpm=1000))

@@ -113,6 +113,16 @@ def test_a_circuit_stays_open_longer_with_each_probe_that_fails_up_to_its_limit(
     assert one.state(now) == "closed"
 
 
+def test_many_that_fail_at_once_open_a_circuit_once() -> None:
+    one = Health().of(A)
+    for _ in range(20):
+        one.started(0.0)
+    for _ in range(20):
+        one.failed(UpstreamError("500"), 1.0, CIRCUIT, 1.0)
+    assert one.open_until == pytest.approx(6.0)
+    assert one.in_flight == 0
+
+
 def test_a_probe_that_never_ends_keeps_others_away_for_a_while_only() -> None:
     one = Health().of(A)
     one.started(0.0)

@@ -54,6 +54,7 @@ class Run:
         self.errors: list[tuple[Try, e.TsujiError]] = []
         self.broke: e.TsujiError | None = None
         self.waits = 0.0
+        self.amid: set[int] = set()  # tries that failed after something had been delivered
 
     def go(self, outcomes: list[object]) -> Try | Fail:
         """Each try has the next outcome; when there are no more, the last is None: an answer."""
@@ -81,6 +82,8 @@ class Run:
             self.broke = self.broke or error
             self.delivered = "fixed" if self.delivered == "fixed" else delivered
         self.errors.append((action, error))
+        if self.delivered != "nothing":
+            self.amid.add(id(action))
         self.routing.failed(error, self.now, self.delivered)
 
     def check(self, action: Try) -> None:
@@ -96,7 +99,8 @@ class Run:
                 assert not isinstance(error, e.ContextLengthExceededError) or larger(action.target, before.target)
                 continue
             refused_prefill = before.mode == "prefill" and action.mode == "prompt"
-            assert verdict(error) in ("again", "later") or refused_prefill
+            malformed = isinstance(error, e.UpstreamProtocolError) and id(before) in self.amid
+            assert verdict(error) in ("again", "later") or refused_prefill or malformed
             if error.retry_after is not None:
                 at = next(a.ended for a in routing.attempts if a.error is error and a.target is action.target)
                 assert self.now >= at + error.retry_after - 1e-6 or refused_prefill

@@ -38,6 +38,9 @@ def test_who_thinks_or_reads_much_has_longer() -> None:
     assert of(known(), Asked(thinking=True)).first == 60.0
     assert of(known(), Asked(prompt=100_000)).first == FIRST + 50
     assert of(known(first=0.5), Asked(thinking=True)).first == 60.0
+    unasked = TargetHealth(Target("a", "m", thinks=True))
+    assert of(unasked).first == 60.0
+    assert of(unasked, Asked(thinking=False)).first == FIRST
 
 
 def test_a_model_on_this_machine_is_not_hurried() -> None:

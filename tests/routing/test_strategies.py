@@ -18,7 +18,7 @@ from tsuji.routing.needs import NOTHING, Needs
 from tsuji.routing.retry import Circuit
 from tsuji.routing.rules import Affinity, Sticky
 
-from .world import World, names, route
+from .world import PATIENT, World, names, route
 
 
 def one(found: Route, needs: Needs, world: World, chance: Random, now: float = 0.0) -> Choice:
@@ -33,7 +33,7 @@ def within(count: int, of: int, share: float) -> bool:
 weights = st.lists(st.integers(1, 9), min_size=1, max_size=5)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(PATIENT, max_examples=15)
 @given(weights, st.integers(0, 2**32))
 def test_shares_are_as_the_weights_say(some: list[int], seed: int) -> None:
     found = route("weighted", *[Target("p", str(at), weight=weight) for at, weight in enumerate(some)])
@@ -59,7 +59,7 @@ def test_a_weight_of_0_is_for_when_all_others_have_failed() -> None:
     assert names(one(sticky, Needs(user="ann"), World(), chance).candidates) == ["a", "spare"]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(PATIENT, max_examples=15)
 @given(weights, st.integers(0, 2**32))
 def test_units_are_shared_out_as_the_weights_say_and_stay_where_they_are(some: list[int], salt: int) -> None:
     targets = [Target("p", str(at), weight=weight) for at, weight in enumerate(some)]
@@ -72,6 +72,7 @@ def test_units_are_shared_out_as_the_weights_say_and_stay_where_they_are(some: l
         assert within(owners.count(str(at)), count, weight / sum(some))
 
 
+@PATIENT
 @given(st.integers(2, 6), st.integers(0, 5), st.lists(st.integers(1, 2**64 - 1), min_size=1, max_size=50))
 def test_a_target_that_goes_moves_nobody_else(size: int, gone: int, units: list[int]) -> None:
     targets = [Target("p", str(at), weight=1 + at) for at in range(size)]
@@ -90,6 +91,7 @@ def test_without_a_name_requests_are_drawn_though_the_route_is_sticky() -> None:
 # Prefixes.
 
 
+@PATIENT
 @given(
     st.lists(st.tuples(st.integers(0, 40), st.integers(1, 5)), min_size=1, max_size=8),
     st.floats(1.0, 3.0),
@@ -225,6 +227,7 @@ def test_a_target_that_nobody_has_measured_gets_one_request_at_a_time() -> None:
     assert names(one(found, NOTHING, world, chance).candidates)[0] == "known"
 
 
+@PATIENT
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 3)), min_size=1, max_size=6), st.integers(0, 99))
 def test_the_least_busy_is_first_for_its_weight(busy: list[tuple[int, int]], seed: int) -> None:
     targets = [Target("p", str(at), weight=weight) for at, (_, weight) in enumerate(busy)]
@@ -264,6 +267,7 @@ def test_where_none_is_well_the_strategy_orders_them_all_the_same() -> None:
     assert names(one(route("cost", a, b), NOTHING, world, Random(0), 1.0).candidates) == ["b", "a"]
 
 
+@PATIENT
 @given(st.integers(0, 2**32), st.sampled_from(["priority", "weighted", "latency", "least_busy", "cost"]))
 def test_the_same_draws_make_the_same_choice(seed: int, strategy: str) -> None:
     found = route(strategy, *[Target("p", name, weight=2) for name in "abcd"])

@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
+from hypothesis import HealthCheck, settings
+
 from tsuji.routing import Route, Target
 from tsuji.routing.filters import only_length
 from tsuji.routing.health import Health
 from tsuji.routing.known import Facts
 from tsuji.routing.memory import Memory
 from tsuji.routing.metering import Meters
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A machine may be busy with other things."""
 
 
 class World:

@@ -1,9 +1,9 @@
 """The catalogue: what is known of providers and their prices, as data.
 
-Owns one TOML row per provider (`providers/<id>.toml`, read on first use), the list of models that take a prefill, and
-the price table, which comes from the genai-prices package's data where that is installed. It refuses to know keys,
-configuration or wire formats, and to guess: an unknown price is None. A row that misspells a field, its own or one of
-its dialect's, does not load.
+Owns one TOML row per provider (`providers/<id>.toml`, read on first use), lists of models that take a prefill or think
+unasked, and the price table, which comes from the genai-prices package's data where that is installed. It refuses to
+know keys, configuration or wire formats, and to guess: an unknown price is None. A row that misspells a field, its own
+or one of its dialect's, does not load.
 """
 
 import tomllib
@@ -49,12 +49,21 @@ def provider(name: str) -> Provider:
 
 def prefills(provider: str, model: str) -> bool:
     """Whether the model goes on from the assistant's message that a conversation ends with, as far as is known."""
-    return any(fnmatchcase(model, pattern) for pattern in _prefill().get(canonical(provider), ()))
+    return _listed("prefill", provider, model)
+
+
+def thinks(provider: str, model: str) -> bool:
+    """Whether the model thinks before its first token, unasked and unseen, as far as is known."""
+    return _listed("thinking", provider, model)
+
+
+def _listed(name: str, provider: str, model: str) -> bool:
+    return any(fnmatchcase(model, pattern) for pattern in _list(name).get(canonical(provider), ()))
 
 
 @cache
-def _prefill() -> dict[str, list[str]]:
-    return tomllib.loads((Path(__file__).parent / "prefill.toml").read_text("utf-8"))
+def _list(name: str) -> dict[str, list[str]]:
+    return tomllib.loads((Path(__file__).parent / f"{name}.toml").read_text("utf-8"))
 
 
-__all__ = ["canonical", "prefills", "provider", "provider_ids", "load_row", "mistakes", "nearest"]
+__all__ = ["canonical", "prefills", "provider", "provider_ids", "thinks", "load_row", "mistakes", "nearest"]

@@ -7,7 +7,22 @@ import typer
 
 from tsuji.core.errors import TsujiError
 
-from . import admin, budgets, chat, config, explain, keys, models, providers, serve, usage, version
+from . import (
+    admin,
+    budgets,
+    chat,
+    config,
+    experiment,
+    explain,
+    keys,
+    models,
+    moving,
+    providers,
+    router,
+    serve,
+    usage,
+    version,
+)
 from .parent import exit_code
 
 app = typer.Typer(
@@ -27,7 +42,10 @@ app.command("explain")(explain.explain)
 app.command("usage")(usage.usage)
 app.add_typer(keys.app, name="keys")
 app.add_typer(budgets.app, name="budgets")
+app.add_typer(experiment.app, name="experiment")
+app.add_typer(router.app, name="router")
 app.add_typer(config.app, name="config")
+app.add_typer(moving.app, name="import")
 
 
 def run() -> int:

@@ -43,6 +43,7 @@ def explain(
     from time import monotonic
 
     from tsuji.client.choosing import Chooser
+    from tsuji.client.enrol import enrol
     from tsuji.config import load_config
     from tsuji.routing.health import Health
 
@@ -51,9 +52,14 @@ def explain(
     settings = load_config(config)
     asked = _read(request, dialect.value, route)
     found = settings.route(route or asked.model)
+    assignment = None
+    if found.experiment is not None:
+        found, assignment = enrol(found, found.experiment, asked)
     chooser, health, now = Chooser(settings), Health(), monotonic()
     needs = chooser.needs(found, asked, capable=True, require=tuple(require or ()))
     record = _record(found, needs, chooser, health, now)
+    if assignment is not None:
+        record["note"] = assignment.reason
     record["targets"] = {target.name: _facts(settings, chooser, target, needs) for target in found.targets}
     if json:
         print_json(record)

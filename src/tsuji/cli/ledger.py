@@ -1,6 +1,5 @@
 """What the commands on keys and usage share: the ledger, opened, and spans of time."""
 
-import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +11,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from tsuji.config import Config
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 @contextmanager
@@ -31,11 +28,14 @@ def open_ledger(config: Path | None) -> "Generator[tuple[Config, Engine]]":
 
 
 def span(text: str) -> int:
-    """Seconds in "90s", "30m", "1h", "7d" or "4w"."""
-    found = re.fullmatch(r"(\d{1,6})([smhdw])", text.strip())
-    if found is None:
-        raise typer.BadParameter(f"{text!r} is no span of time; write 30m, 1h, 7d or 4w")
-    return int(found[1]) * _SECONDS[found[2]]
+    """Seconds in "90s", "30m", "1h", "7d" or "4w" of a command line."""
+    from tsuji.config.span import seconds
+    from tsuji.core.errors import ConfigError
+
+    try:
+        return seconds(text.strip())
+    except ConfigError as error:
+        raise typer.BadParameter(error.message) from None
 
 
 def iso(micro: int | None) -> str | None:

@@ -139,9 +139,13 @@ class Delivery(Generic[Chunk, Whole]):
     def broke(self, error: TsujiError) -> None:
         """No more will come. If all choices had finished, nothing of the answer is missing."""
         self.error = error
-        if self._told.finished and not self._told.fixed and error.fault == "upstream":
+        if self._finished and error.fault == "upstream":
             self.error = None
             self._give([ev.Ended()])
+
+    @property
+    def _finished(self) -> bool:
+        return self._told.finished and (self.exchange.request or _ONE).n in (None, 1)
 
     def _take(self, events: list[ev.Event], now: float) -> None:
         watch = self.trial.watch
@@ -170,7 +174,7 @@ class Delivery(Generic[Chunk, Whole]):
         if watch is not None:
             if self._told.fixed:
                 watch.fixed()
-            if self._told.finished and not self.over and (self.exchange.request or _ONE).n in (None, 1):
+            if self._finished and not self.over:
                 watch.finished(now, usage=self.usage is not None)
 
     def _give(self, events: list[ev.Event]) -> None:

@@ -53,9 +53,15 @@ class Dispatch:
             )
         if "provider" in settings:
             model = f"{_plain(settings['provider'])}:{model}"
-        route = self.config.route(model)
-        choice = self._chooser.choose(route, _request_of(job), self.health, monotonic(), random)
-        return Exchange(self.config, self._upstreams, job, route, settings, self.health, choice)
+        route, assignment, asked = self.config.route(model), None, _request_of(job)
+        if route.experiment is not None:
+            from .enrol import enrol
+
+            route, assignment = enrol(route, route.experiment, asked if isinstance(asked, ChatRequest) else None)
+        choice = self._chooser.choose(route, asked, self.health, monotonic(), random)
+        made = Exchange(self.config, self._upstreams, job, route, settings, self.health, choice)
+        made.trace.assignment = assignment if assignment is not None and assignment.counted else None
+        return made
 
     def listing(self, job: Job[Answer], provider: Any, target: dict[str, Any]) -> Exchange[Answer]:
         """For a question to a provider and not to one of its models."""

@@ -154,8 +154,10 @@ def _asked(job: Job[Any]) -> Asked:
     return Asked(job.stream, _thinks(request), letters // _LETTERS, request.max_tokens)
 
 
-def _thinks(request: ChatRequest) -> bool:
+def _thinks(request: ChatRequest) -> bool | None:
     asked = request.reasoning
-    if asked is None or asked.effort in _AT_ONCE or asked.enabled is False:
+    if asked is None:
+        return None
+    if asked.effort in _AT_ONCE or asked.enabled is False:
         return False
-    return asked.effort is not None or bool(asked.budget or asked.enabled or asked.adaptive)
+    return True if asked.effort is not None or asked.budget or asked.enabled or asked.adaptive else None

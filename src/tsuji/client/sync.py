@@ -369,7 +369,7 @@ class Client:
             send = trial.send()
         before = monotonic()
         try:
-            response = self._pool.request(*send, trial.watch, trial.hold if trial.hedged else None)
+            response = self._pool.request(*send, trial.watch, trial.hold)
         finally:
             trace.waited += monotonic() - before
         trial.headed()

@@ -68,7 +68,7 @@ def _start(
         except BaseException as error:  # the caller's thread raises it
             ended.put((trial, None, error))
             return
-        if trial.hold.closed:
+        if trial.hold is not None and trial.hold.closed:
             discard(found)
         else:
             ended.put((trial, found, None))

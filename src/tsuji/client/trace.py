@@ -7,6 +7,7 @@ from tsuji.core.usage import NANO, Usage
 if TYPE_CHECKING:
     from tsuji.config import Config
     from tsuji.routing import Attempt, Routing
+    from tsuji.routing.experiment import Assignment
 
 
 class Trace:
@@ -14,8 +15,9 @@ class Trace:
 
     usage: canonical token counts of the answer; None where the provider gave none. service_tier: what the provider says
     it served the request at, which may change the price. started, first_token, ended: seconds on the monotonic clock;
-    None where it did not come to that. waited: seconds spent waiting for providers. worked: of a stream, seconds spent
-    on it so far, the caller's own time between two chunks not counted.
+    None where it did not come to that. assignment: to an arm, where the call is part of an experiment. waited: seconds
+    spent waiting for providers. worked: of a stream, seconds spent on it so far, the caller's own time between two
+    chunks not counted.
     """
 
     __slots__ = (
@@ -23,6 +25,7 @@ class Trace:
         "_config",
         "_cost",
         "_routing",
+        "assignment",
         "dropped",
         "ended",
         "first_token",
@@ -38,6 +41,7 @@ class Trace:
         self._config = config
         self._cost: int | str | None = "unasked"
         self._answering = 0
+        self.assignment: Assignment | None = None
         self.started = started
         self.first_token: float | None = None
         self.ended: float | None = None
@@ -81,6 +85,18 @@ class Trace:
 
         routing = self._routing
         return to_builtins(explained(routing.route, routing.choice, routing.attempts, self.started))
+
+    @property
+    def experiment(self) -> str | None:
+        """The name of the experiment that the call is part of."""
+        rule = self._routing.route.experiment
+        return rule.name if rule is not None and self.assignment is not None else None
+
+    @property
+    def arm(self) -> str | None:
+        """The name of its arm."""
+        rule, found = self._routing.route.experiment, self.assignment
+        return rule.arms[found.arm].name if rule is not None and found is not None else None
 
     @property
     def cost_nano(self) -> int | None:

@@ -59,7 +59,7 @@ class Send(NamedTuple):
 class Trial(Generic[Answer]):
     """number, mode: of the Try. watch: the limits that depend on what the bytes say; None where there are none.
 
-    hold: of its connection, where threads race.
+    hold: of its connection, where two tries race.
     """
 
     __slots__ = (
@@ -82,7 +82,7 @@ class Trial(Generic[Answer]):
         self.target: Target = action.target
         self.endpoint: Endpoint | None = None
         self.watch: Watch | None = None
-        self.hold = Hold()
+        self.hold = Hold() if action.hedge_at is not None or action.hedge else None
         self._action = action
         self._job = job
         self._timeouts = timeouts
@@ -102,11 +102,6 @@ class Trial(Generic[Answer]):
     @property
     def hedge_at(self) -> float | None:
         return self._action.hedge_at
-
-    @property
-    def hedged(self) -> bool:
-        """It may run beside another."""
-        return self._action.hedge_at is not None or self.number > 1
 
     @property
     def is_local(self) -> bool:
@@ -257,7 +252,8 @@ class Trial(Generic[Answer]):
     def give_up(self) -> None:
         """The same, of one that runs in another thread."""
         self.dropped()
-        self.hold.close()
+        if self.hold is not None:
+            self.hold.close()
 
     def name_target(self, error: TsujiError) -> None:
         error.provider = error.provider or self.target.provider

@@ -1,6 +1,5 @@
 """What a file whose shape is right can still get wrong: names that are not there, and names that collide."""
 
-import re
 from collections.abc import Collection
 from pathlib import Path as Folder
 
@@ -15,6 +14,7 @@ from .check_guardrails import check_guardrails
 from .check_route import check_prices, check_route, check_target
 from .check_secret import secret_is_there
 from .check_server import check_server
+from .experiment import check_names
 from .problem import Path, Problems
 from .provider import merge, needed, provider_config, setting
 from .reader import MISSING
@@ -22,6 +22,7 @@ from .redaction import compile_redaction
 from .schema import AdminTable, FileTable, LedgerTable, ProviderTable, TelemetryTable
 from .schema_route import StoreTable
 from .secret import Secret
+from .span import seconds
 
 
 def check(file: FileTable, folder: Folder, problems: Problems, beside: Collection[str] = ()) -> None:
@@ -40,6 +41,7 @@ def check(file: FileTable, folder: Folder, problems: Problems, beside: Collectio
         if route.store is not None:
             _store(route.store, file.ledger.enabled, ("routes", name, "store"), problems)
     check_prices(file, problems)
+    check_names(file, problems)
     _cache(file, folder, problems)
     check_guardrails(file, known, problems)
     for name, guard in file.guardrails.items():
@@ -79,8 +81,10 @@ def _telemetry(telemetry: TelemetryTable, folder: Folder, problems: Problems) ->
 
 def _store(store: StoreTable, ledger: bool, path: Path, problems: Problems) -> None:
     """ledger: there is one."""
-    if not re.fullmatch(r"\d{1,6}[smhdw]", str(store.retention)):
-        problems.add((*path, "retention"), f"{store.retention!r} is no span of time; write 12h, 30d or 4w")
+    try:
+        seconds(str(store.retention))
+    except ConfigError as error:
+        problems.add((*path, "retention"), error.message)
     for at, pattern in enumerate(store.redact):
         try:
             compile_redaction(str(pattern))

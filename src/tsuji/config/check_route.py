@@ -13,6 +13,7 @@ from tsuji.core.model import ModelRef
 from tsuji.routing.choose import SPREAD
 from tsuji.routing.filters import LOCAL_ONLY, NO_TRAINING
 
+from .experiment import check_experiment
 from .problem import Path, Problems
 from .provider import model_ref
 from .reader import MISSING
@@ -43,6 +44,12 @@ def check_route(
         if isinstance(target, TargetTable):
             _target_extras(target, route, here, problems)
     _choosing(route, path, problems)
+
+    def check_model(text: str, where: Path) -> None:
+        if text not in routes:
+            check_target(text, where, known, routes, problems)
+
+    check_experiment(route, path, problems, check_model)
 
 
 def _insistence(route: RouteTable, path: Path, problems: Problems) -> None:

@@ -71,12 +71,16 @@ def check_pattern(pattern: str) -> None:
     compiled(Pattern(pattern).body)
 
 
-def compiled(text: str) -> Any:
-    """Raises PatternError for what RE2 does not take, and ImportError where it is not installed."""
+_MEMORY = 64 * 1024 * 1024
+"""Bytes that RE2 may take for a guardrail's pattern: its beginnings are large."""
+
+
+def compiled(text: str, memory: int = _MEMORY) -> Any:
+    """Raises PatternError for what RE2 does not take in `memory` bytes, and ImportError where it is not installed."""
     re2: Any = import_module("re2")
     options = re2.Options()
     options.log_errors = False
-    options.max_mem = 64 * 1024 * 1024
+    options.max_mem = memory
     try:
         return re2.compile(text, options)
     except re2.error as error:

@@ -4,18 +4,17 @@ from typing import Any
 
 from tsuji.core.errors import ConfigError
 
+from .pattern import PatternError, compiled
+
+_MEMORY = 8 * 1024 * 1024
+"""Bytes that RE2 may take for a pattern, its own default."""
+
 
 def compile_redaction(pattern: str) -> Any:
     """Raises ConfigError for one that RE2 does not take (https://github.com/google/re2/wiki/Syntax)."""
     try:
-        import re2  # pyright: ignore[reportMissingTypeStubs]
+        return compiled(pattern, _MEMORY)
+    except PatternError as error:
+        raise ConfigError(f"{pattern!r} {error}") from None
     except ModuleNotFoundError:
         raise ConfigError("patterns need google-re2, which is not installed: pip install 'tsuji[gateway]'") from None
-    library: Any = re2
-    options = library.Options()
-    options.log_errors = False
-    try:
-        return library.compile(pattern, options=options)
-    except library.error as error:
-        reason = error.args[0].decode("utf-8", "replace") if error.args else "it cannot be read"
-        raise ConfigError(f"{pattern!r} is no regular expression of RE2's: {reason}") from None

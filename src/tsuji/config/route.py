@@ -13,15 +13,15 @@ from tsuji.routing.rules import Affinity, Allowance, Sticky
 
 from .caching import CacheRule, SemanticRule
 from .config import Store
+from .experiment import experiment_of
 from .provider import ProviderConfig, model_ref
+from .span import seconds
 
 if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
 
     from .schema import FileTable
     from .schema_route import PriceTable, RouteTable, StoreTable, TargetTable
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig]) -> Route:
@@ -41,6 +41,7 @@ def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig
                 model=ref.model,
                 timeouts=timeouts if timeouts != whole else None,
                 prefill=catalog.prefills(ref.provider, ref.model) if prefill is None else prefill,
+                thinks=catalog.thinks(ref.provider, ref.model),
                 **({} if isinstance(target, str) else _extras(target)),
             )
         )
@@ -52,6 +53,7 @@ def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig
         drop_params=table.drop_params,
         guardrails=table.guardrails,
         refuse_unpriced=table.refuse_unpriced,
+        experiment=experiment_of(name, table),
         require=table.require,
         sticky=Sticky(table.sticky.by, table.sticky.ttl) if table.sticky is not None else None,
         affinity=Affinity(table.affinity.prefix, table.affinity.load) if table.affinity is not None else None,
@@ -85,8 +87,7 @@ def price_of(table: "PriceTable") -> "Price":
 
 
 def store_of(table: "StoreTable") -> Store:
-    seconds = int(table.retention[:-1]) * _SECONDS[table.retention[-1]]
-    return Store(table.prompts, table.answers, seconds, table.redact)
+    return Store(table.prompts, table.answers, seconds(table.retention), table.redact)
 
 
 def cache_rule(file: "FileTable", route: "RouteTable") -> CacheRule:

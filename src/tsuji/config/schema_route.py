@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from .schema_experiment import ExperimentTable
 from .table import Count, Dollars, Rate, Seconds, Table
 
 
@@ -180,7 +181,8 @@ class RouteTable(Table, frozen=True):
         Meta(min_length=1, description="`provider:model`, or a table. In the order of `priority`."),
     ]
     strategy: Annotated[
-        Literal["priority", "weighted", "latency", "least_busy", "cost"], Meta(description="How a target is chosen.")
+        Literal["priority", "weighted", "latency", "least_busy", "cost", "experiment"],
+        Meta(description="How a target is chosen."),
     ] = "priority"
     require: Annotated[
         tuple[str, ...],
@@ -201,3 +203,4 @@ class RouteTable(Table, frozen=True):
     refuse_unpriced: Annotated[
         bool, Meta(description="Gateway: skip targets whose price is not known; refuse where none is left.")
     ] = False
+    experiment: ExperimentTable | None = None

@@ -80,6 +80,18 @@ class AttemptFacts(msgspec.Struct, frozen=True):
     cost: int | None
 
 
+class AssignedFacts(msgspec.Struct, frozen=True):
+    """Its part in an experiment. unit: hash of the user's or session's name, "" where each request is its own. share:
+    the probability of the arm. shadow_of: the request that it mirrors.
+    """
+
+    experiment: str
+    arm: str
+    unit: str
+    share: float
+    shadow_of: str | None
+
+
 class RecordFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One request, as docs/ledger.md describes it. latency, first_token: microseconds. cost: nano-dollars. What is not
     known is null. attempts, explain: where one record was asked for, else null. explain: which targets there were to
@@ -120,6 +132,7 @@ class RecordFacts(msgspec.Struct, frozen=True, kw_only=True):
     cache: str | None
     guarded: tuple[str, ...]
     explain: dict[str, Any] | None
+    assigned: AssignedFacts | None
     attempts: list[AttemptFacts] | None
 
 
@@ -171,6 +184,7 @@ def _which(query: Filter) -> requests.Which:
 
 
 def _facts(record: Record, attempts: list[AttemptFacts] | None) -> RecordFacts:
-    names = [name for name in RecordFacts.__struct_fields__ if name not in ("time", "attempts")]
+    names = [name for name in RecordFacts.__struct_fields__ if name not in ("time", "attempts", "assigned")]
     values = {name: getattr(record, name) for name in names}
-    return RecordFacts(**values, time=moment(record.time), attempts=attempts)
+    part = AssignedFacts(**msgspec.structs.asdict(record.assigned)) if record.assigned is not None else None
+    return RecordFacts(**values, time=moment(record.time), attempts=attempts, assigned=part)

@@ -41,16 +41,11 @@ class KnownHead(msgspec.Struct, frozen=True):
         length = int(digits)
         if len(data) - start != length:
             return None
-        return Request(
-            self.method,
-            self.path,
-            self.query,
-            self.headers,
-            length=length,
-            body=data[start:],
-            size=length,
-            complete=True,
-        )
+        request = Request(self.method, self.path, self.query, self.headers)
+        request.length = request.size = length
+        request.body = data[start:]
+        request.complete = True
+        return request
 
 
 def known(data: bytes, request: Request) -> KnownHead | None:

@@ -3,7 +3,7 @@
 Patterns are RE2's, which takes time in proportion to the text, whatever a client writes in it.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tsuji.config import Store
 from tsuji.config.redaction import compile_redaction
@@ -15,6 +15,7 @@ from tsuji.ledger.keys import MICRO
 if TYPE_CHECKING:
     from tsuji.config import Config
     from tsuji.ledger.record import Record
+    from tsuji.ledger.spool import Spool
     from tsuji.wire import Dialect
 
     from .framing import Framing
@@ -49,6 +50,20 @@ def keepers(config: "Config") -> dict[str, Keeper]:
     return {name: Keeper(store) for name, store in config.stores.items() if store.prompts or store.answers}
 
 
+class Hearing(Protocol):
+    """What a Driver tells of its request's answer."""
+
+    def answer(self, body: bytes) -> None:
+        """A whole answer for the client."""
+
+    def framing(self, framing: "Framing") -> "Framing":
+        """The same, listened to."""
+        ...
+
+    def keep(self, record: "Record", spool: "Spool") -> None:
+        """The request is over."""
+
+
 class Tape:
     """One request and its answer, while it is under way."""
 
@@ -70,8 +85,7 @@ class Tape:
         self._stream = TapedFraming(framing, self._dialect)
         return self._stream
 
-    def frame(self, record: "Record") -> bytes:
-        """For the spool."""
+    def keep(self, record: "Record", spool: "Spool") -> None:
         keeper = self._keeper
         made = Contents(record.id, record.time, record.time + keeper.store.retention * MICRO)
         if keeper.store.prompts:
@@ -79,7 +93,7 @@ class Tape:
         body = self._stream.spelled() if self._stream is not None and self._body is None else self._body
         if keeper.store.answers and body is not None:
             made.response, made.response_bytes = keeper.text(body), len(body)
-        return encode(made)
+        spool.write(encode(made))
 
 
 class TapedFraming:

@@ -24,7 +24,7 @@ from tsuji.wire.passthrough import Fields, check_spelling, check_utf8, decode_fi
 from . import reply
 from .admit import check_fields, check_model
 from .choosing import asked_of, choose_for
-from .contents import Tape
+from .contents import Hearing, Tape
 from .destination import LOCAL, Destination
 from .endpoints import GUARDED, JUDGING, form_of
 from .faults import ours
@@ -35,6 +35,7 @@ from .request import Request
 from .reservation import Reservation, check_price
 from .sinks import sink_for
 from .telling import lines, refusal
+from .trial.enrol import enrol
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from .request import Answering
     from .server import Connection
     from .sink import Sink
+    from .trial.trial import Trial
 
 
 class Driver:
@@ -63,7 +65,7 @@ class Driver:
     trace: its spans' ids. setup: of the configuration that it began with. guard: the guardrails in force.
     reservation: on limits, where there are any. own_limits: the answer says how near they are. spent: seconds of ours.
     also_billed: nano-dollars for a hedge's loser.
-    delivery: of a stream that another target may have to go on with, as far as it has come.
+    delivery: of a stream that another target may have to go on with, as far as it has come. trial: an experiment's.
     """
 
     # Defaults are the class's: an attribute that stays as it is costs nothing per request.
@@ -72,7 +74,8 @@ class Driver:
     failed_costs: Mapping[int, int | None] = {}
     tags: tuple[str, ...] = ()
     recorded = False
-    tape: Tape | None = None
+    tape: Hearing | None = None
+    trial: "Trial | None" = None
     trace: "Trace | None" = None
     first_token: float | None = None
     visit: "Visit | None" = None
@@ -111,10 +114,8 @@ class Driver:
         self.model = model = model_of(self.fields) if request.model is None else request.model
         if len(model) > MAX_MODEL or not model.isprintable():
             raise InvalidRequestError("'model' is no model's name: too long, or not printable", param="model")
-        if endpoint.stream is None:
-            self.stream = endpoint.operation == "chat" and wants_stream(self.fields, endpoint.streams)
-        else:
-            self.stream = endpoint.stream
+        wants = endpoint.operation == "chat" and wants_stream(self.fields, endpoint.streams)
+        self.stream = wants if endpoint.stream is None else endpoint.stream
         route = self.setup.destinations.route(model)
         if request.grant is not None:
             check_model(request.grant, route, self.setup.config)
@@ -122,6 +123,8 @@ class Driver:
         if self.setup.keepers:
             keeper = self.setup.keepers.get(route.name)
             self.tape = Tape(keeper, self.dialect, request.body) if keeper is not None else None
+        if route.experiment is not None:
+            route = enrol(self, route, route.experiment)
         if TAGS in request.headers:
             self.tags = read_tags(request.headers[TAGS])
         self.drop = self.setup.config.drop_params if route.drop_params is None else route.drop_params

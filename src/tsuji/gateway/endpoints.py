@@ -14,7 +14,7 @@ from tsuji.core.errors import InvalidRequestError, NotFoundError, TsujiError
 
 class Endpoint(msgspec.Struct, frozen=True):
     """operation: "chat", "embeddings", "count_tokens", "models", "model", "show", "version", "health", "ready",
-    "metrics", "root".
+    "metrics", "feedback", "root".
 
     path: exact; or what stands before and after a model's name, where `suffix` is given.
     stream: what the path says of it, None where the body does. streams: what holds where the body does not say either.
@@ -38,6 +38,7 @@ TABLE = (
     Endpoint(b"POST", b"/v1/embeddings", "embeddings", "openai"),
     Endpoint(b"POST", b"/v1/responses", "chat", "responses"),
     Endpoint(b"POST", b"/v1/responses/input_tokens", "count_tokens", "responses"),
+    Endpoint(b"POST", b"/v1/feedback", "feedback", "openai"),
     Endpoint(b"GET", b"/v1/models", "models", "openai"),
     Endpoint(b"POST", b"/v1/messages", "chat", "anthropic"),
     Endpoint(b"POST", b"/v1/messages/count_tokens", "count_tokens", "anthropic"),

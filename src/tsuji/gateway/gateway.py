@@ -36,6 +36,9 @@ from .rounds import Rounds
 from .server import Connection
 from .setup import Setup, check_reach
 from .spending import Spending
+from .trial.enrol import experiments
+from .trial.feedback import take
+from .trial.mirror import Mirror
 
 if TYPE_CHECKING:
     from tsuji.config import Config
@@ -61,7 +64,7 @@ class Gateway:
     lanes: to the providers. rounds: of answers that have limits. ledger, cache, spending, observer, tracer: None where
     the configuration wants none. id_prefix: of its requests' ids, which end in their number. proxies: None where none
     is trusted. max_connections: of clients at one time. url: of the first of its listeners. health: of targets. memory:
-    of who went where. meters: of what targets were asked for.
+    of who went where. meters: of what targets were asked for. mirror: what experiments ask beside the clients.
     """
 
     lanes: Lanes
@@ -88,6 +91,7 @@ class Gateway:
         self.observer = observer(config)
         self.tracer = self.observer.tracer if self.observer is not None else None
         self.spending = _spending(config, self.ledger)
+        self.mirror = Mirror(self)
         self._ids = count(1)
         self.id_prefix = os.urandom(6).hex()
         self._id_line = f"x-tsuji-request-id: {self.id_prefix}".encode()
@@ -110,6 +114,7 @@ class Gateway:
     async def start(self, sockets: Sequence[Opened] | None = None) -> str:
         """Accepts; the URL. sockets: to accept from; None: those that the configuration says."""
         if self.ledger is not None:
+            self.ledger.know(experiments(self.config))
             await self.ledger.start()
         self.lanes = self.pool.here()
         self.rounds = Rounds(self.lanes.loop)
@@ -164,6 +169,8 @@ class Gateway:
     def use(self, setup: Setup) -> None:
         """From the next request on; those under way keep what they began with."""
         self.setup = setup
+        if self.ledger is not None:
+            self.ledger.know(experiments(setup.config))
         if self.observer is not None:
             self.observer.know(setup.config)
 
@@ -192,6 +199,7 @@ class Gateway:
         await self._wait_until_empty(seconds)
         for connection in list(self.connections):
             connection.abort()
+        self.mirror.stop()
         await self._wait_until_empty(_CUT_SECONDS)  # what was cut is recorded
         self._stop_sweeping()
         for listener in self._listeners:
@@ -322,6 +330,8 @@ class Gateway:
                 driver.begin()
             elif operation == "metrics" and self.observer is not None:
                 Scrape(self, self.observer, connection, request).begin()
+            elif operation == "feedback":
+                take(self, request, connection)
             else:
                 self.give(request, connection, *models.ANSWERS[operation](self, request))
         except Exception as error:

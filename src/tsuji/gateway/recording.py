@@ -105,21 +105,25 @@ def kept_record(
         made = record(driver, sink, status, http_status, error)
         if driver.visit is not None:
             driver.visit.note(made)
+        if driver.trial is not None:
+            driver.trial.note(made)
         if driver.guard is not None:
             made.guarded = tuple(driver.guard.acted)
         if ledger is not None:
             made.explain = kept(driver)
         if reservation is not None:
             reservation.settle(made, sink)
+            driver.reservation = None  # it knows the driver: without the cycle both go at once
         if observer is not None:
             observer.saw(made, driver.request, driver.connection, driver.spent, driver.trace)
         if ledger is not None and driver.tape is not None:
-            ledger.spool.write(driver.tape.frame(made))
+            driver.tape.keep(made, ledger.spool)
         return encode(made) if ledger is not None else None
     except Exception as bug:  # who waits for the answer would wait for ever
         ours(bug)
         if reservation is not None:
             reservation.drop()
+            driver.reservation = None
         return None
 
 

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
 from tsuji.core.errors import TsujiError
 
 if TYPE_CHECKING:
@@ -44,8 +42,8 @@ class Answering(Protocol):
     def abort(self) -> None: ...
 
 
-class Request(msgspec.Struct):
-    """One message of a connection. A msgspec Struct, because it is made faster than a class of its own would be.
+class Request:
+    """One message of a connection.
 
     headers: by lower-case name; repeated ones joined by commas. length: Content-Length, None if chunked or absent.
     keep_alive: the connection may carry another request after this one. refusal: why it will not be served.
@@ -55,10 +53,7 @@ class Request(msgspec.Struct):
     grant: of the virtual key that it showed. configured: it showed one of the configuration's keys.
     """
 
-    method: bytes
-    path: bytes
-    query: bytes
-    headers: dict[bytes, bytes]
+    # Defaults are the class's: an attribute that stays as it is costs nothing per request.
     http10: bool = False
     keep_alive: bool = True
     length: int | None = None
@@ -77,6 +72,12 @@ class Request(msgspec.Struct):
     number: int = 0
     grant: "Grant | None" = None
     configured: bool = False
+
+    def __init__(self, method: bytes, path: bytes, query: bytes, headers: dict[bytes, bytes]) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
 
     def __repr__(self) -> str:
         """Without its headers and its query, which show keys."""

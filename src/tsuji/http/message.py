@@ -73,7 +73,7 @@ def render_head(method: bytes, target: bytes, origin: Origin, headers: bytes, bo
     headers: lines from render_headers; their own Accept-Encoding wins. Raises InvalidRequestError for a method or a
     target that would break the request line.
     """
-    return join_head(method, b" ", target, host_lines(origin), headers, body_length, ACCEPT_GZIP)
+    return join_head(method, b" ", target, host_lines(origin), headers, ACCEPT_GZIP) + end_of_head(body_length)
 
 
 def host_lines(origin: Origin) -> bytes:
@@ -82,15 +82,11 @@ def host_lines(origin: Origin) -> bytes:
 
 
 def join_head(
-    method: bytes,
-    before_target: bytes,
-    target: bytes,
-    after_target: bytes,
-    headers: bytes,
-    body_length: int | None,
-    accept_encoding: bytes,
+    method: bytes, before_target: bytes, target: bytes, after_target: bytes, headers: bytes, accept_encoding: bytes
 ) -> bytes:
-    """A request head from parts of which all but method, target and headers are constant for an origin."""
+    """A request head but for its end, from parts of which all but method, target and headers are constant for an
+    origin.
+    """
     if not method.isalpha() or target.translate(None, _VISIBLE) or (target[:1] not in (b"/", b"*", b"?", b"")):
         raise InvalidRequestError("the method or the path has characters that no request line may have", param="url")
     if headers and (headers[-2:] != b"\r\n" or b"\n\r" in headers):
@@ -99,7 +95,8 @@ def join_head(
         accept_encoding = b""
     if target[:1] in (b"", b"?"):
         target = b"/" + target
-    if body_length is None:
-        return b"".join((method, before_target, target, after_target, accept_encoding, headers, b"\r\n"))
-    end = b"Content-Length: %d\r\n\r\n" % body_length
-    return b"".join((method, before_target, target, after_target, accept_encoding, headers, end))
+    return b"".join((method, before_target, target, after_target, accept_encoding, headers))
+
+
+def end_of_head(body_length: int | None) -> bytes:
+    return b"\r\n" if body_length is None else b"Content-Length: %d\r\n\r\n" % body_length

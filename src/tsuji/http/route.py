@@ -1,8 +1,10 @@
 """The way to an origin: what to dial, what to say to a proxy, and the parts of a request head that never change."""
 
-from .message import ACCEPT_GZIP, host_lines, join_head
+from .message import ACCEPT_GZIP, end_of_head, host_lines, join_head
 from .proxy import Proxies
 from .url import Origin
+
+_REMEMBERED = 64
 
 
 class Route:
@@ -13,7 +15,17 @@ class Route:
     peer: the origin's name, for messages. Raises ConfigError if the proxy that applies is unusable.
     """
 
-    __slots__ = ("_accept_encoding", "_after_target", "_before_target", "connect", "dial", "origin", "peer", "via")
+    __slots__ = (
+        "_accept_encoding",
+        "_after_target",
+        "_before_target",
+        "_rendered",
+        "connect",
+        "dial",
+        "origin",
+        "peer",
+        "via",
+    )
 
     def __init__(self, origin: Origin, proxies: Proxies, *, decode: bool = True) -> None:
         self.origin = origin
@@ -24,6 +36,7 @@ class Route:
         self._before_target = b" "
         self._after_target = host_lines(origin)
         self._accept_encoding = ACCEPT_GZIP if decode else b""
+        self._rendered: dict[tuple[bytes, bytes, bytes], bytes] = {}
         proxy = proxies.choose(origin)
         if proxy is None:
             return
@@ -45,6 +58,11 @@ class Route:
 
     def render(self, method: bytes, target: bytes, headers: bytes, body_length: int | None) -> bytes:
         """The request head, as message.render_head does it, in the form that this way asks for."""
-        return join_head(
-            method, self._before_target, target, self._after_target, headers, body_length, self._accept_encoding
-        )
+        known = method, target, headers
+        head = self._rendered.get(known)
+        if head is None:
+            head = join_head(method, self._before_target, target, self._after_target, headers, self._accept_encoding)
+            if len(self._rendered) >= _REMEMBERED:  # some headers are of one request
+                self._rendered.clear()
+            self._rendered[known] = head
+        return head + end_of_head(body_length)

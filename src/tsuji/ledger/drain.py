@@ -1,7 +1,7 @@
 """Moves records from the spool into SQL: each once, however often it is read."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from sqlalchemy import Engine
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import contents, contentstore, tables
+from . import contents, contentstore, feedback, opinions, tables
 from .database import reason, refuses
 from .leases import book
-from .record import Attempt, Record, decode
+from .record import Assigned, Attempt, Record, decode
 from .spool import claim, frame, frames, segments
 
 log = logging.getLogger("tsuji.ledger")
@@ -53,12 +53,18 @@ def drain(engine: Engine, folder: Path, moved: Callable[[], object] = lambda: No
 
 def _store(engine: Engine, encoded: list[bytes]) -> list[tuple[bytes, str]]:
     """All at once; where the database refuses that, one by one. Which it refuses, and why."""
+    records: list[Record] = []
+    stored: list[contents.Contents] = []
+    said: list[feedback.Feedback] = []
     try:
-        _insert(
-            engine,
-            [decode(frame) for frame in encoded if not frame.startswith(contents.MARK)],
-            [contents.decode(frame) for frame in encoded if frame.startswith(contents.MARK)],
-        )
+        for frame in encoded:
+            if frame.startswith(feedback.MARK):
+                said.append(feedback.decode(frame))
+            elif frame.startswith(contents.MARK):
+                stored.append(contents.decode(frame))
+            else:
+                records.append(decode(frame))
+        _insert(engine, records, stored, said)
     except (SQLAlchemyError, msgspec.MsgspecError, OverflowError) as error:
         if isinstance(error, SQLAlchemyError) and not refuses(error):
             raise
@@ -74,7 +80,9 @@ def _keep(segment: Path, refused: list[tuple[bytes, str]]) -> None:
     log.error("%d usage records cannot be stored, and are kept in %s: %s", len(refused), kept, refused[0][1])
 
 
-def _insert(engine: Engine, records: list[Record], stored: list[contents.Contents]) -> None:
+def _insert(
+    engine: Engine, records: list[Record], stored: list[contents.Contents], said: Sequence[feedback.Feedback] = ()
+) -> None:
     """What a record takes of limits is booked where the record is new, and with it or not at all."""
     with engine.begin() as connection:
         add = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
@@ -87,11 +95,16 @@ def _insert(engine: Engine, records: list[Record], stored: list[contents.Content
         for table, rows in ((tables.attempts, attempts), (tables.contents, [contentstore.row(one) for one in stored])):
             if rows:
                 connection.execute(add(table).on_conflict_do_nothing(), rows)
+        if said:
+            opinions.keep(connection, add(tables.feedback), said)
 
 
 def _row(record: Record) -> dict[str, Any]:
     row = msgspec.structs.asdict(record)
-    del row["attempts"], row["charges"]
+    del row["attempts"], row["charges"], row["assigned"]
+    part = record.assigned
+    for name in Assigned.__struct_fields__:
+        row[name] = getattr(part, name) if part is not None else None
     row["tags"] = list(record.tags) or None
     row["guarded"] = list(record.guarded) or None
     return row

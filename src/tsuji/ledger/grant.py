@@ -11,7 +11,7 @@ from .keys import MICRO, Key, Scopes
 Operation = Literal["chat", "embeddings", "metrics", "models"]
 """What a key may be for."""
 OPERATIONS: tuple[str, ...] = get_args(Operation)
-_FREE = frozenset(["root", "version"])
+_FREE = frozenset(["root", "version", "feedback"])
 """Operations that say nothing of what there is and cost nothing."""
 _AS = {"model": "models", "show": "models", "count_tokens": "chat"}
 """Operations that are parts of another."""

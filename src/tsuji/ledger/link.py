@@ -21,13 +21,14 @@ import msgspec
 
 from tsuji.config import LedgerConfig, Secret
 from tsuji.core.errors import ConfigError, InvalidRequestError, LedgerError
+from tsuji.routing.experiment import Experiment, State
 
 from . import place
 from .asks import Ask
 from .grant import Grant
 from .keycache import KeyCache
 from .keys import MICRO, Hasher, Key, firsts
-from .process import Orders, Report
+from .process import Experiments, Orders, Report
 from .secret import server_secret
 from .spool import Spool
 
@@ -52,7 +53,8 @@ class Ledger:
     """`start`, then `stop`. borrower: to be set before.
 
     spool: where records go. grants: of all keys by their hash, another dict after each change. known: they have been
-    read. keyed: there has been one: when the last one is revoked or expires, nobody is let in, rather than everybody.
+    read. states: of experiments, by name. keyed: there has been one: when the last one is revoked or expires, nobody is
+    let in, rather than everybody.
     """
 
     spool: Spool
@@ -64,9 +66,11 @@ class Ledger:
         self._folder = place.folder(config)
         self._secret = secret
         self.grants: dict[bytes, Grant] = {}
+        self.states: dict[str, State] = {}
         self._down = ""
         self.borrower: Borrower | None = None
         self._unsent = b""
+        self._experiments = b""
         self._process: subprocess.Popen[bytes] | None = None
         self._closing = threading.Event()
         self._swap = threading.Lock()
@@ -130,6 +134,11 @@ class Ledger:
         """Of the process; the borrower hears its answers. Never waits for it."""
         self._send(msgspec.json.encode(asks) + b"\n")
 
+    def know(self, experiments: Sequence[Experiment]) -> None:
+        """Those of the configuration from now on."""
+        self._experiments = msgspec.json.encode(Experiments(list(experiments))) + b"\n"
+        self._send(self._experiments)
+
     def _send(self, line: bytes) -> None:
         if len(self._unsent) < _MAX_UNSENT:  # else it does not read; who waits is not answered, and asks again
             self._unsent += line
@@ -145,6 +154,7 @@ class Ledger:
 
     def _renew(self) -> None:
         self._unsent = b""
+        self._send(self._experiments)
         if self.borrower is not None:
             self.borrower.again()
 
@@ -207,6 +217,8 @@ class Ledger:
                     self._cache.keep(report.keys, report.read)
                 elif report.failure is not None or report.fatal is not None:
                     self._call(self._take, report, self._recalled(report))
+                elif report.states is not None:
+                    self._call(self.states.update, report.states)
                 elif self.borrower is not None:
                     self._call(self.borrower.heard, report)
         with suppress(BrokenPipeError):

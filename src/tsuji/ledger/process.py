@@ -1,7 +1,8 @@
 """The ledger's process: `python -m tsuji.ledger.process`, started by a gateway worker, ended by its end.
 
-The first line of its standard input is its Orders, each one after it a list of Asks; the end of its input, which the
-worker's death is too, ends it, after it has moved on what there is. Each line of its standard output is a Report.
+The first line of its standard input is its Orders, each one after it a list of Asks, or Experiments; the end of its
+input, which the worker's death is too, ends it, after it has moved on what there is. Each line of its standard output
+is a Report.
 """
 
 import logging
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tsuji.routing.experiment import Experiment, State
+
 from .asks import Ask, Granted
 from .keys import MICRO, Key
 from .limits import Limit
@@ -28,9 +31,13 @@ log = logging.getLogger("tsuji.ledger")
 POLL_SECONDS = 0.25
 """Between two looks at the keys' version: a change is to be everywhere within a second, on a busy machine too."""
 DRAIN_SECONDS = 0.5
+TRIAL_SECONDS = 1.0
+"""Between two looks at what was stopped."""
 _RETRY_SECONDS = 1.0
 _FORGET_SECONDS = 5.0
 """Between two looks for prompts and answers whose time is over."""
+_STRAY_SECONDS = 86_400
+"""For which feedback waits for the record of its request."""
 
 
 class Orders(msgspec.Struct):
@@ -45,12 +52,18 @@ class Orders(msgspec.Struct):
         return f"Orders(spool={self.spool!r})"  # the URL has a password
 
 
+class Experiments(msgspec.Struct):
+    """Those of the worker's configuration, from now on."""
+
+    experiments: list[Experiment]
+
+
 class Report(msgspec.Struct, omit_defaults=True):
     """keys, limits: all of them, where they have changed; read: when the keys were.
 
     failure: why the database cannot be used now; "" that it can. fatal: why it never will, with this configuration.
     granted: answers. until: leases may be spent up to here. lost: all leases up to now are. wanted: leases that others
-    come short of. Times are microseconds since 1970.
+    come short of. states: of experiments, by name, where something has changed. Times are microseconds since 1970.
     """
 
     keys: list[Key] | None = None
@@ -62,10 +75,11 @@ class Report(msgspec.Struct, omit_defaults=True):
     until: int | None = None
     lost: bool = False
     wanted: list[str] = []
+    states: dict[str, State] | None = None
 
 
 class Process:
-    """Three threads, so that a long drain keeps neither a revoked key alive nor a request without its lease.
+    """Four threads, so that a long drain or analysis keeps neither a revoked key alive nor a request without its lease.
 
     tell: hands over a Report.
     """
@@ -73,7 +87,9 @@ class Process:
     def __init__(self, orders: Orders, tell: Callable[[Report], None]) -> None:
         from .database import open_database
         from .lending import Lender
+        from .trials import Trials
 
+        self._trials = Trials()
         self._orders = orders
         self._tell = tell
         self._engine = open_database(orders.url)
@@ -88,18 +104,33 @@ class Process:
 
     def run(self, lines: Iterable[bytes]) -> None:
         """Works until the lines end."""
-        work = (self._watch, self._drain, self._lend)
+        work = (self._watch, self._drain, self._lend, self._try)
         threads = [threading.Thread(target=one, daemon=True) for one in work]
         for thread in threads:
             thread.start()
-        decoder = msgspec.json.Decoder(list[Ask])
+        decoder, experiments = msgspec.json.Decoder(list[Ask]), msgspec.json.Decoder(Experiments)
         for line in lines:
-            self._lender.hear(decoder.decode(line))
+            if line.startswith(b"{"):
+                self._trials.know(experiments.decode(line).experiments)
+            else:
+                self._lender.hear(decoder.decode(line))
         self._over.set()
         self._lender.wake()
         for thread in threads:
             thread.join()
         self._engine.dispose()
+
+    def _try(self) -> None:
+        """Guardrails and bandits need some arithmetic: it takes what the others leave."""
+        _step_back()
+        while not self._over.wait(TRIAL_SECONDS):
+            if self._is_open.is_set():
+                self._attempt("experiments", self._look_at_trials)
+
+    def _look_at_trials(self) -> None:
+        changed = self._trials.turn(self._engine, int(time() * MICRO))
+        if changed is not None:
+            self._tell(Report(states=changed))
 
     def _lend(self) -> None:
         while not self._is_open.wait(DRAIN_SECONDS):
@@ -165,6 +196,7 @@ class Process:
         return found
 
     def _drain(self) -> None:
+        from . import opinions
         from .contentstore import forget
         from .drain import drain
         from .leases import end
@@ -188,6 +220,7 @@ class Process:
             if done and began - swept >= _FORGET_SECONDS:
                 swept = began
                 self._attempt("contents", lambda: forget(self._engine, int(time() * MICRO)))
+                self._attempt("feedback", lambda: opinions.forget(self._engine, int((time() - _STRAY_SECONDS) * MICRO)))
             self._over.wait(max(DRAIN_SECONDS - monotonic() + began, 0.05) if done else _RETRY_SECONDS)
 
     def _attempt(self, what: str, work: Callable[[], object]) -> bool:
@@ -230,11 +263,12 @@ class Process:
 def _step_back() -> None:
     """This thread is to take only what the workers leave: on Linux a thread has a priority of its own.
 
-    It is not to keep the interpreter from the other thread meanwhile, though it may wait long for its turn.
+    It is not to keep the interpreter from the other threads meanwhile, though it may wait for its turn: so it is not
+    nicer than 10 either, with which it has a tenth of a core that a worker is busy on, and 19 a seventieth.
     """
     if sys.platform == "linux":
         sys.setswitchinterval(0.0005)
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 def main() -> None:

@@ -33,6 +33,19 @@ class Charge(msgspec.Struct, array_like=True):
     subject: str = ""
 
 
+class Assigned(msgspec.Struct, array_like=True):
+    """Its part in an experiment. unit: hash of the user's or session's name; "" where each request is its own.
+
+    share: the probability with which it fell to the arm. shadow_of: the request that it mirrors; nobody got its answer.
+    """
+
+    experiment: str
+    arm: str
+    unit: str
+    share: float
+    shadow_of: str | None = None
+
+
 class Record(msgspec.Struct, array_like=True):
     """One request. It is written as an array: fields may only be added, at the end, with a default.
 
@@ -46,6 +59,7 @@ class Record(msgspec.Struct, array_like=True):
     cache: "hit", "semantic", "shared" (with a request under way) or "stored"; None: the cache had no part in it.
     guarded: what guardrails did, as "name:action". charges: on limits, booked when the record reaches the database.
     explain: see routing.explain, as JSON values; None where the target was the route's first and the only try.
+    assigned: None where it is in no experiment.
     """
 
     id: str
@@ -83,6 +97,7 @@ class Record(msgspec.Struct, array_like=True):
     guarded: tuple[str, ...] = ()
     charges: tuple[Charge, ...] = ()
     explain: dict[str, Any] | None = None
+    assigned: Assigned | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()

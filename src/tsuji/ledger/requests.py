@@ -9,11 +9,12 @@ from tsuji.core.errors import NotFoundError
 
 from . import tables
 from .database import explained
-from .record import Attempt, Record
+from .record import Assigned, Attempt, Record
 
 _STORED = [name for name in Record.__struct_fields__ if name in tables.usage.c]
 _EQUAL = ("key_id", "user_id", "team_id", "route", "target", "status")
-_LISTED = [name for name in _STORED if name != "explain"]
+_ASSIGNED = [name for name in Assigned.__struct_fields__ if name not in _STORED]
+_LISTED = [*[name for name in _STORED if name != "explain"], *_ASSIGNED]
 """Of one among many."""
 _LISTS = [name for name in ("tags", "guarded") if name in _STORED]
 
@@ -80,4 +81,5 @@ def get(engine: Engine, id: str) -> Record:
 def _record(row: RowMapping, attempts: list[Attempt]) -> Record:
     values: dict[str, Any] = {name: row[name] for name in _STORED if name in row}
     values |= {name: tuple(values[name] or ()) for name in _LISTS}
-    return Record(**values, attempts=attempts)
+    part = {name: row[name] for name in Assigned.__struct_fields__}
+    return Record(**values, attempts=attempts, assigned=Assigned(**part) if part["experiment"] is not None else None)

@@ -3,7 +3,8 @@
 ledger: one row. keys_version and limits_version rise with every change of a key or limit, shortages whenever a worker
 wants what others have leased; secret_check is of the secret that the keys are hashed with. keys: see keys.Key. usage,
 attempts: see record.Record; the columns are named alike. contents: see contents.Contents. limits: see limits.Limit.
-balances, leases, runs: see leases. audit: see audit.Change.
+balances, leases, runs: see leases. audit: see audit.Change. feedback: see feedback.Feedback. experiment_stops: arms
+that get nothing more; arm "": the experiment is over, and `winner` gets all.
 """
 
 from sqlalchemy import (
@@ -11,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     Index,
     Integer,
     LargeBinary,
@@ -86,8 +88,14 @@ usage = Table(
     Column("cache", String),
     Column("guarded", JSON(none_as_null=True)),
     Column("explain", JSON(none_as_null=True)),
+    Column("experiment", String),
+    Column("arm", String),
+    Column("unit", String),
+    Column("share", Double),
+    Column("shadow_of", String),
     Index("usage_time", "time"),
     Index("usage_key_time", "key_id", "time"),
+    Index("usage_experiment_time", "experiment", "time"),
 )
 
 attempts = Table(
@@ -191,4 +199,28 @@ audit = Table(
     Column("action", String, nullable=False),
     Column("object", String, nullable=False),
     Column("details", JSON, nullable=False),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("request_id", String, primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("key_id", String, primary_key=True),
+    Column("time", BigInteger, nullable=False),
+    Column("value", Double),
+    Column("choice", String),
+    Column("comment", Text),
+    Index("feedback_time", "time"),
+)
+
+experiment_stops = Table(
+    "experiment_stops",
+    metadata,
+    Column("experiment", String, primary_key=True),
+    Column("arm", String, primary_key=True),
+    Column("winner", String),
+    Column("time", BigInteger, nullable=False),
+    Column("who", String, nullable=False),
+    Column("reason", Text, nullable=False),
 )

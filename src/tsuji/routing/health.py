@@ -109,7 +109,7 @@ class TargetHealth:
         self.requests += 1
         self.tokens += tokens
         self.asked = now
-        if self.open_until:
+        if self.open_until and now >= self.open_until:
             self._probe_until = now + _PROBE
 
     def succeeded(self, now: float) -> None:
@@ -135,10 +135,11 @@ class TargetHealth:
             return
         self._decay(now)
         self._bad += 1.0
-        probe = bool(self.open_until)
         if error.retry_after is not None:
             self.rest(now, error.retry_after, draw)
-        if probe or meant == "down" or (self._bad >= circuit.failures - 0.5 and self._bad >= self._good):
+        if now < self.open_until:  # it began before the circuit opened, and says nothing new
+            return
+        if self.open_until or meant == "down" or (self._bad >= circuit.failures - 0.5 and self._bad >= self._good):
             self._open(now, circuit, draw)
 
     def left(self) -> None:

@@ -43,10 +43,13 @@ ENDING = 1.0
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What of a request says how long its answer may take. prompt, answer: tokens, as far as known; answer: at most."""
+    """What of a request says how long its answer may take. prompt, answer: tokens, as far as known; answer: at most.
+
+    thinking: whether the model is to think first; None leaves it to the model.
+    """
 
     stream: bool = True
-    thinking: bool = False
+    thinking: bool | None = None
     prompt: int = 0
     answer: int | None = None
 
@@ -69,6 +72,8 @@ def limits(health: TargetHealth, asked: Asked, timeouts: Timeouts, *, local: boo
 
     local: on this machine, where loading and a long prompt take minutes.
     """
+    if asked.thinking is None and health.target.thinks:
+        asked = msgspec.structs.replace(asked, thinking=True)
     gaps = health.gaps
     idle = IDLE if gaps.count < _LEARNED else max(_USUAL_GAPS * gaps.quantile(0.95), _LEAST_IDLE)
     rate = None if local else RATE

@@ -45,7 +45,7 @@ _LOCAL = "local"
 class Try(msgspec.Struct, frozen=True):
     """Send the request to `target`. number: counts from 1. timeouts: of the route. limits: narrower ones, for a Watch.
 
-    hedge_at: when to call `hedge` if nothing of the answer has come by then; None for never.
+    hedge_at: when to call `hedge` if nothing of the answer has come by then; None for never. hedge: this is one.
     """
 
     target: Target
@@ -55,6 +55,7 @@ class Try(msgspec.Struct, frozen=True):
     limits: Limits = NO_LIMITS
     mode: Mode = "fresh"
     hedge_at: float | None = None
+    hedge: bool = False
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -259,7 +260,7 @@ class Routing:
             narrow = limits(health, self.asked, timeouts, local=target.provider == _LOCAL)
             if number == 1:
                 hedge_at = self._hedge_at(health, now)
-        return Try(target, timeouts, number, reason, narrow, mode, hedge_at)
+        return Try(target, timeouts, number, reason, narrow, mode, hedge_at, hedge)
 
     def _another(self, at: int, now: float) -> bool:
         """Whether another target would be asked, if this one does not answer."""

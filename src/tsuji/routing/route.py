@@ -3,6 +3,7 @@
 from tsuji.core.parts import Noun
 from tsuji.core.timeouts import Timeouts
 
+from .experiment.design import Experiment
 from .retry import Circuit, Hedge, Retry
 from .rules import Affinity, Allowance, Sticky
 
@@ -11,9 +12,9 @@ class Target(Noun, frozen=True):
     """A model at a provider. weight: its share where a strategy draws. timeouts: instead of the route's.
 
     context: tokens of its window, where known. prefill: it goes on from the assistant's message that a conversation
-    ends with, instead of answering it. tags: words that a route, a key or a request may require, such as a region.
-    data: policies that hold for what is sent to it: "no_training", "local_only". capabilities: all that it has; None
-    where that is not known. allowance: what it may be asked for.
+    ends with, instead of answering it. thinks: before its first token, unasked and unseen. tags: words that a route, a
+    key or a request may require, such as a region. data: policies that hold for what is sent to it: "no_training",
+    "local_only". capabilities: all that it has; None where that is not known. allowance: what it may be asked for.
     """
 
     provider: str
@@ -22,6 +23,7 @@ class Target(Noun, frozen=True):
     timeouts: Timeouts | None = None
     context: int | None = None
     prefill: bool = False
+    thinks: bool = False
     tags: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     capabilities: frozenset[str] | None = None
@@ -35,7 +37,8 @@ class Target(Noun, frozen=True):
 class Route(Noun, frozen=True):
     """strategy "priority": targets in the order given. drop_params: None takes the caller's or the config's word.
     guardrails: by name. refuse_unpriced: a gateway skips targets whose price is not known. hedge: None for never.
-    require: tags and data policies ("no_training", "local_only") that a target must have.
+    require: tags and data policies ("no_training", "local_only") that a target must have. experiment: with the strategy
+    of that name.
     """
 
     name: str
@@ -51,3 +54,4 @@ class Route(Noun, frozen=True):
     require: tuple[str, ...] = ()
     sticky: Sticky | None = None
     affinity: Affinity | None = None
+    experiment: Experiment | None = None

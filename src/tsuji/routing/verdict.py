@@ -45,6 +45,8 @@ def harm(error: TsujiError) -> Harm:
         return ""
     if isinstance(error, UpstreamConnectionError):
         return "fault" if error.reached else "down"
+    if isinstance(error, UpstreamTimeoutError) and error.timeout == "connect":
+        return "down"
     if isinstance(error, RateLimitError):
         return "rest"
     return "fault" if error.fault == "upstream" else ""

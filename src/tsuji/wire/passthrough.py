@@ -13,12 +13,8 @@ from .dialect import Dialect, Losses
 Fields = dict[str, msgspec.Raw]
 
 
-class _Tiered(msgspec.Struct):
-    service_tier: str | None = None
-
-
 _decoder = msgspec.json.Decoder(Fields)
-_tiers = msgspec.json.Decoder(_Tiered)
+_tiers = msgspec.json.Decoder(msgspec.defstruct("Tiered", [("service_tier", str | None, None)]))
 _strings = msgspec.json.Decoder(str)
 _encoder = msgspec.json.Encoder()
 
@@ -98,9 +94,10 @@ def wants_stream(fields: Fields, otherwise: bool = False) -> bool:
 def read_tier(body: bytes) -> str | None:
     """The service tier that a request asks for or an answer tells, in the dialects that have the field."""
     try:
-        return _tiers.decode(body).service_tier
+        tier: str | None = getattr(_tiers.decode(body), "service_tier", None)
     except msgspec.DecodeError:
         return None
+    return tier
 
 
 def quirky(

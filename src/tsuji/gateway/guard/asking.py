@@ -13,6 +13,7 @@ from tsuji.config import Guardrail
 from tsuji.core.errors import ConfigError, GuardrailError, TsujiError
 from tsuji.core.timeouts import Timeouts
 from tsuji.gateway.endpoints import JUDGING
+from tsuji.gateway.own import Reader
 from tsuji.gateway.request import Request
 from tsuji.http.message import render_headers
 from tsuji.http.url import split_url
@@ -109,10 +110,11 @@ class Judge:
 
         gateway, config = self._gateway, self.config
         about = f"guardrail:{config.name}, request:{question.request_id}".encode()
-        request = Request(b"POST", b"", b"", {b"x-tsuji-tags": about}, endpoint=JUDGING, complete=True)
+        request = Request(b"POST", b"", b"", {b"x-tsuji-tags": about})
+        request.endpoint, request.complete = JUDGING, True
         request.number = gateway.next_number()
         request.body = msgspec.json.encode({"model": config.model, "messages": _conversation(config.prompt, question)})
-        reader = _Reader()
+        reader = Reader()
         try:
             async with asyncio.timeout(config.timeout or MODEL_SECONDS):
                 Driver(gateway, reader, request).begin()  # pyright: ignore[reportArgumentType]
@@ -133,31 +135,6 @@ class Judge:
         return GuardrailError(
             f"the guardrail {self.config.name!r} has no answer from {self.config.model}: {why}", provider=""
         )
-
-
-class _Reader:
-    """What a Driver takes for a client's connection: keeps the answer to a guardrail's own question."""
-
-    begun = False
-    over = False
-
-    def __init__(self) -> None:
-        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-
-    def whole(self, head: bytes, body: bytes) -> None:
-        self.over = True
-        if self.answer.done():
-            return
-        if head.startswith(b"HTTP/1.1 200 "):
-            self.answer.set_result(body)
-        else:
-            status = head[9:12].decode("latin-1")
-            self.answer.set_exception(GuardrailError(f"it answered with status {status}"))
-
-    def abort(self) -> None:
-        self.over = True
-        if not self.answer.done():
-            self.answer.set_exception(GuardrailError("it failed"))
 
 
 def asker(config: Guardrail, gateway: "Gateway") -> Asker:

@@ -1,109 +1,31 @@
-"""What one worker has counted: plain numbers per set of labels, found by one look-up per request.
-
-Times are microseconds and money is nano-dollars, as in a Record. A histogram is a list: a count for each bucket, one
-for what is above the last bound, and the sum of what was observed; so two are added up number by number.
-"""
+"""What one worker has counted: plain numbers per set of labels, found by one look-up per request."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable
-
-import msgspec
+from collections.abc import Collection
 
 from tsuji.ledger.record import Record
 
-DURATION = tuple([10_000 * 2**n for n in range(14)])
-"""Bounds (inclusive, as Prometheus has them) of the GenAI conventions' durations, 10 ms to 82 s."""
-FIRST_TOKEN = tuple([n * 1000 for n in (1, 5, 10, 20, 40, 60, 80, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000)])
-"""And of their time to first token."""
-OVERHEAD = (25, 50, 100, 200, 400, 800, 1600, 6400, 25_600, 102_400, 1_000_000)
-TOKENS = tuple([4**n for n in range(14)])
-"""And of their token usage."""
+from .series import (
+    DURATION,
+    FIRST_TOKEN,
+    OTHER,
+    OVERHEAD,
+    PARTS,
+    TOKENS,
+    Calls,
+    Histogram,
+    Labels,
+    Series,
+    Sums,
+    calls_of,
+    count_one,
+    series_of,
+)
+
 _IN = ("cached", "cache_write", "cache_write_1h", "audio_input")
 _OUT = ("reasoning", "audio_output")
-PARTS = (*_IN, *_OUT)
-"""Kinds of tokens that are a part of input or output."""
-
-OTHER = "*"
-"""Stands for every name that a client may choose freely: a cardinality that clients decide is no cardinality."""
-MAX_SERIES = 2000
-"""Sets of labels; what comes beyond them is counted under OTHER."""
 _REMEMBERED = 4096
 _BATCH = 512
-
-Histogram = list[int]
-
-
-def histogram(bounds: tuple[int, ...]) -> Histogram:
-    return [0] * (len(bounds) + 2)
-
-
-class Labels(msgspec.Struct, frozen=True, array_like=True):
-    """Of a request. route: of the configuration, else OTHER. target: of a route; else its provider's OTHER; "" where
-    none was tried. http_status: 0 where nothing was sent. error: "" where there was none.
-    """
-
-    route: str
-    target: str
-    dialect: str
-    operation: str
-    status: str
-    http_status: int
-    error: str
-
-
-class Series(msgspec.Struct, array_like=True):
-    """Requests with the same labels. inputs, outputs: tokens. parts: sums, in the order of PARTS. unpriced: answers
-    whose cost is unknown.
-    """
-
-    labels: Labels
-    count: int = 0
-    cost: int = 0
-    unpriced: int = 0
-    latency: Histogram = msgspec.field(default_factory=lambda: histogram(DURATION))
-    overhead: Histogram = msgspec.field(default_factory=lambda: histogram(OVERHEAD))
-    first_token: Histogram = msgspec.field(default_factory=lambda: histogram(FIRST_TOKEN))
-    inputs: Histogram = msgspec.field(default_factory=lambda: histogram(TOKENS))
-    outputs: Histogram = msgspec.field(default_factory=lambda: histogram(TOKENS))
-    parts: list[int] = msgspec.field(default_factory=lambda: [0] * len(PARTS))
-
-    def add(self, other: "Series") -> None:
-        self.count += other.count
-        self.cost += other.cost
-        self.unpriced += other.unpriced
-        for mine, theirs in (
-            (self.latency, other.latency),
-            (self.overhead, other.overhead),
-            (self.first_token, other.first_token),
-            (self.inputs, other.inputs),
-            (self.outputs, other.outputs),
-            (self.parts, other.parts),
-        ):
-            plus(mine, theirs)
-
-
-class Calls(msgspec.Struct, array_like=True):
-    """Attempts at one target, with one outcome."""
-
-    target: str
-    operation: str
-    error: str
-    duration: Histogram = msgspec.field(default_factory=lambda: histogram(DURATION))
-
-
-def plus(mine: list[int], theirs: list[int]) -> None:
-    for at, number in enumerate(theirs):
-        mine[at] += number
-
-
-class Sums(msgspec.Struct, array_like=True):
-    """Counters only: they never fall. events: (what, route, which) -> how often: "cache" and a kind of hit, "guarded"
-    and a guardrail's action, "dropped" and an output that could not keep up.
-    """
-
-    series: list[Series] = []
-    calls: list[Calls] = []
-    events: dict[tuple[str, str, str], int] = {}
 
 
 class _Open:
@@ -189,7 +111,7 @@ class Counters:
             found.sort_in()
 
     def event(self, what: str, route: str, which: str, times: int = 1) -> None:
-        _count(self._events, (what, self._route(route), which), times)
+        count_one(self._events, (what, self._route(route), which), times)
 
     def know(self, routes: Collection[str]) -> None:
         """The configuration has others now."""
@@ -225,7 +147,7 @@ class Counters:
         )
         error = record.attempts[-1].error if record.attempts else None
         calls = self._calls_to(record, record.target, error) if record.attempts else Calls("", "", "")
-        made = self._open[key] = _Open(_series_of(self._series, labels), calls)
+        made = self._open[key] = _Open(series_of(self._series, labels), calls)
         return made
 
     def _close(self) -> None:
@@ -234,7 +156,7 @@ class Counters:
         self._open.clear()
 
     def _calls_to(self, record: Record, target: str | None, error: str | None) -> Calls:
-        return _calls_of(self._calls, (self._target(record.route, target), record.operation, error or ""))
+        return calls_of(self._calls, (self._target(record.route, target), record.operation, error or ""))
 
     def _route(self, name: str) -> str:
         return name if name in self._routes or not name else OTHER
@@ -243,58 +165,6 @@ class Counters:
         if target is None:
             return ""
         return target if route in self._routes else f"{target.partition(':')[0]}:{OTHER}"
-
-
-class Total:
-    """Sums of several workers."""
-
-    def __init__(self) -> None:
-        self._series: dict[Labels, Series] = {}
-        self._calls: dict[tuple[str, str, str], Calls] = {}
-        self._events: dict[tuple[str, str, str], int] = {}
-
-    def add(self, sums: Sums) -> None:
-        for series in sums.series:
-            _series_of(self._series, series.labels).add(series)
-        for calls in sums.calls:
-            found = _calls_of(self._calls, (calls.target, calls.operation, calls.error))
-            plus(found.duration, calls.duration)
-        for key, times in sums.events.items():
-            _count(self._events, key, times)
-
-    def sums(self) -> Sums:
-        return Sums(list(self._series.values()), list(self._calls.values()), self._events)
-
-
-def total(several: Iterable[Sums]) -> Sums:
-    found = Total()
-    for sums in several:
-        found.add(sums)
-    return found.sums()
-
-
-def _series_of(known: dict[Labels, Series], labels: Labels) -> Series:
-    found = known.get(labels)
-    if found is None:
-        if len(known) >= MAX_SERIES:
-            labels = msgspec.structs.replace(labels, route=OTHER, target=OTHER)
-        found = known.setdefault(labels, Series(labels))
-    return found
-
-
-def _calls_of(known: dict[tuple[str, str, str], Calls], key: tuple[str, str, str]) -> Calls:
-    found = known.get(key)
-    if found is None:
-        if len(known) >= MAX_SERIES:
-            key = (OTHER, *key[1:])
-        found = known.setdefault(key, Calls(*key))
-    return found
-
-
-def _count(events: dict[tuple[str, str, str], int], key: tuple[str, str, str], times: int) -> None:
-    if key not in events and len(events) >= MAX_SERIES:
-        key = (key[0], OTHER, OTHER)
-    events[key] = events.get(key, 0) + times
 
 
 def _sort_into(numbers: Histogram, bounds: tuple[int, ...], seen: list[int]) -> None:

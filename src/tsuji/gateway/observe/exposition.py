@@ -13,8 +13,8 @@ from prometheus_client.exposition import choose_encoder
 
 from tsuji import __version__
 
-from .counters import DURATION, FIRST_TOKEN, OVERHEAD, PARTS, TOKENS, Calls, Histogram, Labels, Series, plus
 from .semantics import OPERATIONS, provider_and_model
+from .series import DURATION, FIRST_TOKEN, OVERHEAD, PARTS, TOKENS, Calls, Histogram, Labels, Series, plus
 from .snapshots import Everyone
 
 MICRO = 1_000_000

@@ -9,9 +9,9 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
-from .counters import DURATION, FIRST_TOKEN, OTHER, TOKENS
 from .exporter import Orders, Seen
 from .semantics import provider_and_model
+from .series import DURATION, FIRST_TOKEN, OTHER, TOKENS
 
 _MICRO = 1_000_000
 _NANO = 1_000_000_000

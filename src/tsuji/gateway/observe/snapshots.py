@@ -16,7 +16,7 @@ from time import time
 
 import msgspec
 
-from .counters import Sums, Total, total
+from .series import Sums, Total, total
 
 SUFFIX = ".metrics"
 _UNNAMED_SECONDS = 60.0

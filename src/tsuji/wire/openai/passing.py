@@ -1,70 +1,23 @@
 """What is read of answers that pass through in this dialect, undecoded: usage, and whether a stream ended well."""
 
-from typing import Any
-
-import msgspec
-
 from tsuji.core.usage import Usage
 from tsuji.wire.sse import SSEOverflow, SSEParser
 
 from .guard import MALFORMED
+from .peeks import NO_DETAILS, answer, counted
+from .peeks import chunk as peek
 from .usage import read_usage as usage_of
-
-
-class _Details(msgspec.Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    audio_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-class _Counts(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
-    prompt_tokens_details: _Details | None = None
-    completion_tokens_details: _Details | None = None
-    prompt_cache_hit_tokens: int | None = None
-    num_cached_tokens: int | None = None
-    cached_tokens: int | None = None
-
-
-class _Counted(msgspec.Struct):
-    usage: _Counts | None = None
-
-
-class _Answer(msgspec.Struct):
-    usage: dict[str, Any] | None = None
-
-
-class _ChoicePeek(msgspec.Struct):
-    index: int = 0
-    finish_reason: str | None = None
-
-
-class _ChunkPeek(msgspec.Struct):
-    choices: list[_ChoicePeek] | None = None
-    usage: dict[str, Any] | None = None
-    error: Any = None
-    object: str | None = None
-    service_tier: Any = None
-
-
-_NONE = _Details()
-_counted = msgspec.json.Decoder(_Counted).decode
-_answer = msgspec.json.Decoder(_Answer).decode
-_chunk = msgspec.json.Decoder(_ChunkPeek).decode
 
 
 def read_usage(body: bytes) -> Usage | None:
     """Counts alone, without what else a provider says of its usage. Never raises: what is not understood is None."""
     try:
-        counts = _counted(body).usage
+        counts = counted(body).usage
     except MALFORMED:
         return _odd_usage(body)
     if counts is None:
         return None
-    given, made = counts.prompt_tokens_details or _NONE, counts.completion_tokens_details or _NONE
+    given, made = counts.prompt_tokens_details or NO_DETAILS, counts.completion_tokens_details or NO_DETAILS
     prompt, completion, total = counts.prompt_tokens, counts.completion_tokens, counts.total_tokens
     if total is not None and prompt is not None and completion is not None and total > prompt + completion:
         completion = total - prompt  # See usage.read_usage.
@@ -89,7 +42,7 @@ def read_usage(body: bytes) -> Usage | None:
 def _odd_usage(body: bytes) -> Usage | None:
     """Usage where a count is no integer."""
     try:
-        found = _answer(body).usage
+        found = answer(body).usage
         return usage_of(found) if found else None
     except MALFORMED:
         return None
@@ -121,7 +74,7 @@ class ChatStreamTail:
             self.complete = not self.failed and bool(self._open) and done
             return
         try:
-            chunk = _chunk(payload)
+            chunk = peek(payload)
         except MALFORMED:
             return
         if chunk.error or name == b"error" or chunk.object == "error":
