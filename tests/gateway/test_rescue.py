@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import anthropic
+import openai
 import pytest
 
 from tests import answers
@@ -236,3 +238,32 @@ def test_json_is_never_joined(route: Make) -> None:
     assert not asking.ended("openai", answer)
     assert json.loads(servers[0].requests[0].body)["response_format"] == form
     assert not servers[1].requests
+
+
+def test_official_clients_do_not_notice(route: Make) -> None:
+    gateway, _ = route(("anthropic", broken("anthropic", RESET)), ("openai", going_on()))
+    told: Any = {"model": "r", "messages": [{"role": "user", "content": "hi"}]}
+    with (
+        anthropic.Anthropic(base_url=gateway.url, api_key="unused", max_retries=0) as client,
+        client.messages.stream(max_tokens=900, **told) as stream,
+    ):
+        final = stream.get_final_message()
+    assert [block.text for block in final.content if block.type == "text"] == [WHOLE]
+    assert final.stop_reason == "end_turn"
+    with openai.OpenAI(base_url=gateway.url + "/v1", api_key="unused", max_retries=0) as client:
+        with client.chat.completions.stream(**told) as stream:
+            final = stream.get_final_completion()
+        assert final.choices[0].message.content == WHOLE
+        with client.responses.stream(model="r", input="hi") as stream:
+            answer = stream.get_final_response()
+        assert answer.output_text == WHOLE
+
+
+def test_a_client_that_leaves_a_stream_ends_it_at_once(route: Make) -> None:
+    gateway, servers = route(("openai", broken("openai", STALL)), ("openai", going_on()))
+    with gateway.client() as client:
+        client.send(request(*asking.chat("openai", model="r", stream=True)))
+        client.piece()
+    assert servers[0].left.wait(1)
+    assert not servers[1].requests
+    assert gateway.gateway.health.of(Target("a", "m-a")).in_flight == 0

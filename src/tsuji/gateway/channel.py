@@ -5,7 +5,7 @@ end of the other side, however it came.
 """
 
 import socket
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -13,38 +13,43 @@ from tsuji.config import Source
 
 _SEND_SECONDS = 10.0
 _PIECE = 65536
+News = dict[str, dict[str, Any]]
+"""See Health.news."""
 
 
 class Orders(msgspec.Struct, frozen=True):
     """source: of its configuration. base: of the settings that only another process takes up. first: of the sockets'.
 
-    sockets: to accept from."""
+    sockets: to accept from. health: of targets, as far as others know it."""
 
     number: int
     source: Source
     base: Source
     first: Source
     sockets: list[tuple[int, int]]
+    health: News = {}
 
 
 class Command(msgspec.Struct, frozen=True, omit_defaults=True):
     """prepare: make `source` ready, and say so or why not; then commit or drop it. retire: others go on in your place.
 
-    stop: all of us end.
+    stop: all of us end. learn: what others have found out of targets' health.
     """
 
-    do: Literal["prepare", "commit", "drop", "retire", "stop"]
+    do: Literal["prepare", "commit", "drop", "retire", "stop", "learn"]
     source: Source | None = None
+    health: News = {}
 
 
 class Word(msgspec.Struct, frozen=True, omit_defaults=True):
-    """ready: it accepts. failed: it cannot. prepared or refused: see Command. deaf: it accepts no more.
+    """ready: it accepts. failed: it cannot. prepared or refused: see Command. deaf: it accepts no more. health: what it
+    has found out of targets'.
 
     keyed: clients must show a key. files: that its configuration depends on. kept: settings that wait for a start.
     grace: seconds that it may take to end. text: of the error; kind: whether it is the configuration's or the ledger's.
     """
 
-    said: Literal["ready", "failed", "prepared", "refused", "deaf"]
+    said: Literal["ready", "failed", "prepared", "refused", "deaf", "health"]
     keyed: bool = False
     files: list[str] = []
     kept: list[str] = []
@@ -52,6 +57,7 @@ class Word(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str = ""
     kind: Literal["config", "ledger"] = "config"
     param: str | None = None
+    health: News = {}
 
 
 class Channel:

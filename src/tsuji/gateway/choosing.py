@@ -60,11 +60,14 @@ def choose_for(driver: "Driver", route: "Route") -> "Choice":
     return choose(route, needs, known, driver.gateway.health, driver.mark, random)
 
 
-def asked_of(choice: "Choice", stream: bool) -> Asked:
-    """What the choice has found out of how long the answer may take."""
-    needs = choice.needs
+def asked_of(driver: "Driver", choice: "Choice") -> Asked:
+    """What is known of how long the answer may take, where that matters: where there is another target."""
+    needs, stream = choice.needs, driver.stream
     if needs is None:
-        return _STREAM if stream else _WHOLE
+        if len(choice.candidates) < 2:
+            return _STREAM if stream else _WHOLE
+        output = asked_output(driver.dialect.name, driver.fields) if driver.operation == "chat" else -1
+        return Asked(stream, None, len(driver.request.body) // LETTERS_PER_TOKEN, output if output >= 0 else None)
     return Asked(stream, "thinking" in needs.capabilities, needs.tokens or 0, needs.output)
 
 

@@ -129,7 +129,7 @@ class Driver:
             self.tags = read_tags(request.headers[TAGS])
         self.drop = self.setup.config.drop_params if route.drop_params is None else route.drop_params
         choice = choose_for(self, route)
-        self.routing = Routing(route, self.mark, self.gateway.health, choice, random, asked_of(choice, self.stream))
+        self.routing = Routing(route, self.mark, self.gateway.health, choice, random, asked_of(self, choice))
         request.job = self
         spending = self.gateway.spending
         if spending is not None and spending.active:

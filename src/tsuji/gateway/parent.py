@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 
 from tsuji.core.errors import ConfigError, InternalError, LedgerError, TsujiError
 
-from .channel import Channel, Command, Orders, Word
+from .channel import Channel, Command, News, Orders, Word
 from .listen import Opened, close, listening_sockets, remove_files, url
 from .notify import READY, STOPPING, notify, reloading
+from .sharing import Shared
 from .terminal import has_terminal, is_hung_up
 from .watch import POLL_SECONDS, Watch, reread
 
@@ -44,7 +45,7 @@ def _nothing(_number: int, _frame: object) -> None:
 class Child:
     """A worker's process. ready: it accepts. deadline: when it is killed, should it still be there."""
 
-    def __init__(self, slot: "Slot", source: "Source", base: "Source", first: "Source") -> None:
+    def __init__(self, slot: "Slot", source: "Source", base: "Source", first: "Source", health: News) -> None:
         self.slot = slot
         self.source = source
         self.ready = False
@@ -62,7 +63,7 @@ class Child:
                 pass_fds=[theirs.fileno(), *[number for _, number in numbers]],
             )
         self.channel = Channel(ours)
-        self.channel.send(Orders(slot.number, source, base, first, numbers))
+        self.channel.send(Orders(slot.number, source, base, first, numbers, health))
 
     def __str__(self) -> str:
         return f"worker {self.slot.number} (process {self.process.pid})"
@@ -120,6 +121,7 @@ class Parent:
         self._files: list[str] = []
         self._refused = False
         self._again = self._asked = False
+        self._shared = Shared()
         # of a roll
         self._to_roll: list[Slot] = []
 
@@ -186,7 +188,7 @@ class Parent:
                 raise self._failure
 
     def _spawn(self, slot: Slot) -> Child:
-        child = Child(slot, self._source, self._base, self._first)
+        child = Child(slot, self._source, self._base, self._first, self._shared.now())
         self._children.append(child)
         self._selector.register(child.channel, selectors.EVENT_READ, lambda: self._hear(child))
         return child
@@ -244,6 +246,11 @@ class Parent:
                     kind = ConfigError if word.kind == "config" else LedgerError
                     self._failure = kind(word.text, param=word.param)
                     log.error("%s cannot start: %s", child, word.text)
+                case "health":
+                    self._shared.hear(word.health)
+                    for other in self._children:
+                        if other is not child and other.ready:
+                            other.channel.send(Command("learn", health=word.health))
                 case "deaf":
                     child.deaf = True
                     if self._stopping and all(child.deaf for child in self._children):
@@ -255,6 +262,8 @@ class Parent:
         child.ready = True
         child.grace = word.grace
         self._keyed = word.keyed
+        if news := self._shared.now():
+            child.channel.send(Command("learn", health=news))
         slot = child.slot
         if slot.next is child:
             old, slot.child, slot.next = slot.child, child, None

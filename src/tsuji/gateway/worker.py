@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from time import perf_counter
 from typing import Literal
 
 import msgspec
@@ -28,6 +29,7 @@ log = logging.getLogger("tsuji.gateway")
 _LIMIT = 1 << 30
 """Bytes of a line: a configuration."""
 _SPARE_SECONDS = 5.0
+_TELL_SECONDS = 0.2
 
 
 class Worker:
@@ -64,12 +66,14 @@ class Worker:
             self._say(Word("failed", text=error.message, kind=kind, param=error.param))
             return 1
         commands = asyncio.create_task(self._obey())
+        telling = asyncio.create_task(self._tell())
         await self._over.wait()
         gateway, patient = self._gateway, self._patient
         await gateway.leave(self._delay, patient=patient)
         self._say(Word("deaf"))
         await gateway.stop(gateway.config.server.drain, patient=patient)
         commands.cancel()
+        telling.cancel()
         return 0
 
     async def _start(self, orders: Orders) -> None:
@@ -81,6 +85,7 @@ class Worker:
         keep(base, build_config(orders.first), SOCKETS)
         settle(config, base)
         self._gateway = Gateway(config)
+        self._gateway.health.learn(orders.health, perf_counter())
         await self._gateway.start(sockets)
         settle_down()
         self._say(self._about("ready", config))
@@ -101,6 +106,8 @@ class Worker:
                 case "commit" if self._prepared is not None:
                     self._gateway.use(self._prepared)
                     self._prepared = None
+                case "learn":
+                    self._gateway.health.learn(command.health, perf_counter())
                 case "retire":
                     self._patient = True
                     self._over.set()
@@ -109,6 +116,14 @@ class Worker:
                 case _:
                     self._prepared = None
         self._end()  # the parent is gone
+
+    async def _tell(self) -> None:
+        """What the others should know of targets."""
+        while True:
+            await asyncio.sleep(_TELL_SECONDS)
+            news = self._gateway.health.news(perf_counter())
+            if news:
+                self._say(Word("health", health=news))
 
     def _end(self, delay: float = 0.0) -> None:
         if self._patient:

@@ -193,11 +193,13 @@ class TargetHealth:
         }
 
     def learn(self, facts: dict[str, Any], now: float) -> None:
-        """What another worker found out: a circuit that it opened, a rest that it was told to take."""
+        """What another worker found out: a circuit that it opened or closed, a rest that it was told to take."""
         self.rest_until = max(self.rest_until, now + float(facts["rests_for"]))
-        if facts["state"] == "open" and not self.open_until:
+        if facts["state"] == "open" and now + float(facts["opens_for"]) > self.open_until:
             self.open_until = now + float(facts["opens_for"])
-            self._opened = 1
+            self._opened = max(self._opened, 1)
+        elif facts.get("recovered"):
+            self._recovered()
         for name, mine in (("ttft", self.ttft), ("rate", self.rate)):
             value = facts[name]
             if value is not None and mine.value is None:
@@ -207,13 +209,17 @@ class TargetHealth:
 class Health:
     """The health of all targets of a process. `of` makes what it does not know."""
 
-    __slots__ = ("_by_id", "_by_name", "_hedging")
+    __slots__ = ("_by_id", "_by_name", "_heard", "_hedging", "_told")
 
     def __init__(self) -> None:
         # By the target's id, which is cheaper than its name.
         self._by_id: dict[int, tuple[Target, TargetHealth]] = {}
         self._by_name: dict[str, TargetHealth] = {}
         self._hedging: dict[str, float] = {}
+        # Of each target, what others know: until when its circuit is open, and until when it rests.
+        self._told: dict[str, tuple[float, float]] = {}
+        # What others said, and when, of targets that nobody has asked for here yet.
+        self._heard: dict[str, tuple[dict[str, Any], float]] = {}
 
     def of(self, target: Target) -> TargetHealth:
         found = self._by_id.get(id(target))
@@ -224,9 +230,14 @@ class Health:
         if len(self._by_name) >= _REMEMBERED or len(self._by_id) >= _REMEMBERED:
             self._by_name.clear()
             self._by_id.clear()
+            self._told.clear()
         found = self._by_name.get(name)
         if found is None:
             found = self._by_name[name] = TargetHealth(target)
+            heard = self._heard.pop(name, None)
+            if heard is not None:
+                found.learn(*heard)
+                self._told[name] = found.open_until, found.rest_until
         self._by_id[id(target)] = target, found
         return found
 
@@ -246,9 +257,28 @@ class Health:
         """By target name; see TargetHealth.facts."""
         return {name: health.facts(now) for name, health in self._by_name.items()}
 
+    def news(self, now: float) -> dict[str, dict[str, Any]]:
+        """The same of targets whose circuit has opened or closed, or which were told to rest, since this was last
+        asked, and not by `learn`. recovered: it answers again.
+        """
+        out: dict[str, dict[str, Any]] = {}
+        for name, health in self._by_name.items():
+            opened, rests = self._told.get(name, _WELL)
+            if health.open_until != opened or health.rest_until > max(rests, now):
+                recovered = bool(opened) and not health.open_until
+                out[name] = {**health.facts(now), "recovered": recovered}
+                self._told[name] = health.open_until, health.rest_until
+        return out
+
     def learn(self, facts: dict[str, dict[str, Any]], now: float) -> None:
-        """Takes over what the `facts` of another worker say of targets that this one knows."""
+        """Takes over what another worker's `facts` or `news` say, of targets not asked for here yet when they are."""
         for name, told in facts.items():
             mine = self._by_name.get(name)
             if mine is not None:
                 mine.learn(told, now)
+                self._told[name] = mine.open_until, mine.rest_until
+            elif len(self._heard) < _REMEMBERED:
+                self._heard[name] = told, now
+
+
+_WELL = (0.0, 0.0)
