@@ -122,7 +122,11 @@ def test_what_only_a_restart_changes_outlives_a_roll(quick: Path) -> None:
 
 def test_rolling_under_load_fails_no_request(quick: Path) -> None:
     """A client that pauses between two requests does not find its connection closed either."""
-    with Worker(quick) as parent, Load(parent.port) as load, Load(parent.port, clients=2, pause=0.7) as slow:
+    with (
+        Worker(quick) as parent,
+        Load(parent.port, clients=12) as load,  # enough for some to come to every worker
+        Load(parent.port, clients=2, pause=0.7) as slow,
+    ):
         until(lambda: len(load.workers) == 2)
         seen = set(parent.children())
         for number in range(1, 3):
