@@ -33,7 +33,9 @@ class InvalidFieldError(InvalidRequestError):
 
 
 class Endpoint:
-    """path: as Starlette takes it. status: of success. may_conflict: 409 is among its answers. open: no token is asked.
+    """path: as Starlette takes it. status: of success. may_conflict: 409 is among its answers.
+
+    open: no token is asked, and no ledger read.
 
     handler: its first parameter is the Call; `query` and `body` are structs; any other is part of the path. Its
     docstring's first line says what it does.
