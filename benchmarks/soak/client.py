@@ -115,6 +115,8 @@ class Client(asyncio.Protocol):
         if name == "trickle":
             size = len(sent) // _PIECES + 1
             for at in range(0, len(sent), size):
+                if transport.is_closing():  # it has been refused meanwhile, and that is the outcome
+                    return
                 transport.write(sent[at : at + size])
                 await asyncio.sleep(_PAUSE / _PIECES)
         elif name == "part":
