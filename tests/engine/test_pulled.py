@@ -1,51 +1,88 @@
-"""A model that was pulled answers, by its preset's words: the default model's file under another name."""
+"""Models of the store answer by their presets' words: the default model's file under other names."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.engine.fileserver import file_server
+from tests.engine.ggufs import gguf
 from tests.engine.hubs import publish
 from tsuji.client.sync import Client
+from tsuji.core.errors import LocalEngineError
+from tsuji.core.usage import Usage
 from tsuji.engine.local import LocalEngine
 
 STORY = [{"role": "user", "content": "Tell me a story."}]
-PRESET = 'base = "Smol-Q4_1"\nsystem = "Be brief."\nparameters = { max_tokens = 5, temperature = 0.0 }\n'
+FIVE = """
+base = "Smol-Q4_1"
+system = "Be brief."
+parameters = { max_tokens = 5, temperature = 0.0 }
+"""
+OTHERWISE = """
+base = "Smol-Q4_1"
+template = "{{ messages[-1].content }}{% if enable_thinking %} Think about it first.{% endif %}"
+adapters = [{ file = "nothing.gguf", scale = 0.5 }]
+parameters = { max_tokens = 3, context = 256 }
+"""
 
 
-def test_a_pulled_model_answers(local_engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = Path(next(model.file for model in local_engine.models() if model.name == "default"))
-    own = LocalEngine(home=tmp_path)
-    monkeypatch.setattr("tsuji.engine.local.engine", lambda: own)
-    try:
-        with file_server() as server:
-            monkeypatch.setenv("HF_ENDPOINT", server.url)
-            publish(server, "owner/Smol-GGUF", {"Smol-Q4_1.gguf": file.read_bytes()})
-            assert own.pull("hf:owner/Smol-GGUF:Q4_1").name == "Smol-Q4_1"
-        own.create("five", PRESET, tmp_path / "five.toml")
-        with Client() as client:
-            said = client.completion("local:five", messages=STORY)
-            assert said.usage is not None and said.usage.completion_tokens == 5
-            quiet = client.completion("local:five:nothink", messages=STORY)
-            assert quiet.choices[0].message.content == said.choices[0].message.content
-            longer = client.completion("local:five", messages=STORY, max_tokens=2)
-            assert longer.usage is not None and longer.usage.completion_tokens == 2
-            plain = client.completion("local:Smol-Q4_1", messages=STORY, max_tokens=9)
-            assert plain.usage is not None and plain.usage.prompt_tokens != said.usage.prompt_tokens
-        assert len({own.endpoint(name).info.pid for name in ("five", "five:nothink", "Smol-Q4_1")}) == 1
-        own.create(
-            "terse", PRESET.replace("max_tokens = 5", "max_tokens = 3, context = 256") + TEMPLATE, tmp_path / "t.toml"
-        )
-        with Client() as client:
-            terse = client.completion("local:terse", messages=STORY)
-            assert terse.usage is not None and terse.usage.completion_tokens <= 3
-            assert terse.usage.prompt_tokens == 9  # two sentences of three and five tokens, and a line break
-        assert (
-            own.endpoint("terse").info.context == 256
-            and own.endpoint("terse").info.pid != own.endpoint("five").info.pid
-        )
-    finally:
-        own.close()
+@pytest.fixture
+def file(local_engine: LocalEngine) -> Path:
+    return Path(next(model.file for model in local_engine.models() if model.name == "default"))
 
 
-TEMPLATE = 'template = "{{ messages[-1].content }}"\n'
+@pytest.fixture
+def own(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalEngine]:
+    """An engine with a store of its own, which clients of this process use."""
+    running = LocalEngine(home=tmp_path)
+    monkeypatch.setattr("tsuji.engine.local.engine", lambda: running)
+    yield running
+    running.close()
+
+
+def tokens(model: str, **more: object) -> Usage:
+    with Client() as client:
+        said = client.completion(model, messages=STORY, **more)
+    assert said.usage is not None
+    return Usage(said.usage.prompt_tokens, said.usage.completion_tokens)
+
+
+def test_a_pulled_model_answers(own: LocalEngine, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with file_server() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        publish(server, "owner/Smol-GGUF", {"Smol-Q4_1.gguf": file.read_bytes()})
+        assert own.pull("hf:owner/Smol-GGUF:Q4_1").name == "Smol-Q4_1"
+    own.create("five", FIVE, tmp_path / "five.toml")
+    five = tokens("local:five")
+    assert five.output_tokens == 5 and tokens("local:five", max_tokens=2).output_tokens == 2
+    assert tokens("local:five:nothink").input_tokens == five.input_tokens  # its template does not ask
+    assert tokens("local:Smol-Q4_1", max_tokens=2).input_tokens != five.input_tokens
+    assert len({own.endpoint(name).info.pid for name in ("five", "five:nothink", "Smol-Q4_1")}) == 1
+
+
+def test_another_template_context_and_adapter_are_a_process_of_their_own(
+    own: LocalEngine, file: Path, tmp_path: Path
+) -> None:
+    own.store.directory.mkdir()
+    own.store.path("Smol-Q4_1.gguf").symlink_to(file)
+    lora = {
+        "general.type": "adapter",
+        "general.architecture": "llama",
+        "adapter.type": "lora",
+        "adapter.lora.alpha": 1.0,
+    }
+    pair = [("blk.0.attn_q.weight.lora_a", [576, 2]), ("blk.0.attn_q.weight.lora_b", [2, 576])]
+    (tmp_path / "nothing.gguf").write_bytes(gguf(lora, pair))
+    own.create("otherwise", OTHERWISE, tmp_path / "otherwise.toml")
+    thinking, plain = tokens("local:otherwise"), tokens("local:otherwise:nothink")
+    assert plain.input_tokens == 5 and plain.output_tokens is not None and plain.output_tokens <= 3
+    assert thinking.input_tokens == 10  # llama.cpp says yes to who asks, unless it is told otherwise
+    endpoints = {name: own.endpoint(name) for name in ("otherwise", "otherwise:nothink")}
+    assert {endpoint.info.context for endpoint in endpoints.values()} == {256}
+    assert len({endpoint.info.pid for endpoint in endpoints.values()}) == 1
+    (tmp_path / "nothing.gguf").unlink()
+    other = LocalEngine(home=tmp_path)
+    with pytest.raises(LocalEngineError, match=r"nothing\.gguf, an adapter of otherwise, is not there"):
+        other.endpoint("otherwise")
+    other.close()

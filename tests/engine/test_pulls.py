@@ -19,6 +19,7 @@ from tsuji.core.errors import InvalidRequestError, LocalEngineError
 from tsuji.engine import download
 from tsuji.engine.hub import HubFile, choose, quantization
 from tsuji.engine.local import LocalEngine
+from tsuji.engine.presets import Preset
 from tsuji.engine.pulls import look_up
 from tsuji.engine.registry import parse_name
 from tsuji.engine.split import is_first, shards, stem
@@ -68,8 +69,9 @@ def test_a_split_model_comes_whole_and_counts_as_one(server: FileServer, local: 
     pulled = local.pull("hf:owner/M-GGUF:Q4_K_M")
     size = sum([len(data) for data in parts.values()])
     assert (pulled.name, pulled.size, Path(pulled.file).name) == ("M-Q4_K_M", size, "M-Q4_K_M-00001-of-00003.gguf")
-    assert steps[-1] == ("downloading M-Q4_K_M", size, size)
-    assert [done for _, done, _ in steps] == sorted([done for _, done, _ in steps])
+    for stage in ("downloading", "checking"):
+        done = [done for said, done, total in steps if said == f"{stage} M-Q4_K_M" and total == size]
+        assert done == sorted(done) and done[-1] == size
     assert local.remove("M-Q4_K_M") == size and not list(local.store.directory.glob("*.gguf"))
     by_path = local.pull("hf:owner/M-GGUF/big/M-Q4_K_M-00001-of-00003.gguf")
     assert (by_path.name, by_path.size) == ("M-Q4_K_M", size)
@@ -143,6 +145,10 @@ def test_a_model_of_ollamas_registry(server: FileServer, local: LocalEngine) -> 
     assert preset is not None and preset.system == "You are brief." and preset.licence == "Apache License"
     assert preset.parameters == {"temperature": 1.0, "context": 2048, "stop": ["<|end|>"]}
     assert [said.content for said in preset.messages] == ["Hi"]
+    local.store.save_preset("tiny:1b", Preset(base="tiny:1b", system="Mine."))
+    local.pull(f"ollama:{host(server)}/library/tiny:1b")
+    kept = local.store.preset("tiny:1b")
+    assert kept is not None and kept.system == "Mine."
     with pytest.raises(LocalEngineError, match="has no tiny"):
         local.pull(f"ollama:{host(server)}/library/tiny:2b")
     publish_ollama(server, "library/lora", {"model": MODEL, "adapter": OTHER})

@@ -128,7 +128,7 @@ class LocalEngine:
             paths.append(path)
             done += path.stat().st_size
         checked_header(paths[0])
-        if pull.preset is not None:
+        if pull.preset is not None and pull.name not in self.store.presets():  # one that is here may have been edited
             self.store.save_preset(pull.name, msgspec.structs.replace(pull.preset, base=pull.name))
         return next(model for model in self.models() if model.file == str(paths[0]))
 

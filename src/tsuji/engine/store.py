@@ -133,7 +133,7 @@ class Store:
                 if not _whole(final, size):
                     self._check_room(part, size)
                     promised = source.fetch(part, progress)
-                    _verify(part, sha256 or promised)
+                    _verify(part, sha256 or promised, progress)
                     part.replace(final)
         except OSError as error:
             raise LocalEngineError(
@@ -186,11 +186,16 @@ def _whole(path: Path, size: int | None) -> bool:
     return size is None or found == size
 
 
-def _verify(part: Path, sha256: str | None) -> None:
+def _verify(part: Path, sha256: str | None, progress: Progress) -> None:
     if sha256 is None:
         return
+    digest, done, size = hashlib.sha256(), 0, part.stat().st_size
     with part.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+        while chunk := file.read(1 << 22):
+            digest.update(chunk)
+            done += len(chunk)
+            progress("checking", done, size)
+    found = digest.hexdigest()
     if found != sha256:
         part.unlink()  # resuming a wrong file would never end
         raise LocalEngineError(

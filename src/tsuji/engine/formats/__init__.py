@@ -5,7 +5,7 @@ gives the same pieces however the stream was split. Refuses to guess: what turns
 
 llama.cpp's server reads these formats itself where a model's chat template knows tools: it finds the format by
 rendering the template twice and comparing ("differential autoparser"), and has parsers of its own for gpt-oss, Kimi,
-MiniMax M3, DeepSeek V3.2, Qwen3-Coder, Mistral, Command, Gemma 4 and others. Its word is taken there. These readers are
+MiniMax M3, DeepSeek V3.2, Qwen3-Coder, Ministral 3, Gemma 4 and others. Its word is taken there. These readers are
 for the rest: templates that know no tools (many GGUF files carry an older one), text that a model goes on with from
 the middle of another's answer, and servers that hand a model's text on as it is.
 """
