@@ -1,17 +1,20 @@
 """Models of the store answer by their presets' words: the default model's file under other names."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.engine.fileserver import file_server
+from tests.engine.fixtures import ask
 from tests.engine.ggufs import gguf
 from tests.engine.hubs import publish
 from tsuji.client.sync import Client
 from tsuji.core.errors import LocalEngineError
 from tsuji.core.usage import Usage
 from tsuji.engine.local import LocalEngine
+from tsuji.engine.presets import Preset
 
 STORY = [{"role": "user", "content": "Tell me a story."}]
 FIVE = """
@@ -86,3 +89,46 @@ def test_another_template_context_and_adapter_are_a_process_of_their_own(
     with pytest.raises(LocalEngineError, match=r"nothing\.gguf, an adapter of otherwise, is not there"):
         other.endpoint("otherwise")
     other.close()
+
+
+TURNS = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content or '' }}{% for c in m.tool_calls or [] %}CALL"
+    "{% endfor %}{{ tools | tojson if loop.first and tools }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+EACH = "{% for k, v in c.function.arguments.items() %}"
+GLM = (
+    "<tool_call>{{ c.function.name }}" + EACH
+    + "<arg_key>{{ k }}</arg_key><arg_value>{{ v }}</arg_value>{% endfor %}</tool_call>"
+)  # fmt: skip
+GEMMA = (
+    "<start_function_call>call:{{ c.function.name }}{{ '{' }}" + EACH
+    + "{{ k }}:<escape>{{ v }}<escape>{% endfor %}{{ '}' }}<end_function_call>"
+)  # fmt: skip
+SAID = {
+    GLM: "<tool_call>look_up<arg_key>word</arg_key><arg_value>tide</arg_value></tool_call>",
+    GEMMA: "<start_function_call>call:look_up{word:<escape>tide<escape>}<end_function_call>",
+}
+LOOK_UP = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
+TOOLS = [{"type": "function", "function": {"name": "look_up", "parameters": LOOK_UP}}]
+
+
+@pytest.mark.parametrize(("call", "reads"), [(GLM, True), (GEMMA, False)], ids=["glm", "functiongemma"])
+def test_llama_reads_calls_itself_where_the_template_knows_tools(
+    own: LocalEngine, file: Path, call: str, reads: bool
+) -> None:
+    """The answer is given, as what an assistant had begun to say: all that the model adds is its end."""
+    own.store.directory.mkdir()
+    own.store.path("Smol-Q4_1.gguf").symlink_to(file)
+    own.store.save_preset("it", Preset(base="Smol-Q4_1", template=TURNS.replace("CALL", call)))
+    endpoint = own.endpoint("it")
+    assert endpoint.info.tools_supported == reads
+    said = [*STORY, {"role": "assistant", "content": SAID[call]}]
+    end_of_turn = 2  # SmolLM2's token
+    body = {"messages": said, "tools": TOOLS, "max_tokens": 3, "logit_bias": [[end_of_turn, 100.0]]}
+    status, answer = ask(endpoint, "/chat/completions", body)
+    if reads:
+        [found] = answer["choices"][0]["message"]["tool_calls"]
+        assert (found["function"]["name"], json.loads(found["function"]["arguments"])) == ("look_up", {"word": "tide"})
+    else:
+        assert status == 500  # the reason why its template counts as one that knows no tools

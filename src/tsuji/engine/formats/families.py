@@ -35,6 +35,15 @@ def family_of(template: str) -> Family | None:
     return next((FAMILIES[name] for sign, name in _SIGNS if sign in template), None)
 
 
+def refused_by_llama(template: str) -> bool:
+    """Whether llama.cpp takes the template for one whose calls it can read, and then refuses the calls.
+
+    Found by trial (build 11549; templates that write calls as each family does, and an answer that is one call): it
+    reads them all but FunctionGemma's, for which it answers with status 500 in place of the call.
+    """
+    return "<start_function_call>" in template
+
+
 _BY_RANK = [FAMILIES[name] for name in FAMILIES if name not in ("glm", "hermes")] + [FAMILIES["hermes"]]
 
 ANY = Family(

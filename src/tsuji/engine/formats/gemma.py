@@ -100,5 +100,5 @@ FAMILY = Family(
         "<|tool_call>": _Notation('<|"|>', "<tool_call|>").read,
     },
     {"<|channel>thought": "<channel|>"},
-    dropped=("<end_function_call>", "<tool_call|>"),
+    dropped=("<end_function_call>", "<start_function_response>", "<tool_call|>"),
 )
