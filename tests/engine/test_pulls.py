@@ -121,6 +121,17 @@ def test_refusals_say_what_to_do(server: FileServer, local: LocalEngine, monkeyp
             local.pull(text)
 
 
+def test_a_file_that_was_mended_at_the_same_size_is_pulled_anew(server: FileServer, local: LocalEngine) -> None:
+    publish(server, "owner/M-GGUF", {"M-Q4_K_M.gguf": MODEL})
+    local.pull("hf:owner/M-GGUF")
+    mended = MODEL[:-1] + b"\x01"
+    publish(server, "owner/M-GGUF", {"M-Q4_K_M.gguf": mended})
+    path = Path(local.pull("hf:owner/M-GGUF").file)
+    assert path.read_bytes() == mended
+    path.write_bytes(MODEL)  # damaged here
+    assert Path(local.pull("hf:owner/M-GGUF").file).read_bytes() == mended
+
+
 def test_a_disk_that_is_too_small_is_known_beforehand(server: FileServer, local: LocalEngine) -> None:
     publish(server, "owner/M-GGUF", {"M-Q4_K_M.gguf": MODEL})
     tree = "/api/models/owner/M-GGUF/tree/main?recursive=true"

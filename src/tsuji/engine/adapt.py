@@ -2,7 +2,8 @@
 
 It does not enforce a tool choice "required" or of a named tool; a template that knows no tools ignores them; and small
 models write calls as bare JSON. So where a call must come, the tools are put into the system message and the answer's
-JSON is held to a schema that only calls meet; where it may come, JSON text that is a call is read as one.
+JSON is held to a schema that only calls meet; where it may come, JSON text that is a call is read as one, and so is the
+model's own format where llama.cpp does not read it. What a preset says of a request is put into it first.
 """
 
 from collections.abc import Callable, Sequence

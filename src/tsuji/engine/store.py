@@ -11,7 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -32,6 +32,7 @@ class Store:
     def __init__(self, home: Path) -> None:
         self.directory = home / "models"
         self._unfinished = self.directory / ".unfinished"
+        self._checked = self.directory / ".checked"
 
     def path(self, file_name: str) -> Path:
         return self.directory / file_name
@@ -90,7 +91,10 @@ class Store:
     def remove(self, name: str) -> int:
         """Deletes the preset and the files of that name; the bytes that this freed."""
         path = self.named(name)
-        doomed = [*(self.parts(path) if path else []), self._preset_path(name)]
+        files = self.parts(path) if path else []
+        for file in files:
+            (self._checked / file.name).unlink(missing_ok=True)
+        doomed = [*files, self._preset_path(name)]
         return sum([_delete(path) for path in doomed])
 
     def prune(self) -> list[tuple[str, int]]:
@@ -118,28 +122,53 @@ class Store:
         sha256: str | None = None,
         size: int | None = None,
     ) -> Path:
-        """The file of `source`, downloaded unless it is here; one of another size than `size` is replaced.
+        """The file of `source`, downloaded unless it is here; one of another size or hash is replaced.
 
         Two that want the same file at once share one download. A download that is given up leaves what can be resumed,
         and never a file under the final name. Raises LocalEngineError; what `progress` raises passes through.
         """
         final = self.path(file_name or source.file_name)
         try:
-            if _whole(final, size):
+            if self._whole(final, size, sha256, progress):
                 return final
             self._unfinished.mkdir(parents=True, exist_ok=True)
             part = self._unfinished / final.name
             with _lock(self._unfinished / f"{final.name}.lock", part, progress, size):
-                if not _whole(final, size):
+                if not self._whole(final, size, sha256, progress):
                     self._check_room(part, size)
                     promised = source.fetch(part, progress)
-                    _verify(part, sha256 or promised, progress)
+                    expected = sha256 or promised
+                    _verify(part, expected, progress)
                     part.replace(final)
+                    if expected is not None:
+                        self._remember(final, expected)
         except OSError as error:
             raise LocalEngineError(
                 f"{final} cannot be written: {error.strerror or error}; free space or set TSUJI_HOME"
             ) from error
         return final
+
+    def _whole(self, final: Path, size: int | None, sha256: str | None, progress: Progress) -> bool:
+        """Whether the file is here as it should be. Its hash is computed once, and again when the file has changed."""
+        try:
+            found = final.stat()
+        except FileNotFoundError:
+            return False
+        if size is not None and found.st_size != size:
+            return False
+        if sha256 is None:
+            return True
+        record = self._checked / final.name
+        known, _, stamp = record.read_text().partition(" ") if record.exists() else ("", "", "")
+        if stamp != _stamp(final):
+            known = _hash(final, progress)
+            self._remember(final, known)
+        return known == sha256
+
+    def _remember(self, final: Path, sha256: str) -> None:
+        with suppress(OSError):  # a store that cannot be written to is hashed anew each time
+            self._checked.mkdir(exist_ok=True)
+            (self._checked / final.name).write_text(f"{sha256} {_stamp(final)}")
 
     def _check_room(self, part: Path, size: int | None) -> None:
         here = part.stat().st_size if part.exists() else 0
@@ -178,24 +207,26 @@ def _delete(path: Path) -> int:
     return size
 
 
-def _whole(path: Path, size: int | None) -> bool:
-    try:
-        found = path.stat().st_size
-    except FileNotFoundError:
-        return False
-    return size is None or found == size
+def _stamp(path: Path) -> str:
+    """Changes when the file does."""
+    found = path.stat()
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
+def _hash(path: Path, progress: Progress) -> str:
+    digest, done, size = hashlib.sha256(), 0, path.stat().st_size
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 22):
+            digest.update(chunk)
+            done += len(chunk)
+            progress("checking", done, size)
+    return digest.hexdigest()
 
 
 def _verify(part: Path, sha256: str | None, progress: Progress) -> None:
     if sha256 is None:
         return
-    digest, done, size = hashlib.sha256(), 0, part.stat().st_size
-    with part.open("rb") as file:
-        while chunk := file.read(1 << 22):
-            digest.update(chunk)
-            done += len(chunk)
-            progress("checking", done, size)
-    found = digest.hexdigest()
+    found = _hash(part, progress)
     if found != sha256:
         part.unlink()  # resuming a wrong file would never end
         raise LocalEngineError(
