@@ -29,7 +29,7 @@ MODEL = gguf(
 @pytest.fixture
 def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalEngine]:
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
-    for name in ("OLLAMA_MODELS", "HF_HOME", "HF_HUB_CACHE"):
+    for name in ("OLLAMA_MODELS", "HF_HOME", "HF_HUB_CACHE", "TSUJI_ADOPT"):
         monkeypatch.delenv(name, raising=False)
     running = LocalEngine(home=tmp_path / "home")
     running.store.directory.mkdir(parents=True)
@@ -188,7 +188,7 @@ def test_names_of_the_store(local: LocalEngine, tmp_path: Path) -> None:
     path, unused = local.create("brief", (tmp_path / "Modelfile").read_text(), tmp_path / "Modelfile")
     assert path.name == "brief.toml" and len(unused) == 2
     local.copy("brief:high", "hard:one")
-    found = {model.name: model for model in local.models() if model.origin != "built in"}
+    found = {model.name: model for model in local.models() if model.origin in ("preset", "store")}
     assert {name: model.origin for name, model in found.items()} == {
         "brief": "preset",
         "hard:one": "preset",
@@ -217,7 +217,7 @@ def test_names_of_the_store(local: LocalEngine, tmp_path: Path) -> None:
     assert local.remove("hard:one") > 0 and local.remove("m", force=True) == len(MODEL)
     with pytest.raises(LocalEngineError, match="rests on 'm', which is not here"):
         resolve("brief", local.store)
-    assert [model.name for model in local.models() if model.origin != "built in"] == []
+    assert [model.name for model in local.models() if model.origin in ("preset", "store")] == []
 
 
 def test_presets_that_rest_on_each_other_are_an_error(local: LocalEngine) -> None:
@@ -265,7 +265,7 @@ def test_other_programs_models_are_used_where_they_lie(local: LocalEngine, tmp_p
         (cached / "snapshots" / revision / "C-Q8_0.gguf").symlink_to(f"../../blobs/{revision}")
     (cached / "refs").mkdir()
     (cached / "refs/main").write_text("bbb")
-    found = {model.name: model for model in adopted()}
+    found = {model.name: model for model in adopted() if model.path.is_relative_to(tmp_path)}
     assert {name: model.origin for name, model in found.items()} == {
         "qwen3": "Ollama", "qwen3:8b": "Ollama", "me/own:v1": "Ollama", "S-Q4_0": "LM Studio", "T": "LM Studio",
         "C-Q8_0": "the hub's cache",

@@ -3,6 +3,7 @@
 Ollama: manifests and blobs (OLLAMA_MODELS, else ~/.ollama/models and where its Linux service keeps them). LM Studio:
 PUBLISHER/REPO/FILE.gguf under ~/.lmstudio/models or, before version 0.3.3, ~/.cache/lm-studio/models. The hub's cache:
 snapshots of repositories (HF_HUB_CACHE, HF_HOME/hub, else ~/.cache/huggingface/hub).
+TSUJI_ADOPT=0 looks at none of them.
 """
 
 import json
@@ -33,6 +34,8 @@ class Adopted(msgspec.Struct, frozen=True):
 
 def adopted(home: Path | None = None, environment: Mapping[str, str] = os.environ) -> list[Adopted]:
     """What there is, by name; of two with one name, the first found. A damaged store spoils nothing but itself."""
+    if environment.get("TSUJI_ADOPT") == "0":
+        return []
     home = home or Path.home()
     found: dict[str, Adopted] = {}
     for model in (*_ollama(home, environment), *_lm_studio(home), *_hub(home, environment)):
