@@ -90,7 +90,9 @@ def _named(name: str, store: Store, depth: int) -> Model | None:
 
 def _on_base(name: str, preset: Preset, store: Store, depth: int) -> Model:
     if depth == _DEEPEST:
-        raise LocalEngineError(f"the preset {name} rests on itself by way of others; `tsuji show` says on which")
+        raise LocalEngineError(
+            f"the preset {name} rests on itself by way of others; change `base` in one of their files"
+        )
     base: Model | None = None
     if preset.base == name:  # settings that came with the file
         path = store.named(name)
