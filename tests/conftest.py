@@ -20,6 +20,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 _home = tempfile.TemporaryDirectory(prefix="tsuji-tests-")
 os.environ["TSUJI_HOME"] = _home.name
 """What is not told to keep its ledger elsewhere keeps it here, and not among the things of whoever runs the tests."""
+os.environ["TSUJI_ADOPT"] = "0"
+"""Neither are the models of other programs on this machine part of any test."""
 
 
 @pytest.fixture

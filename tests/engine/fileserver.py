@@ -7,7 +7,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class FileServer(ThreadingHTTPServer):
-    """files: path -> bytes. redirects: path -> address. breaks: after how many bytes to cut, one entry per request."""
+    """files: path -> bytes. redirects: path -> address. breaks: after how many bytes to cut, one entry per request.
+
+    headers: path -> what else the answer says. statuses: path -> errors that it answers with, one entry per request.
+    held: paths whose files stop halfway until `gate` is set.
+    """
 
     daemon_threads = True
 
@@ -16,6 +20,10 @@ class FileServer(ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.redirects: dict[str, str] = {}
         self.linked_hashes: dict[str, str] = {}
+        self.headers: dict[str, dict[str, str]] = {}
+        self.statuses: dict[str, list[int]] = {}
+        self.held: set[str] = set()
+        self.gate = threading.Event()
         self.ranges = True
         self.token: str | None = None
         self.breaks: list[int] = []
@@ -35,6 +43,8 @@ class _Handler(BaseHTTPRequestHandler):
         server.seen.append((path, sent))
         if server.token and sent.get("authorization") != f"Bearer {server.token}":
             self._head(401, {"Content-Length": "0"})
+        elif server.statuses.get(path):
+            self._head(server.statuses[path].pop(0), {"Content-Length": "0"})
         elif path in server.redirects:
             extra = {"X-Linked-Etag": f'"{server.linked_hashes[path]}"'} if path in server.linked_hashes else {}
             self._head(302, {"Location": server.redirects[path], "Content-Length": "0", **extra})
@@ -48,10 +58,14 @@ class _Handler(BaseHTTPRequestHandler):
         start = 0
         if self.server.ranges and "range" in sent and sent.get("if-range") == tag:
             start = int(sent["range"].removeprefix("bytes=").rstrip("-"))
-        headers = {"Content-Length": str(len(data) - start), "ETag": tag}
+        headers = {"Content-Length": str(len(data) - start), "ETag": tag, **self.server.headers.get(self.path, {})}
         self._head(206 if start else 200, headers)
         cut = self.server.breaks.pop(0) if self.server.breaks else len(data)
-        self.wfile.write(data[start : start + cut])
+        half = min(cut, len(data) // 2) if self.path in self.server.held else 0
+        if half:
+            self.wfile.write(data[start : start + half])
+            self.server.gate.wait(30)
+        self.wfile.write(data[start + half : start + cut])
         self.close_connection = True
 
     def _head(self, status: int, headers: dict[str, str]) -> None:

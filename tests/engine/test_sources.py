@@ -73,7 +73,8 @@ def test_a_download_is_whole_and_reports_progress(server: FileServer, tmp_path: 
     store = Store(tmp_path)
     path = store.fetch(UrlFile(server.url + "/models/m.gguf"), lambda *step: seen.append(step), sha256=HASH)
     assert path == tmp_path / "models" / "m.gguf" and path.read_bytes() == DATA
-    assert seen[0] == ("downloading", 0, len(DATA)) and seen[-1] == ("downloading", len(DATA), len(DATA))
+    assert seen[0] == ("downloading", 0, len(DATA)) and seen[-1] == ("checking", len(DATA), len(DATA))
+    assert seen[-2] == ("downloading", len(DATA), len(DATA))
     assert store.files() == [path]
     before = len(server.seen)
     assert store.fetch(UrlFile(server.url + "/models/m.gguf"), quiet) == path

@@ -1,6 +1,8 @@
 """What a fuzzer begins with: small true messages of every kind, made by code that the tests have, and their words."""
 
 import json
+import tomllib
+from pathlib import Path
 
 from tests import answers
 from tests.fuzz.targets import NAMES
@@ -8,6 +10,7 @@ from tests.gateway import asking
 from tests.gateway.serving import request
 from tests.gateway.smuggling import READ, REFUSED
 from tests.ledger.records import record
+from tsuji.engine.formats.families import FAMILIES
 from tsuji.ledger.record import encode
 from tsuji.ledger.spool import frame
 from tsuji.wire import DIALECTS, dialect
@@ -55,7 +58,19 @@ def seeds(name: str) -> list[bytes]:
     return _OTHER.get(name, [])
 
 
+_CASES = tomllib.loads((Path(__file__).parent.parent / "engine/formats/cases.toml").read_text())["case"]
+_FAMILIES = ["any", *FAMILIES]
+_DIGEST = "sha256:" + "0" * 64
 _OTHER = {
+    "formats": [bytes([_FAMILIES.index(case["family"])]) + case["text"].encode() for case in _CASES],
+    "model_files": [
+        b'FROM m\nPARAMETER temperature 0.5\nPARAMETER stop "x"\nSYSTEM """\na\n"""\nMESSAGE user Hi\nADAPTER ./a\n',
+        b'base = "m"\nthinking = "low"\nadapters = [{ file = "a" }]\n[parameters]\nseed = 1\n[variants.v]\nsystem = ""',
+        json.dumps(
+            {"layers": [{"mediaType": "application/vnd.ollama.image.params", "digest": _DIGEST, "size": 9}]}
+        ).encode(),
+        b'["m-Q4_K_M.gguf", "b/m-Q4_K_M-00001-of-00002.gguf"]',
+    ],
     "proxy_protocol": [
         b"PROXY TCP4 198.51.100.1 10.0.0.1 4711 443\r\n",
         b"PROXY UNKNOWN\r\n",

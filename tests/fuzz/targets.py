@@ -3,6 +3,7 @@
 What a stranger's bytes may raise is a TsujiError that blames somebody; what is read in pieces is read as in one.
 """
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,6 +18,12 @@ from tsuji.config import check_config, load_config
 from tsuji.core.errors import ConfigError, InternalError, TsujiError
 from tsuji.core.provider import Quirks
 from tsuji.core.request import ChatRequest
+from tsuji.engine.formats.families import ANY, FAMILIES
+from tsuji.engine.formats.reader import FormatReader
+from tsuji.engine.hub import HubFile, choose
+from tsuji.engine.modelfile import read_modelfile
+from tsuji.engine.presets import read_preset, write_preset
+from tsuji.engine.registry import read_layers, settings, weights_of
 from tsuji.gateway import framing, recording
 from tsuji.gateway.client_address import Proxies
 from tsuji.gateway.endpoints import dialect_of, find
@@ -163,6 +170,41 @@ def framings(data: bytes) -> None:
         assert b"".join([*out, framed.close()]).strip() == whole.strip()
 
 
+def formats(data: bytes) -> None:
+    """What a local model wrote: the first byte says of which family it is."""
+    family = [ANY, *FAMILIES.values()][data[0] % (len(FAMILIES) + 1)] if data else ANY
+    text = data[1:].decode("utf-8", "replace")
+    third = len(text) // 3
+    said: list[list[tuple[str, str]]] = []
+    for parts in ([text], list(text), [text[:third], text[third:]]):
+        reader = FormatReader(family)
+        joined: list[tuple[str, str]] = []
+        for piece in [*[p for part in parts for p in reader.feed(part)], *reader.finish()]:
+            if joined and joined[-1][0] == piece.kind and piece.kind not in ("call", "end"):
+                joined[-1] = (piece.kind, joined[-1][1] + piece.text)
+            else:
+                joined.append((piece.kind, piece.text))
+        said.append(joined)
+    assert said[0] == said[1] == said[2]
+
+
+def model_files(data: bytes) -> None:
+    """What comes with a model: a Modelfile, a preset, a manifest, the hub's list."""
+    text = data.decode("utf-8", "replace")
+    _raises(read_modelfile, text)
+    preset = _raises(read_preset, text, "it")
+    assert preset is None or read_preset(write_preset(preset), "it") == preset
+    with suppress(ValueError):
+        decoded: Any = json.loads(data)
+        layers = _raises(read_layers, decoded, "it")
+        if layers:
+            settings(layers, lambda layer: data)
+            _raises(weights_of, layers, "it")
+        if isinstance(decoded, list):
+            files = [HubFile(str(entry), None, None) for entry in decoded]
+            _raises(choose, files, "Q4_K_M", "o/r")
+
+
 def _is_utf8(body: bytes) -> bool:
     try:
         body.decode()
@@ -250,6 +292,8 @@ def _all() -> Iterator[tuple[str, Target]]:
         "config": config,
         "response": response,
         "framings": framings,
+        "formats": formats,
+        "model_files": model_files,
     }.items()
     for name in DIALECTS:
         yield f"{name}.requests", _requests(name)

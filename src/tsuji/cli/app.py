@@ -18,8 +18,11 @@ from . import (
     models,
     moving,
     providers,
+    pull,
     router,
     serve,
+    shelf,
+    show,
     usage,
     version,
 )
@@ -37,6 +40,13 @@ app.command("admin")(admin.admin)
 app.command("chat")(chat.chat)
 app.command("providers")(providers.providers)
 app.command("models")(models.models)
+app.command("pull")(pull.pull)
+app.command("list")(shelf.list_models)
+app.command("show")(show.show)
+app.command("create")(shelf.create)
+app.command("cp")(shelf.cp)
+app.command("rm")(shelf.rm)
+app.command("prune")(shelf.prune)
 app.command("version")(version.version)
 app.command("explain")(explain.explain)
 app.command("usage")(usage.usage)

@@ -65,7 +65,15 @@ class _Bar:
                 self._show()
 
     def _show(self) -> None:
-        from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
 
         from .terminal import console
 
@@ -75,7 +83,7 @@ class _Bar:
             return
         columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn()]
         if self._total is not None:
-            columns += [DownloadColumn(), TimeRemainingColumn()]
+            columns += [DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
         self._bar = Progress(*columns, console=out, transient=True)
         self._task = self._bar.add_task(self._stage, completed=self._done, total=self._total)
         self._bar.start()

@@ -2,22 +2,28 @@
 
 It does not enforce a tool choice "required" or of a named tool; a template that knows no tools ignores them; and small
 models write calls as bare JSON. So where a call must come, the tools are put into the system message and the answer's
-JSON is held to a schema that only calls meet; where it may come, JSON text that is a call is read as one.
+JSON is held to a schema that only calls meet; where it may come, JSON text that is a call is read as one, and so is the
+model's own format where llama.cpp does not read it. What a preset says of a request is put into it first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
 from tsuji.core import events as ev
 from tsuji.core.errors import InvalidRequestError
-from tsuji.core.parts import Part, Text, ToolCall
+from tsuji.core.parts import Part, Text, Thinking, ToolCall
 from tsuji.core.request import ChatRequest
 from tsuji.core.response import ChatResponse, Choice
 from tsuji.core.tools import ResponseFormat, Tool, ToolChoice
 
-from .calls import CallReader, Piece
+from .answer import AnswerReader
+from .calls import Piece
 from .endpoint import LoadedModel
+from .formats.families import ANY, family_of
+from .formats.reader import Family
+from .presets import with_preset
 from .schemas import call_schema, enforceable
 from .tool_text import plain_messages, tools_text, with_system_text
 
@@ -30,6 +36,8 @@ def adapt_request(request: ChatRequest, info: LoadedModel) -> tuple[ChatRequest,
 
     Raises InvalidRequestError where the tool choice names what is not there.
     """
+    if info.preset is not None:
+        request = with_preset(request, info.preset)
     request = _with_enforceable_format(request)
     choice = request.tool_choice or ToolChoice("auto")
     tools = _chosen(request, choice)
@@ -38,7 +46,8 @@ def adapt_request(request: ChatRequest, info: LoadedModel) -> tuple[ChatRequest,
     forced = choice.mode in ("required", "named")
     if not tools or choice.mode == "none":
         return (request if info.tools_supported else _without_tools(request)), None
-    back = Unadapt(tools)
+    # Where the template knows tools, llama.cpp reads the model's own format; else nobody has.
+    back = Unadapt(tools, None if info.tools_supported else family_of(info.template or "") or ANY)
     if not forced and info.tools_supported:
         return request, back
     # An array invites a small model to fill it: only for who asks for several calls in so many words.
@@ -58,10 +67,10 @@ def adapt_request(request: ChatRequest, info: LoadedModel) -> tuple[ChatRequest,
 
 
 class Unadapt:
-    """Turns the JSON text of calls back into calls."""
+    """Turns the text of calls back into calls. family: whose marks are looked for, beside bare JSON."""
 
-    def __init__(self, tools: Sequence[Tool]) -> None:
-        self._names = tuple([tool.name for tool in tools])
+    def __init__(self, tools: Sequence[Tool], family: Family | None = None) -> None:
+        self._reader = partial(AnswerReader, tuple(tools), family)
 
     def response(self, response: ChatResponse) -> ChatResponse:
         choices = tuple([self._choice(choice, response.id) for choice in response.choices])
@@ -69,7 +78,7 @@ class Unadapt:
 
     def events(self) -> "CallEvents":
         """For one stream."""
-        return CallEvents(self._names)
+        return CallEvents(self._reader)
 
     def _choice(self, choice: Choice, response_id: str) -> Choice:
         out: list[Part] = []
@@ -77,7 +86,7 @@ class Unadapt:
             if type(part) is not Text:
                 out.append(part)
                 continue
-            reader = CallReader(self._names)
+            reader = self._reader()
             for piece in reader.feed(part.text) + reader.finish():
                 _add_piece(out, piece, _call_id(response_id, choice.index, len(out)), part)
         called = any(type(part) is ToolCall for part in out)
@@ -90,6 +99,13 @@ def _add_piece(parts: list[Part], piece: Piece, call_id: str, source: Text) -> N
     last = parts[-1] if parts else None
     if piece.kind == "call":
         parts.append(ToolCall(call_id, piece.text, ""))
+    elif piece.kind == "thinking":
+        if type(last) is Thinking:
+            parts[-1] = msgspec.structs.replace(last, text=last.text + piece.text)
+        else:
+            parts.append(Thinking(piece.text))
+    elif piece.kind == "text" and type(last) is Text:
+        parts[-1] = msgspec.structs.replace(last, text=last.text + piece.text)
     elif piece.kind == "text":
         parts.append(msgspec.structs.replace(source, text=piece.text))
     elif piece.kind == "arguments" and type(last) is ToolCall:
@@ -99,8 +115,8 @@ def _add_piece(parts: list[Part], piece: Piece, call_id: str, source: Text) -> N
 class CallEvents:
     """The events of one stream, with calls for the text that spells them; arguments go on as they come."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = names
+    def __init__(self, reader: "Callable[[], AnswerReader]") -> None:
+        self._reader = reader
         self._id = ""
         self._choices: dict[int, _ChoiceParts] = {}
 
@@ -118,7 +134,7 @@ class CallEvents:
                 continue
             parts = self._choices.get(choice)
             if parts is None:
-                parts = self._choices[choice] = _ChoiceParts(choice, self._id, self._names)
+                parts = self._choices[choice] = _ChoiceParts(choice, self._id, self._reader)
             parts.take(event, out)
         return out
 
@@ -126,12 +142,13 @@ class CallEvents:
 class _ChoiceParts:
     """The parts of one choice: their numbers in the stream that comes, and in the stream that goes."""
 
-    def __init__(self, choice: int, response_id: str, names: Sequence[str]) -> None:
+    def __init__(self, choice: int, response_id: str, reader: "Callable[[], AnswerReader]") -> None:
         self._choice = choice
         self._response_id = response_id
-        self._names = names
-        self._readers: dict[int, CallReader] = {}  # of the texts that are open, by their number as they come
+        self._reader = reader
+        self._readers: dict[int, AnswerReader] = {}  # of the texts that are open, by their number as they come
         self._open_text: int | None = None  # the text or the call that goes on, by its number as it goes
+        self._thinks = False  # the text that goes on is thinking
         self._open_call: int | None = None
         self._numbers: dict[int, int] = {}
         self._next = 0
@@ -139,7 +156,7 @@ class _ChoiceParts:
 
     def take(self, event: ev.Event, out: list[ev.Event]) -> None:
         if type(event) is ev.PartStarted and type(event.part) is Text:
-            reader = self._readers[event.index] = CallReader(self._names)
+            reader = self._readers[event.index] = self._reader()
             self._add(reader.feed(event.part.text), out)
         elif type(event) is ev.TextDelta and event.index in self._readers:
             self._add(self._readers[event.index].feed(event.text), out)
@@ -163,9 +180,13 @@ class _ChoiceParts:
 
     def _add(self, pieces: list[Piece], out: list[ev.Event]) -> None:
         for piece in pieces:
-            if piece.kind == "text":
+            if piece.kind in ("text", "thinking"):
+                thinks = piece.kind == "thinking"
+                if thinks != self._thinks:
+                    self._close_text(out)
+                    self._thinks = thinks
                 if self._open_text is None:
-                    self._open_text = self._start(Text(""), out)
+                    self._open_text = self._start(Thinking("") if thinks else Text(""), out)
                 out.append(ev.TextDelta(piece.text, self._open_text, self._choice))
             elif piece.kind == "call":
                 self._close_text(out)

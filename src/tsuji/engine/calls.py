@@ -13,16 +13,20 @@ from typing import Literal
 
 import msgspec
 
-_SPACE = " \t\r\n"
+from .json_value import SPACE, JsonValue
+
 _OPENERS = ("<tool_call>", "```json", "```")
 _BETWEEN = ("</tool_call>", "```json", "```", "]", ",", ";")
 _MORE, _NO = -1, -2  # in place of a position: the text ends before it is known; something else stands there
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """kind "text": no call. "call": a call of the tool `text` begins. "arguments": more JSON. "end": of the call."""
+    """kind "text": no call. "call": a call of the tool `text` begins. "arguments": more JSON. "end": of the call.
 
-    kind: Literal["text", "call", "arguments", "end"]
+    "thinking": what the model says to itself.
+    """
+
+    kind: Literal["text", "thinking", "call", "arguments", "end"]
     text: str = ""
 
 
@@ -33,7 +37,7 @@ class CallReader:
         self._names = {f'"{name}"': name for name in names}
         self._held = ""
         self._called = False
-        self._value = _Value()
+        self._value = JsonValue()
         self._state: Callable[[list[Piece]], bool] = self._undecided
 
     def feed(self, text: str) -> list[Piece]:
@@ -69,7 +73,7 @@ class CallReader:
         out.append(Piece("call", name))
         self._called = True
         self._held = self._held[at:]
-        self._value = _Value()
+        self._value = JsonValue()
         self._state = self._quoted_arguments if self._held.startswith('"') else self._arguments
         return True
 
@@ -88,7 +92,7 @@ class CallReader:
 
     def _quoted_arguments(self, out: list[Piece]) -> bool:
         """A string that contains the JSON, as OpenAI's API has it: decoded once it is whole."""
-        value = _Value()
+        value = JsonValue()
         size = value.scan(self._held)
         if not value.ended:
             return False
@@ -102,7 +106,7 @@ class CallReader:
 
     def _end(self, out: list[Piece]) -> bool:
         out.append(Piece("end"))
-        self._value = _Value(depth=1)
+        self._value = JsonValue(depth=1)
         self._state = self._rest_of_call
         return True
 
@@ -127,50 +131,9 @@ class CallReader:
             if at < 0:
                 return "", at
             if tokens is self._names:
-                name = self._names[self._held[before:at].strip(_SPACE)]
+                name = self._names[self._held[before:at].strip(SPACE)]
         at = _past_space(self._held, at)
         return name, at if at < len(self._held) else _MORE
-
-
-class _Value:
-    """Finds where a JSON value ends, given piece by piece. depth: brackets that are open already."""
-
-    def __init__(self, depth: int = 0) -> None:
-        self.ended = False
-        self._depth = depth
-        self._in_string = False
-        self._escaped = False
-        self._bare = False  # within a number or a word that no bracket encloses
-
-    def scan(self, text: str) -> int:
-        """How many characters of `text` belong to the value; nothing after its end does."""
-        for at, char in enumerate(text):
-            if self._in_string:
-                self._string(char)
-            elif self._depth == 0 and (char in "}]" or (self._bare and char in ", \t\r\n")):
-                self.ended = True
-                return at
-            elif char in "}]":
-                self._depth -= 1
-                self.ended = self._depth == 0
-            elif char in "{[":
-                self._depth += 1
-            elif char == '"':
-                self._in_string = True
-            else:
-                self._bare = self._bare or (self._depth == 0 and char not in _SPACE)
-            if self.ended:
-                return at + 1
-        return len(text)
-
-    def _string(self, char: str) -> None:
-        if self._escaped:
-            self._escaped = False
-        elif char == "\\":
-            self._escaped = True
-        elif char == '"':
-            self._in_string = False
-            self.ended = self._depth == 0
 
 
 def _expect(text: str, at: int, tokens: Collection[str]) -> int:
@@ -191,6 +154,6 @@ def _separators(text: str) -> int:
 
 
 def _past_space(text: str, at: int) -> int:
-    while at < len(text) and text[at] in _SPACE:
+    while at < len(text) and text[at] in SPACE:
         at += 1
     return at

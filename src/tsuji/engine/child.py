@@ -58,6 +58,9 @@ def _run_library(config: dict[str, Any]) -> None:
     for name, key in (("temp", "temperature"), ("top_p", "top_p"), ("penalty_repeat", "repeat_penalty")):
         if config[key] is not None:
             setattr(params.sampling, name, config[key])
+    if config["template"]:
+        params.chat_template = config["template"]
+    params.lora_adapters = [llama.CommonAdapterLoraInfo(file, scale) for file, scale in config["adapters"]]
     params.fit_params = params.ui = params.endpoint_slots = False
     params.verbosity = 2  # warnings and errors
     if config["embeddings"]:
@@ -96,6 +99,10 @@ def _run_binary(config: dict[str, Any]) -> NoReturn:
     sampling = {"--temp": "temperature", "--top-p": "top_p", "--repeat-penalty": "repeat_penalty"}
     arguments |= {option: config[key] for option, key in sampling.items() if config[key] is not None}
     command = [config["server"], *[str(word) for pair in arguments.items() for word in pair]]
+    for file, scale in config["adapters"]:
+        command += ["--lora-scaled", f"{file}:{scale}"]
+    if config["template"]:
+        command += ["--chat-template", config["template"]]
     command.append("--embedding" if config["embeddings"] else "--jinja")
     environment = {**os.environ, "LLAMA_API_KEY": config["key"]}
     if sys.platform == "linux":

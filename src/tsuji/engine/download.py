@@ -6,13 +6,14 @@ not once a request.
 
 import errno
 import http.client
+import json
 import ssl
 import time
 import urllib.error
 import urllib.request
 from email.message import Message
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 from urllib.parse import unquote, urlsplit
 
 from tsuji.core.errors import LocalEngineError
@@ -23,6 +24,12 @@ _CHUNK = 1 << 18
 _SILENCE = 30.0  # seconds without a byte
 _TRIES = 5  # in a row without progress
 _PAUSE = 0.2  # seconds before the first of them, doubled for each
+_LONGEST = 64 << 20  # bytes of an answer that is kept in memory
+_ADVICE = {
+    401: "the file needs a token: set HF_TOKEN to one that may read it",
+    403: "the token may not read it: accept the model's licence on its page, or set HF_TOKEN",
+    404: "no such file there: check owner, repository, revision and path",
+}
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
 
@@ -65,17 +72,14 @@ class UrlFile:
             time.sleep(_PAUSE * 2**failures)
 
     def _attempt(self, part: Path, validator: Path, progress: Progress) -> str | None:
-        request = urllib.request.Request(self.url, headers={"User-Agent": "tsuji", "Accept-Encoding": "identity"})  # noqa: S310
-        if self.token:
-            request.add_unredirected_header("Authorization", f"Bearer {self.token}")
+        request = _request(self.url, self.token)
         done = _size(part)
         known = validator.read_text() if done and validator.exists() else ""
         if known:  # without a validator, the server could give the end of another file
             request.add_header("Range", f"bytes={done}-")
             request.add_header("If-Range", known)
         redirects = _Redirects(self.url, self.token)
-        opener = urllib.request.build_opener(redirects, urllib.request.HTTPSHandler(context=_tls()))
-        with opener.open(request, timeout=_SILENCE) as response:
+        with _opener(redirects).open(request, timeout=_SILENCE) as response:
             resumed = response.status == 206
             tag = response.headers.get("ETag") or ""
             strong = tag if tag and not tag.startswith("W/") else ""
@@ -97,11 +101,7 @@ class UrlFile:
             raise http.client.IncompleteRead(b"", total - done)
 
     def _refused(self, status: int) -> LocalEngineError:
-        advice = {
-            401: "the file needs a token: set HF_TOKEN to one that may read it",
-            403: "the token may not read it: accept the model's licence on its page, or set HF_TOKEN",
-            404: "no such file there: check owner, repository, revision and path",
-        }.get(status, "check the address")
+        advice = _ADVICE.get(status, "check the address")
         return LocalEngineError(f"{self.url} cannot be downloaded: status {status}; {advice}")
 
     def _failed(self, problem: str) -> LocalEngineError:
@@ -111,6 +111,63 @@ class UrlFile:
             " for a mirror of the hub); what has arrived is kept, and the next try goes on from there",
             retryable=True,
         )
+
+
+def get_json(
+    url: str, token: str | None = None, *, accept: str = "application/json", missing: str = ""
+) -> tuple[Any, Message]:
+    """The decoded answer and its headers; see `get_bytes`."""
+    body, headers = get_bytes(url, token, accept=accept, missing=missing)
+    try:
+        return json.loads(body), headers
+    except ValueError:
+        raise LocalEngineError(f"{url} answered with something that is not JSON; check the address") from None
+
+
+def get_bytes(url: str, token: str | None = None, *, accept: str = "*/*", missing: str = "") -> tuple[bytes, Message]:
+    """A small answer, at most 64 MiB, and its headers; tried again where the server or the network failed.
+
+    missing: what a 404 means. Raises LocalEngineError.
+    """
+    problem = ""
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_PAUSE * 2**attempt)
+        request = _request(url, token)
+        request.add_header("Accept", accept)
+        try:
+            with _opener(_Redirects(url, token)).open(request, timeout=_SILENCE) as response:
+                body = response.read(_LONGEST + 1)
+                if len(body) > _LONGEST:
+                    raise LocalEngineError(f"{url} answered with more than {_LONGEST >> 20} MiB; check the address")
+                return body, response.headers
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code < 500 and error.code != 429:
+                if missing and error.code in (401, 404):  # the hub says 401 of what does not exist
+                    hint = "check the name" if error.code == 404 else "check the name, or set HF_TOKEN if it is private"
+                    raise LocalEngineError(f"{missing}: status {error.code} for {url}; {hint}") from None
+                advice = _ADVICE.get(error.code, "check the address")
+                raise LocalEngineError(f"{url} cannot be read: status {error.code}; {advice}") from None
+            problem = f"the server answered {error.code}"
+        except (OSError, http.client.HTTPException) as error:
+            problem = str(getattr(error, "reason", "")) or str(error) or type(error).__name__
+    raise LocalEngineError(
+        f"{url} cannot be read: {problem}. Check the connection to {urlsplit(url).hostname} (HTTPS_PROXY, and"
+        " HF_ENDPOINT for a mirror of the hub)",
+        retryable=True,
+    )
+
+
+def _request(url: str, token: str | None) -> urllib.request.Request:
+    request = urllib.request.Request(url, headers={"User-Agent": "tsuji", "Accept-Encoding": "identity"})  # noqa: S310
+    if token:
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
+    return request
+
+
+def _opener(redirects: "_Redirects") -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(redirects, urllib.request.HTTPSHandler(context=_tls()))
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

@@ -2,12 +2,15 @@
 
 import msgspec
 
+from .presets import Preset
+
 
 class LoadedModel(msgspec.Struct, frozen=True):
     """A running model.
 
     context: tokens that one answer may use, prompt included. template: its chat template (Jinja). tools_supported:
-    whether the template knows tools. embeddings: it makes vectors, and does not chat. pid: of its process.
+    whether the template knows tools. embeddings: it makes vectors, and does not chat. pid: of its process. preset:
+    what holds where a request says nothing.
     """
 
     architecture: str
@@ -16,6 +19,7 @@ class LoadedModel(msgspec.Struct, frozen=True):
     tools_supported: bool
     embeddings: bool
     pid: int
+    preset: Preset | None = None
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -35,7 +39,8 @@ class LocalModel(msgspec.Struct, frozen=True):
     """A model that `local:NAME` can mean.
 
     aliases: further names. file: where it is, or will be. size: bytes, of the file or of what it will be. present: it
-    is here and needs no download. pid: of its process, None if it does not run.
+    is here and needs no download. pid: of its process, None if it does not run. origin: "built in", "store", "preset",
+    "path", or the program whose it is.
     """
 
     name: str
@@ -45,3 +50,4 @@ class LocalModel(msgspec.Struct, frozen=True):
     present: bool
     pid: int | None
     description: str = ""
+    origin: str = "store"

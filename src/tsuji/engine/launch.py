@@ -6,6 +6,8 @@ import socket
 from importlib.util import find_spec
 from pathlib import Path
 
+import msgspec
+
 from tsuji.core.errors import LocalEngineError
 
 from .gguf import GGUFError, Header, read_header
@@ -13,6 +15,7 @@ from .machine import available_memory, usable_cores
 from .memory import needed
 from .names import Model
 from .process import Launch
+from .store import Store
 
 _CHAT_CONTEXT = 4096
 _EMBED_CONTEXT = 8192
@@ -39,19 +42,40 @@ def check_installed(server: Path | None) -> None:
 
 
 def checked_header(path: Path) -> Header:
-    """The header of a file that llama.cpp has a chance with. Raises LocalEngineError: file or architecture."""
-    try:
-        header = read_header(path)
-    except GGUFError as error:
-        raise LocalEngineError(f"file: {path} {_PROBLEMS[error.problem]}: {error}; get it anew") from None
+    """The header of a file that llama.cpp has a chance with; of a split model, with the tensors of all its files.
+
+    Raises LocalEngineError: file or architecture.
+    """
+    header, *others = [_read(part) for part in Store.parts(path)]
+    for other in others:
+        header = msgspec.structs.replace(
+            header,
+            tensor_count=header.tensor_count + other.tensor_count,
+            tensor_bytes=header.tensor_bytes + other.tensor_bytes,
+            elements=header.elements + other.elements,
+            end=header.end + other.end,
+            unknown_types=tuple(sorted({*header.unknown_types, *other.unknown_types})),
+        )
     if not header.architecture:
         raise LocalEngineError(f"architecture: {path} names none, so llama.cpp cannot run it; get another file")
     return header
 
 
+def _read(path: Path) -> Header:
+    try:
+        return read_header(path)
+    except GGUFError as error:
+        raise LocalEngineError(f"file: {path} {_PROBLEMS[error.problem]}: {error}; get it anew") from None
+
+
 def plan(model: Model, header: Header, slots: int, context: int | None, server: Path | None) -> Launch:
     """context: tokens for each slot, by default what suits the model. Raises LocalEngineError: memory."""
     trained = header.context_length or _CHAT_CONTEXT
+    loaded = model.loaded
+    context = loaded.context or context
+    for adapter in loaded.adapters:
+        if not Path(adapter.file).is_file():
+            raise LocalEngineError(f"file: {adapter.file}, an adapter of {model.name}, is not there")
     context = min(trained, context or (_EMBED_CONTEXT if header.embeds else _CHAT_CONTEXT))
     # An embedding attends to its whole text at once, so that must fit one batch.
     batch = max(context, _EMBED_BATCH) if header.embeds else _CHAT_BATCH
@@ -76,6 +100,8 @@ def plan(model: Model, header: Header, slots: int, context: int | None, server: 
         temperature=model.builtin and model.builtin.temperature,
         top_p=model.builtin and model.builtin.top_p,
         repeat_penalty=model.builtin and model.builtin.repeat_penalty,
+        template=loaded.template or "",
+        adapters=[(adapter.file, adapter.scale) for adapter in loaded.adapters],
     )
 
 

@@ -8,16 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tsuji.config import default_home
 from tsuji.core.errors import LocalEngineError
 
+from . import shelf
+from .builtin import BUILTINS, Builtin
 from .endpoint import Endpoint, LocalModel
 from .launch import check_installed, checked_header, plan
-from .names import EMBEDDERS, Model, catalogue, resolve
+from .names import EMBEDDERS, Loaded, Model, catalogue, resolve
 from .probe import loaded_model, wait_healthy
 from .process import ModelProcess
+from .pulls import look_up
 from .restarts import cooldown
-from .sources import parse_source
 from .store import Store
 
 if TYPE_CHECKING:
@@ -61,10 +65,10 @@ class LocalEngine:
         self.closed = False
         self._lock = threading.Lock()
         self._serving: dict[str, tuple[ModelProcess, Endpoint]] = {}  # by name as asked for
-        self._processes: dict[Path, ModelProcess] = {}  # by file, the last one of each
-        self._endpoints: dict[Path, Endpoint] = {}
-        self._crashes: dict[Path, list[float]] = {}
-        self._starts: dict[Path, threading.Lock] = {}
+        self._processes: dict[Loaded, ModelProcess] = {}  # by what is loaded, the last one of each
+        self._endpoints: dict[Loaded, Endpoint] = {}
+        self._crashes: dict[Loaded, list[float]] = {}
+        self._starts: dict[Loaded, threading.Lock] = {}
         self._pending: dict[str, Future[Endpoint]] = {}
         atexit.register(self.close)
 
@@ -107,18 +111,42 @@ class LocalEngine:
         return None
 
     def pull(self, source: str) -> LocalModel:
-        """Puts a file into the store; the model's name is then the file's, without ".gguf".
+        """Puts a model into the store; its name is then that of its (first) file, without ".gguf".
 
-        source: see engine/sources.py. Raises InvalidRequestError, LocalEngineError.
+        source: see engine/pulls.py, or a built-in model's name. Raises InvalidRequestError, LocalEngineError.
         """
-        parsed = parse_source(source)
-        path = self.store.fetch(parsed, self._report(parsed.file_name))
-        checked_header(path)
-        return next(model for model in self.models() if model.file == str(path))
+        builtin = next((b for b in BUILTINS if source == b.name or source in b.aliases), None)
+        if builtin is not None:
+            self._fetch_builtin(builtin)
+            return next(model for model in self.models() if model.name == builtin.name)
+        pull = look_up(source)
+        report, done = self._report(pull.name), 0
+        paths: list[Path] = []
+        for part in pull.parts:
+            counted = _counted(report, done, pull.size) if len(pull.parts) > 1 else report
+            path = self.store.fetch(part.source, counted, file_name=part.file_name, sha256=part.sha256, size=part.size)
+            paths.append(path)
+            done += path.stat().st_size
+        checked_header(paths[0])
+        if pull.preset is not None and pull.name not in self.store.presets():  # one that is here may have been edited
+            self.store.save_preset(pull.name, msgspec.structs.replace(pull.preset, base=pull.name))
+        return next(model for model in self.models() if model.file == str(paths[0]))
+
+    def remove(self, name: str, *, force: bool = False) -> int:
+        """Deletes what the store has of that name; the bytes that this freed. force: also where presets rest on it."""
+        return shelf.remove(self.store, name, force=force)
+
+    def copy(self, source: str, name: str) -> Path:
+        """A second name for a model, as a preset file; its path."""
+        return shelf.copy(self.store, source, name)
+
+    def create(self, name: str, text: str, where: Path, *, replace: bool = False) -> tuple[Path, tuple[str, ...]]:
+        """A preset of a Modelfile's or a preset file's text; see `shelf.create`."""
+        return shelf.create(self.store, name, text, where, replace=replace)
 
     def models(self) -> list[LocalModel]:
         """What is built in, what the store holds, and what runs."""
-        running = {path: process.pid for path, process in list(self._processes.items()) if process.alive()}
+        running = {loaded.path: process.pid for loaded, process in list(self._processes.items()) if process.alive()}
         return catalogue(self.store, running)
 
     def close(self) -> None:
@@ -135,15 +163,19 @@ class LocalEngine:
 
     def _start(self, name: str) -> Endpoint:
         model = resolve(name, self.store)
+        loaded = model.loaded
         with self._lock:
-            start = self._starts.setdefault(model.path, threading.Lock())
+            start = self._starts.setdefault(loaded, threading.Lock())
         with start:
             self._check_open()
-            process = self._processes.get(model.path)
+            process = self._processes.get(loaded)
             if process is None or not process.alive():
                 self._refuse_loop(model)
                 process = self._launch(model)
-            endpoint = self._endpoints[model.path]
+            endpoint = self._endpoints[loaded]
+            if model.preset is not None:
+                info = msgspec.structs.replace(endpoint.info, preset=model.preset)
+                endpoint = msgspec.structs.replace(endpoint, model=model.name, info=info)
             self._serving[name] = process, endpoint
             return endpoint
 
@@ -151,29 +183,31 @@ class LocalEngine:
         check_installed(self.server)
         path = model.path
         if model.builtin is not None:
-            builtin = model.builtin
-            self.store.fetch(
-                builtin.source,
-                self._report(model.name),
-                file_name=builtin.file_name,
-                sha256=builtin.sha256,
-                size=builtin.size,
-            )
+            self._fetch_builtin(model.builtin)
         header = checked_header(path)
         launch = plan(model, header, self.slots, self.context, self.server)
         report = self._report(model.name)
         report("loading", 0, None)
         process = ModelProcess(launch)
-        self._processes[path] = process
+        self._processes[model.loaded] = process
         timeout = _LOAD_TIME + header.end / _LOAD_RATE
         process.wait_ready(timeout, self._check_open)
         if launch.server:
             self._wait_for_binary(process, timeout)
         info = loaded_model(process.port, launch.key, process.pid, header)
         url = f"http://127.0.0.1:{process.port}/v1"
-        self._endpoints[path] = Endpoint(url, {"Authorization": f"Bearer {launch.key}"}, launch.name, info)
+        self._endpoints[model.loaded] = Endpoint(url, {"Authorization": f"Bearer {launch.key}"}, launch.name, info)
         report("ready", 0, None)
         return process
+
+    def _fetch_builtin(self, builtin: Builtin) -> None:
+        self.store.fetch(
+            builtin.source,
+            self._report(builtin.name),
+            file_name=builtin.file_name,
+            sha256=builtin.sha256,
+            size=builtin.size,
+        )
 
     def _wait_for_binary(self, process: ModelProcess, timeout: float) -> None:
         deadline = time.monotonic() + timeout
@@ -194,8 +228,8 @@ class LocalEngine:
 
     def _refuse_loop(self, model: Model) -> None:
         """Counts the crash of the process before, and refuses to start the next one if that has become a habit."""
-        crashes = self._crashes.setdefault(model.path, [])
-        last = self._processes.get(model.path)
+        crashes = self._crashes.setdefault(model.loaded, [])
+        last = self._processes.get(model.loaded)
         if last is not None and last.died_at is None:
             last.wait_dead(1)
         if last is not None and last.died_at is not None and not last.stopped and last.died_at not in crashes:
@@ -243,6 +277,11 @@ class LocalEngine:
     def _check_open(self) -> None:
         if self.closed:
             raise LocalEngineError("the local engine has been closed")
+
+
+def _counted(report: Progress, before: int, total: int | None) -> Progress:
+    """Progress of one of several files as progress of all; before: bytes of those that are here."""
+    return lambda stage, done, own: report(stage, before + done, total or (before + own if own is not None else None))
 
 
 _shared: list[LocalEngine] = []

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .endpoint import LoadedModel
+from .formats.families import refused_by_llama
 from .gguf import Header
 
 _PAUSE = 0.05
@@ -33,7 +34,9 @@ def loaded_model(port: int, key: str, pid: int, header: Header) -> LoadedModel:
         architecture=header.architecture or "",
         context=settings.get("n_ctx") or header.context_length or 0,
         template=template,
-        tools_supported=bool(knows_tools and abilities.get("supports_tool_calls", True)),
+        tools_supported=bool(
+            knows_tools and abilities.get("supports_tool_calls", True) and not refused_by_llama(template or "")
+        ),
         embeddings=header.embeds,
         pid=pid,
     )

@@ -32,7 +32,7 @@ class Launch(msgspec.Struct, frozen=True):
     library. port: for the binary alone; the library takes a free one. slots: answers at once. context: tokens, each.
     batch: tokens that an embedding is computed in at once. connections: HTTP threads, each holds one connection.
     prompt_cache: MiB for prompts kept beside the slots. temperature, top_p, repeat_penalty: where a
-    request says nothing.
+    request says nothing. template: a chat template (Jinja) in place of the file's own. adapters: LoRA files and scales.
     """
 
     model: str
@@ -50,6 +50,8 @@ class Launch(msgspec.Struct, frozen=True):
     temperature: float | None = None
     top_p: float | None = None
     repeat_penalty: float | None = None
+    template: str = ""
+    adapters: list[tuple[str, float]] = []
 
 
 class ModelProcess:

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 from tsuji.core.errors import InvalidRequestError, LocalEngineError
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with a stage ("downloading", "unpacking", "converting"), bytes done, and bytes in all where known.
+"""Called with a stage ("downloading", "unpacking", "converting", "checking"), bytes done, and bytes in all where known.
 
 What it raises ends the transfer: that is how one is cancelled.
 """
