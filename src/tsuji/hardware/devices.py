@@ -31,8 +31,8 @@ _WORD = re.compile(r"[a-z]+\d+[a-z]*|\d+[a-z]+|[a-z]+\+?|\d+")
 _BRANDED = re.compile(r"\b(rtx|gtx|rx|pi|ryzen|epyc)(?=\d)")
 _ENDED = re.compile(r"(\d{3,4})(ti|super|d|xt|xtx|gre)\b")
 _FILLERS = (
-    "nvidia amd ati intel apple qualcomm geforce radeon tesla instinct gpu gpus graphics card generation gen design with "
-    "the tm r corporation inc core cores processor cpu memory vram mod modded vgpu"
+    "nvidia amd ati intel apple qualcomm geforce radeon tesla instinct gpu gpus graphics card generation gen design "
+    "with the tm r corporation inc core cores processor cpu memory vram mod modded vgpu"
 )
 _DROPPED = frozenset(_FILLERS.split())
 _SAME = {"laptop": "mobile", "notebook": "mobile", "ws": "workstation", "sxm2": "sxm", "sxm4": "sxm", "sxm5": "sxm"}
