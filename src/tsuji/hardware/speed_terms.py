@@ -87,7 +87,7 @@ class Term(msgspec.Struct, frozen=True):
 
 
 def quant_group(quant: str) -> str:
-    """The type that the efficiency is fitted by: "Q4_K_M", "IQ2", "F16"; repacked (_R4) and dynamic ones as the base."""
+    """The type that the efficiency is fitted by: "Q4_K_M", "IQ2", "F16"; repacked and dynamic ones as the base."""
     name = quant.upper().removeprefix("UD-").replace("-", "_").replace("_R4", "").replace("_R8", "")
     name = name.replace("_XL", "_M")
     if name.startswith("IQ"):
