@@ -31,17 +31,17 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 PRIORS: dict[str, dict[str, float]] = {
     "decode": {
-        "device=": 0.12, "engine=": 0.2, "old": 0.3, "old/": 0.2, "host=": 1.0,
-        "weights": 0.3, "weights/backend": 0.2, "weights/gen": 0.1, "weights/vendor": 0.15, "weights/quant": 0.12,
+        "device=": 0.08, "engine=": 0.2, "old": 0.3, "old/": 0.1, "host=": 0.5,
+        "weights": 0.3, "weights/backend": 0.2, "weights/gen": 0.2, "weights/vendor": 0.15, "weights/quant": 0.12,
         "weights/family": 0.15, "weights/engine": 0.1, "weights/moe": 0.3,
         "kv": 0.7, "kv/backend": 0.5, "kv/gen": 0.3, "kv/flash": 0.5, "scores": 1.5, "scores/": 0.6,
-        "fixed": 1.5, "fixed/backend": 0.7, "fixed/gen": 0.4, "fixed/engine": 0.7, "fixed/moe": 0.5,
+        "fixed": 1.5, "fixed/backend": 0.7, "fixed/gen": 0.8, "fixed/engine": 0.7, "fixed/moe": 0.5, "fixed/old": 0.5, "fixed/host": 1.0,
         "fixed/recurrent": 1.0,
-        "compute": 1.5, "compute/": 0.7, "hops": 1.0, "hops/": 0.5, "spill": 1.0, "spill/": 0.5,
+        "compute": 1.5, "compute/": 0.7, "compute/family": 0.3, "compute/gen": 0.4, "hops": 1.0, "hops/": 0.5, "spill": 1.0, "spill/": 0.5,
     },
     "prefill": {
-        "device=": 0.12, "engine=": 0.2, "old": 0.3, "old/": 0.2, "host=": 1.0,
-        "matrices": 1.0, "matrices/backend": 0.4, "matrices/gen": 0.4, "matrices/quant": 0.2, "matrices/family": 0.25,
+        "device=": 0.08, "engine=": 0.2, "old": 0.3, "old/": 0.2, "host=": 1.0,
+        "matrices": 1.0, "matrices/backend": 0.4, "matrices/gen": 0.6, "matrices/quant": 0.3, "matrices/family": 0.25,
         "matrices/ubatch": 0.3, "matrices/width": 0.3, "matrices/moe": 0.4, "matrices/flash": 0.3,
         "attention": 1.5, "attention/backend": 0.6, "attention/gen": 0.4, "attention/flash": 0.6,
         "stream": 0.8, "stream/": 0.5, "launch": 1.5, "launch/": 0.7, "mix": 1.5, "mix/": 0.7,

@@ -88,7 +88,7 @@ def _memory(rows: Iterable[dict[str, str]]) -> Iterator[dict[str, str]]:
         from tsuji.hardware.memory_rows import estimate_rows
     except ImportError:
         raise ConfigError("this version has no estimate of memory") from None
-    return iter(estimate_rows(rows))
+    return iter(estimate_rows(list(rows)))
 
 
 def _write(rows: Iterator[dict[str, str]], names: list[str], out: Path | None) -> None:

@@ -4,6 +4,8 @@ import re
 
 from .device import Device
 from .devices import named
+from .model import Model
+from .models import model
 from .speed_rows import Chip
 from .speed_shape import Shape
 
@@ -59,6 +61,28 @@ def find_chip(name: str, cpu: bool) -> Chip | None:
     return chip_of(found.device, float(part[1]) if part else found.memory_gb, count=found.count, cpu=cpu)
 
 
+def shape_of(model: Model) -> Shape:
+    """A model's shape for the speed estimator: its cache in 16 bits, and attention as its layers do it.
+
+    Multi-head latent attention scores against the latent vector itself when it decodes: 4 x heads x its width.
+    """
+    head = (model.kv_rank + model.rope_dim) if model.kv_rank else model.head_dim
+    flops = 4.0 * model.heads * head
+    return Shape(
+        layers=model.layers - model.idle_layers,
+        width=model.width,
+        kv_bytes=2.0 * model.kv_values * model.full_layers,
+        attention_flops=flops * model.full_layers,
+        window=model.window,
+        window_kv_bytes=2.0 * model.kv_values * model.window_layers,
+        window_attention_flops=flops * model.window_layers,
+        lookup_params=0.0 if model.tied else float(model.embedding_params),
+        recurrent=model.recurrent_layers > 0,
+        active_params_b=model.active_params_b,
+    )
+
+
 def find_shape(name: str) -> Shape | None:
-    """The shape of the model of that name; None while no catalogue has it."""
-    return None
+    """The shape of the catalogue's model of that name; None where there is none."""
+    found = model(name)
+    return shape_of(found) if found else None

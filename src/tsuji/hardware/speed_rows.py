@@ -43,7 +43,7 @@ BITS = {"F32": 32.0, "F16": 16.0, "BF16": 16.0, "FP8": 8.0, "Q8_0": 8.5, "Q6_K":
 BITS |= {"Q4_K_M": 4.85, "Q4_K_S": 4.58, "Q4_0": 4.55, "Q4_1": 5.0, "MXFP4": 4.25, "NVFP4": 4.5, "Q3_K_M": 3.91}
 BITS |= {"Q3_K_S": 3.5, "Q2_K": 3.0, "IQ4": 4.4, "IQ3": 3.4, "IQ2": 2.5}
 """Bits a weight by type, for rows that give no file size (llama.cpp's tools/quantize README, Llama 3.1 8B, rounded)."""
-BACKENDS = {"NVIDIA": "CUDA", "AMD": "ROCm", "APPLE": "Metal", "INTEL": "Vulkan"}
+BACKENDS = {"NVIDIA": "CUDA", "AMD": "Vulkan", "APPLE": "Metal", "INTEL": "Vulkan"}
 ENGINES = {"ik_llama": "ik_llama.cpp", "ollama": "ollama", "mlc": "MLC", "exllama": "ExLlamaV2", "sglang": "SGLang"}
 ENGINES |= {"vllm": "vLLM", "trt": "TensorRT-LLM", "llamafile": "llamafile", "localscore": "llamafile"}
 BOARD = re.compile(r"(?:Pi (?:5|500\+?|400|CM\d)|HiFive|Radxa|Orion|DC-ROMA)\b", re.I)
@@ -97,7 +97,9 @@ def run_of(row: Row, find_chip: FindChip, find_shape: FindShape) -> Run | str:
         return "params_b is not given"
     test = _test(row)
     backend = _backend(said, chip)
-    active = min(number(row, "active_params_b") or _active(row, params), params)
+    shape = find_shape(row.get("model") or "")
+    known = shape.active_params_b if shape else None
+    active = min(number(row, "active_params_b") or known or _active(row, params), params)
     quant = quant_group(row.get("quant") or "Q4_K_M")
     size = number(row, "size_gib") or params * 1e9 * BITS.get(quant, 4.85) / 8 / 2**30
     tokens, depth = _work(row, test)
@@ -119,7 +121,7 @@ def run_of(row: Row, find_chip: FindChip, find_shape: FindShape) -> Run | str:
         active_params_b=active,
         size_gib=size,
         quant=quant,
-        shape=find_shape(row.get("model") or "") or guessed_shape(params, active),
+        shape=shape or guessed_shape(params, active),
         tokens=tokens,
         depth=depth,
         ubatch=int(number(row, "n_ubatch", 512) or 512),

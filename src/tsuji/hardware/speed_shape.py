@@ -10,7 +10,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     all of it; window_kv_bytes in those that keep the last `window` tokens. attention_flops: for each token in sight,
     score and value (4 x heads x head dimension) summed over full layers; window_attention_flops over windowed ones.
     lookup_params: weights that are looked up, not multiplied (the embedding table where the output has its own).
-    recurrent: some layers keep a state in place of a cache. guessed: none of it is known, it is guessed by size.
+    recurrent: some layers keep a state in place of a cache. active_params_b: parameters (1e9) that a token passes
+    through, where the catalogue says so. guessed: none of it is known, it is guessed by size.
     """
 
     layers: int
@@ -22,6 +23,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     window_attention_flops: float = 0.0
     lookup_params: float = 0.0
     recurrent: bool = False
+    active_params_b: float | None = None
     guessed: bool = False
 
 

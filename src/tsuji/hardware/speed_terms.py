@@ -132,7 +132,7 @@ def decode_terms(run: Run) -> list[Term]:
         _term(
             "compute",
             2e9 * run.active_params_b / peak,
-            [*_by("compute", run), f"compute/quant={_class(run)} {quant_group(run.quant)}", *all_],
+            _compute(run) + all_,
             "2 FLOPs a weight / FP32 peak: unpacking the quantization",
         ),
     ]
@@ -234,11 +234,20 @@ def _weights(run: Run) -> list[str | Feature]:
     return [*features, "weights/moe", f"weights/moe={run.backend}"] if run.moe else features
 
 
+def _compute(run: Run) -> list[str | Feature]:
+    features = _by("compute", run)
+    features.append(f"compute/quant={_class(run)} {quant_group(run.quant)}")
+    features.append(f"compute/family={run.backend} {quant_family(run.quant)}")
+    return [*features, f"compute/gen={_chip(run)}"] if run.backend == "CPU" else features
+
+
 def _fixed(run: Run) -> list[str | Feature]:
     features = [*_by("fixed", run), f"fixed/gen={_chip(run)}", f"fixed/engine={run.engine}"]
     features += [f"fixed/engine={run.engine} {run.backend}", f"fixed/engine={run.engine} {run.generation}"]
     if run.moe:
         features += ["fixed/moe", f"fixed/moe={run.backend}"]
+    features += ["fixed/old", f"fixed/old={run.backend}"] if run.old else []
+    features += [f"fixed/host={run.host}"] if run.host else []
     return [*features, "fixed/recurrent", f"fixed/recurrent={run.backend}"] if run.shape.recurrent else features
 
 
