@@ -39,13 +39,17 @@ FindChip = Callable[[str, bool], Chip | None]
 FindShape = Callable[[str], Shape | None]
 """A model's name -> its shape; None where the catalogue has none."""
 
-BITS = {"F32": 32.0, "F16": 16.0, "BF16": 16.0, "FP8": 8.0, "Q8_0": 8.5, "Q6_K": 6.56, "Q5_K_M": 5.69, "Q5_0": 5.5}
-BITS |= {"Q4_K_M": 4.85, "Q4_K_S": 4.58, "Q4_0": 4.55, "Q4_1": 5.0, "MXFP4": 4.25, "NVFP4": 4.5, "Q3_K_M": 3.91}
-BITS |= {"Q3_K_S": 3.5, "Q2_K": 3.0, "IQ4": 4.4, "IQ3": 3.4, "IQ2": 2.5}
+BITS = {
+    "F32": 32.0, "F16": 16.0, "BF16": 16.0, "FP8": 8.0, "Q8_0": 8.5, "Q6_K": 6.56, "Q5_K_M": 5.69, "Q5_0": 5.5,
+    "Q4_K_M": 4.85, "Q4_K_S": 4.58, "Q4_0": 4.55, "Q4_1": 5.0, "MXFP4": 4.25, "NVFP4": 4.5, "Q3_K_M": 3.91,
+    "Q3_K_S": 3.5, "Q2_K": 3.0, "IQ4": 4.4, "IQ3": 3.4, "IQ2": 2.5,
+}  # fmt: skip
 """Bits a weight by type, for rows that give no file size (llama.cpp's tools/quantize README, Llama 3.1 8B, rounded)."""
 BACKENDS = {"NVIDIA": "CUDA", "AMD": "Vulkan", "APPLE": "Metal", "INTEL": "Vulkan"}
-ENGINES = {"ik_llama": "ik_llama.cpp", "ollama": "ollama", "mlc": "MLC", "exllama": "ExLlamaV2", "sglang": "SGLang"}
-ENGINES |= {"vllm": "vLLM", "trt": "TensorRT-LLM", "llamafile": "llamafile", "localscore": "llamafile"}
+ENGINES = {
+    "ik_llama": "ik_llama.cpp", "ollama": "ollama", "mlc": "MLC", "exllama": "ExLlamaV2", "sglang": "SGLang",
+    "vllm": "vLLM", "trt": "TensorRT-LLM", "llamafile": "llamafile", "localscore": "llamafile",
+}  # fmt: skip
 BOARD = re.compile(r"(?:Pi (?:5|500\+?|400|CM\d)|HiFive|Radxa|Orion|DC-ROMA)\b", re.I)
 TEST = re.compile(r"(pp|tg)(\d+)?(_avg)?(?:@d(\d+))?$")
 MIX_PROMPT, MIX_CONTEXT, MIX_ANSWER = 1500, 1000, 400
