@@ -14,6 +14,7 @@ from . import (
     config,
     experiment,
     explain,
+    fit,
     keys,
     models,
     moving,
@@ -39,6 +40,7 @@ app.command("providers")(providers.providers)
 app.command("models")(models.models)
 app.command("version")(version.version)
 app.command("explain")(explain.explain)
+app.command("fit")(fit.fit)
 app.command("usage")(usage.usage)
 app.add_typer(keys.app, name="keys")
 app.add_typer(budgets.app, name="budgets")
