@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tsuji.core.errors import LocalEngineError
+from tsuji.hardware.gguf import GGUFError, Header, read_header
 
-from .gguf import GGUFError, Header, read_header
 from .machine import available_memory, usable_cores
 from .memory import needed
 from .names import Model

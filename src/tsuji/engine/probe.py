@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tsuji.hardware.gguf import Header
+
 from .endpoint import LoadedModel
-from .gguf import Header
 
 _PAUSE = 0.05
 

@@ -1,7 +1,7 @@
 """What llama.cpp needs to hold a model: weights, cache, compute buffers, by device, in MiB.
 
-The cache is exact: it is what `llama_kv_cache` allocates. The compute buffer is the most that ggml's graph allocator has
-alive at once, worked out for a block of layers and checked against llama.cpp's own dry run; see `compute_mib`.
+The cache is exact: it is what `llama_kv_cache` allocates. The compute buffer is the most that ggml's graph allocator
+has alive at once, worked out for a block of layers and checked against llama.cpp's own dry run; see `compute_mib`.
 """
 
 import math
@@ -34,9 +34,9 @@ OVERHEAD_MIB = {"CUDA": 350.0, "ROCm": 250.0, "Vulkan": 150.0, "SYCL": 300.0, "M
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """How a model is run. context: tokens of all sequences together. slots: sequences at once. ubatch: tokens of a step.
+    """How a model is run.
 
-    type_k, type_v: of the cache, a key of KV_BYTES. devices: that layers are split over evenly. offloaded: layers on
+    context: tokens of all sequences together. slots: sequences at once. ubatch: tokens of a step. type_k, type_v: of the cache, a key of KV_BYTES. devices: that layers are split over evenly. offloaded: layers on
     them, from the last; None: all, and the output.
     """
 
@@ -82,7 +82,7 @@ def kv_mib(model: Model, setting: Setting) -> float:
 
     cells x numbers a token and layer x bytes a number; layers with a window keep min(context, window x slots + ubatch)
     cells, in multiples of 256; latent attention keeps one vector for keys and values; recurrent layers a 32-bit state
-    for each sequence. https://github.com/ggml-org/llama.cpp: src/llama-kv-cache-iswa.cpp, src/llama-memory-recurrent.cpp
+    for each sequence. https://github.com/ggml-org/llama.cpp src/llama-kv-cache-iswa.cpp and -memory-recurrent.cpp
     """
     cells = _padded(setting.context)
     near = min(cells, _padded(model.window * setting.slots + setting.ubatch))
@@ -98,10 +98,11 @@ def kv_mib(model: Model, setting: Setting) -> float:
 def compute_mib(model: Model, setting: Setting) -> float:
     """The compute buffer of a device: what is alive at once while one ubatch passes through a block of layers.
 
-    For each token, in 32-bit numbers: in the feed-forward part 3 x its active width + 5 x the hidden width; in attention
-    without flash attention the scores, context x heads, with 2 x hidden + 4 x query + 2 x key width beside them (latent: heads x (3 x rank + 2 x rope)). Once a
-    graph, the masks: cells x ubatch, in 16 bits with flash attention and 32 without. Builds of 2025 and before add
-    (vocabulary + hidden) x ubatch for logits. Dry runs of 8 models over 16 settings agree within 1 % with it, and within 11 % (10 MiB) without.
+    For each token, in 32-bit numbers: in the feed-forward part 3 x its active width + 5 x the hidden width; in
+    attention without flash attention the scores, context x heads, and beside them 2 x hidden + 4 x query + 2 x key
+    width (latent: heads x (3 x rank + 2 x rope)). Once a graph, the masks: cells x ubatch, in 16 bits with flash
+    attention and 32 without. Builds of 2025 and before add (vocabulary + hidden) x ubatch for logits. Dry runs of 8
+    models in 16 settings agree within 1 % with flash attention, and within 11 % (10 MiB) without.
     """
     cells, window = _padded(setting.context), model.window_layers > 0
     near = min(cells, _padded(model.window * setting.slots + setting.ubatch)) if window else 0
@@ -126,7 +127,7 @@ def output_mib(model: Model, setting: Setting) -> float:
 
 
 def embedding_mib(model: Model, bits: float) -> float:
-    """The input table at that many bits a weight. Where it is shared with the output, a copy is with the devices too."""
+    """The input table at that many bits a weight. One that is shared with the output is with the devices too."""
     return model.embedding_params * bits / 8 / MIB
 
 

@@ -131,8 +131,8 @@ def _setting(row: Row, context: int, kv_type: str, **more: Any) -> Setting:
 
 
 def _cache(found: Model, setting: Setting, row: Row) -> float:
-    """As the engine of the row lays it out: ik_llama.cpp's `mla` chooses what latent attention keeps (0: keys and values
-    of all heads; 1: latent keys and their transposed values; 2 and 3: latent keys alone), and it knows no windows.
+    """As the engine of the row lays it out: ik_llama.cpp's `mla` chooses what latent attention keeps (0: keys and
+    values of all heads; 1: latent keys and their transposed values; 2 and 3: latent keys alone), and it knows no windows.
     """
     if "ik_llama" not in row.get("notes", ""):
         return kv_mib(found, setting)
@@ -162,7 +162,7 @@ def _number(device: str) -> int:
 
 def _compute(found: Model, setting: Setting, where: str, inputs: dict[str, Any]) -> Estimated:
     if where.endswith("_Host") or (where == "CPU" and setting.devices and inputs["devices"]):
-        masks = (setting.context + 0) * (2 if setting.flash_attention else 4) + 4 * found.width
+        masks = setting.context * (2 if setting.flash_attention else 4) + 4 * found.width
         return Estimated(setting.ubatch * masks / MIB, _SPREAD["compute"], inputs)
     return Estimated(compute_mib(found, setting), _SPREAD["compute"], inputs)
 
@@ -184,15 +184,15 @@ def _weights(found: Model, row: Row, where: str, load: _Load, inputs: dict[str, 
 
 
 def _table(found: Model, whole: float, quant: str) -> float:
-    """Files of 16 bits have the table in 16 bits, even where experts have fewer; quantizers leave it at Q4_K or more."""
+    """Files of 16 bits have the table in 16 bits, even where experts have fewer; quantizers leave it at Q4_K."""
     bits = max(whole * MIB * 8 / (found.params_b * 1e9), 4.5)
     return embedding_mib(found, 16.0 if "F16" in quant else bits)
 
 
 def _peak(found: Model, setting: Setting, row: Row, inputs: dict[str, Any]) -> Estimated:
     """What a tool saw in use on a machine with one memory: Vulkan's share has the input table in it, and a prediction
-    layer that is not run is not loaded. Decoding touches a part of the compute buffer only; ROCm's prefill needs room to
-    turn weights into 16 bits.
+    layer that is not run is not loaded. Decoding touches a part of the compute buffer only; ROCm's prefill needs room
+    to turn weights into 16 bits.
     """
     size = row.get("file_size_gib")
     if not size:

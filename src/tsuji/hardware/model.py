@@ -1,4 +1,4 @@
-"""A model's shape: what its memory and its speed follow from, whether it comes from the catalogue or from a file's header."""
+"""A model's shape: what its memory and its speed follow from, from the catalogue or from a file's header."""
 
 import msgspec
 
@@ -14,8 +14,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     kv_rank, rope_dim: of multi-head latent attention, which keeps one vector of both together for all heads.
     experts, experts_used, expert_ff, shared_ff: of mixtures; dense_layers of the layers are none, and where moe_layers
     says so only that many are. tied: the output shares its weights with the embedding.
-    context: tokens that it was trained for. licence: an SPDX id, or LicenseRef- where there is none; commercial: whether
-    it may be used so, and on what conditions; licence_source says where that is written. languages: ISO 639.
+    context: tokens that it was trained for. licence: an SPDX id, or LicenseRef- where there is none; commercial:
+    whether it may be used so, and on what conditions; licence_source says where that is written. languages: ISO 639.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def kv_values(self) -> int:
-        """Numbers that one token takes in the cache of one layer: keys and values of all KV heads, or one latent vector."""
+        """Numbers that a token takes in a layer's cache: keys and values of all KV heads, or one latent vector."""
         return self.kv_rank + self.rope_dim if self.kv_rank else 2 * self.kv_heads * self.head_dim
 
     @property

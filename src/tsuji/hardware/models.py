@@ -1,7 +1,7 @@
 """The catalogue's models, and which of them a name means: a file's, a repository's, or what people write in tables.
 
-A name is taken apart into words and figures; a model is meant where all of its own words are in the name, and of several
-the one with most. Versions, sizes and quantizations that are no words of a model's do not matter.
+A name is taken apart into words and figures; a model is meant where all of its own words are in the name, and of
+several the one with most. What else the name says, a quantization or a version, does not matter.
 """
 
 import re
@@ -64,7 +64,9 @@ def _only_sizes(words: frozenset[str]) -> bool:
 
 @cache
 def _index() -> tuple[tuple[Model, frozenset[str]], ...]:
-    return tuple((row, _words(name)) for row in models() for name in (row.name, *row.aliases))
+    """Names before aliases: of equals, the first is meant."""
+    named = [(row, row.name) for row in models()] + [(row, alias) for row in models() for alias in row.aliases]
+    return tuple((row, _words(name)) for row, name in named)
 
 
 def _words(name: str) -> frozenset[str]:
