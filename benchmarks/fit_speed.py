@@ -112,6 +112,24 @@ class Fit:
                 break
         return at
 
+    def strange(self, at: Array) -> Array:
+        """For each row, the variance that features add which only its own device's rows have, as the estimator does."""
+        devices = np.array([s.run.device for s in self.samples])
+        has = (self.features != 0).any(0)
+        ours = np.array([name.startswith("device=") for name in self.names])
+        total = has.sum(0)
+        _, shares = self.predict(at, np.arange(len(devices)))
+        out = np.zeros(len(devices))
+        for device in sorted(set(devices.tolist())):
+            rows = np.flatnonzero(devices == device)
+            only = np.flatnonzero((has[rows].sum(0) == total) & ~ours)
+            weight = sum(
+                shares[k][rows][:, None] * np.abs(self.features[k][np.ix_(rows, only)]) for k in range(len(shares))
+            )
+            sds = weight / np.sqrt(self.precision[only])
+            out[rows] = (np.where(sds >= 0.02, sds, 0) ** 2).sum(1)
+        return out
+
     def held_out(self, key: Callable[[Sample], str], whole: Array, folds: int = 0) -> Array:
         """log(measured / estimated rate) of every row by a fit without the rows that share its key."""
         names = [key(s) for s in self.samples]
@@ -140,12 +158,23 @@ def samples_of(rows: list[dict[str, str]], find_chip: FindChip, find_shape: Find
     return found
 
 
-def spreads(samples: list[Sample], errors: Array, without: str = "") -> dict[str, Spread]:
+def spreads(samples: list[Sample], errors: Array, strange: Array, without: str = "") -> dict[str, Spread]:
     """group -> the middle 80 % of errors on unseen devices; rows weigh 1 / (rows of their device in the group).
 
-    A group needs rows of six devices (of two and forty rows in all, where its engines are few); the ends are moved
-    outwards by what so few devices may hide. Those of the device `without` are left out.
+    Errors of rows with strange features count for less, as the estimator widens their intervals. A group needs twelve
+    rows of six devices; the ends are moved outwards by what so few may hide. The device `without` is left out.
     """
+    first = _spreads(samples, errors, without)
+    return _spreads(samples, errors / widening(samples, first, strange), without)
+
+
+def widening(samples: list[Sample], spread: dict[str, Spread], strange: Array) -> Array:
+    """How much wider than its group's the estimator makes each row's interval."""
+    sds = [next(spread[name].sd for name in groups(s.phase, s.run) if name in spread) for s in samples]
+    return np.sqrt(1 + strange / np.array(sds) ** 2)
+
+
+def _spreads(samples: list[Sample], errors: Array, without: str) -> dict[str, Spread]:
     members: dict[str, list[int]] = {}
     for i, s in enumerate(samples):
         if s.run.device != without:
@@ -170,15 +199,16 @@ def quantile(values: Array, weights: Array, at: float) -> float:
     return float(values[order][min(int(np.searchsorted(below, at * below[-1])), len(values) - 1)])
 
 
-def covered(samples: list[Sample], errors: Array) -> Array:
+def covered(samples: list[Sample], errors: Array, strange: Array) -> Array:
     """Whether each row lies in the interval that the other devices' errors give it."""
     inside = np.zeros(len(samples), bool)
     for device in sorted({s.run.device for s in samples}):
-        spread = spreads(samples, errors, device)
+        spread = spreads(samples, errors, strange, device)
+        scaled = errors / widening(samples, spread, strange)
         for i, s in enumerate(samples):
             if s.run.device == device:
                 group = next(name for name in groups(s.phase, s.run) if name in spread)
-                inside[i] = spread[group].low <= errors[i] <= spread[group].high
+                inside[i] = spread[group].low <= scaled[i] <= spread[group].high
     return inside
 
 
@@ -202,11 +232,11 @@ def slices(phase: str) -> dict[str, Pick]:
     }
 
 
-def table(samples: list[Sample], by_device: Array, by_family: Array) -> list[str]:
+def table(samples: list[Sample], by_device: Array, by_family: Array, strange: Array) -> list[str]:
     """Lines of Markdown: median and 90th percentile of the error in %, each device weighing the same."""
     phase = samples[0].phase
     others = FORMULAS if phase == "decode" else {}
-    inside = covered(samples, by_device)
+    inside = covered(samples, by_device, strange)
     head = ["rows", "devices", "unseen device", "p90", "unseen model", "p90", "80 % holds", *others]
     lines = [f"| {phase} | " + " | ".join(head) + " |", "|---|" + "---|" * len(head)]
     for name, pick in slices(phase).items():
@@ -249,8 +279,9 @@ def run(rows: list[dict[str, str]], find_chip: FindChip, find_shape: FindShape, 
         whole = fit.solve(np.ones(len(samples), bool))
         by_device = fit.held_out(lambda s: s.run.device, whole, folds)
         by_family = fit.held_out(lambda s: s.row.get("model", ""), whole)
-        print("\n".join(table(samples, by_device, by_family)), "\n", flush=True)
-        phases[phase] = fit, whole, spreads(samples, by_device)
+        strange = fit.strange(whole)
+        print("\n".join(table(samples, by_device, by_family, strange)), "\n", flush=True)
+        phases[phase] = fit, whole, spreads(samples, by_device, strange)
     if write:
         TARGET.write_text(toml_of(phases), "utf-8")
 

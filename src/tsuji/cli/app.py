@@ -9,6 +9,7 @@ from tsuji.core.errors import TsujiError
 
 from . import (
     admin,
+    bench,
     budgets,
     chat,
     config,
@@ -38,6 +39,7 @@ app.command("admin")(admin.admin)
 app.command("chat")(chat.chat)
 app.command("providers")(providers.providers)
 app.command("models")(models.models)
+app.command("bench")(bench.bench)
 app.command("version")(version.version)
 app.command("explain")(explain.explain)
 app.command("fit")(fit.fit)
