@@ -16,6 +16,7 @@ from . import (
     experiment,
     explain,
     fit,
+    hw,
     keys,
     models,
     moving,
@@ -48,6 +49,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(router.app, name="router")
+app.add_typer(hw.app, name="hw")
 app.add_typer(config.app, name="config")
 app.add_typer(moving.app, name="import")
 

@@ -14,8 +14,8 @@ from .options import AsJson
 
 if TYPE_CHECKING:
     from tsuji.engine.bench import Measured, Rate
-    from tsuji.engine.gguf import Header
     from tsuji.hardware.calibrate import Pair
+    from tsuji.hardware.gguf import Header
     from tsuji.hardware.speed import Estimate
     from tsuji.hardware.speed_terms import Run
 
@@ -126,7 +126,7 @@ def _measure(model: str, depths: Sequence[int], prompt: int, answer: int, repeat
 
 def _row(rate: "Rate", file: Path, header: "Header", device: str) -> "Measured":
     from tsuji.engine.bench import Measured
-    from tsuji.engine.machine import usable_cores
+    from tsuji.hardware.host import usable_cores
 
     quant = _QUANT.search(file.stem)
     return Measured(

@@ -46,7 +46,7 @@ def fit(
     from tsuji.hardware.plan import Goals
 
     machine = machine_on(on, ram)
-    goals = Goals(context=tokens(context), users=users, rate=_rate(goal), max_kld=max_loss)
+    goals = Goals(context=tokens(context), users=users, rate=rate_of(goal), max_kld=max_loss)
     if model is None:
         _everything(machine, goals, as_json)
     else:
@@ -62,7 +62,8 @@ def tokens(said: str) -> int:
     return int(count)
 
 
-def _rate(said: str) -> float:
+def rate_of(said: str) -> float:
+    """ "20tok/s" is 20.0. Raises ConfigError."""
     found = _RATE.match(said.strip().lower())
     if not found:
         raise ConfigError(f"--goal {said!r} is no rate; write 20tok/s")
@@ -121,7 +122,7 @@ def _one(model: "Model", machine: "Machine", goals: "Goals", *, explain: bool, a
     found = plans(model, machine, goals)
     if as_json:
         facts = {"model": model.name, "device": machine.device.name, "devices": machine.count}
-        print_json({**facts, "plans": [_facts(plan) | (explained(plan) if explain else {}) for plan in found]})
+        print_json({**facts, "plans": [facts_of(plan) | (explained(plan) if explain else {}) for plan in found]})
         return
     out = console()
     licence = f"{model.licence}, commercial use: {model.commercial}" if model.licence else ""
@@ -150,7 +151,9 @@ def _everything(machine: "Machine", goals: "Goals", as_json: bool) -> None:
     sizes = {model.name: model.params_b for model in models()}
     found.sort(key=lambda plan: (not plan.meets, -sizes[plan.model] * (1 - plan.quant.kld)))
     if as_json:
-        print_json({"device": machine.device.name, "devices": machine.count, "plans": [_facts(plan) for plan in found]})
+        print_json(
+            {"device": machine.device.name, "devices": machine.count, "plans": [facts_of(plan) for plan in found]}
+        )
         return
     title = f"What fits {_called(machine)}, {goals.context:,} tokens of context, {goals.users} users"
     print_table(title, ("model", *_COLUMNS), [[plan.model, *_row(plan)] for plan in found])
@@ -189,7 +192,8 @@ def _row(plan: "Plan") -> list[str]:
     ]
 
 
-def _facts(plan: "Plan") -> dict[str, Any]:
+def facts_of(plan: "Plan") -> dict[str, Any]:
+    """For --json."""
     return {
         "model": plan.model,
         "quantization": plan.quant.name,
