@@ -99,8 +99,8 @@ def machine_on(said: str, ram_gb: float | None) -> "Machine":
 
 
 def _here(ram_gb: float | None) -> "Machine":
-    from tsuji.hardware.detect import detect, measured_bandwidth
-    from tsuji.hardware.plan import Machine, of_host
+    from tsuji.hardware.detect import detect, measured_bandwidth, processor_of
+    from tsuji.hardware.plan import Machine
 
     found = detect()
     ram = ram_gb * 1024 if ram_gb is not None else found.host.free_mib
@@ -113,7 +113,7 @@ def _here(ram_gb: float | None) -> "Machine":
         return Machine(device=card.device, count=len(alike), free_mib=free, ram_mib=None if card.unified else ram)
     if ram is None:
         raise ConfigError("this system does not say how much memory there is; say it: --ram 16")
-    return of_host(found.host, ram, measured_bandwidth(found.host.cores))
+    return processor_of(found.host, ram, measured_bandwidth(found.host.cores))
 
 
 def _one(model: "Model", machine: "Machine", goals: "Goals", *, explain: bool, as_json: bool) -> None:

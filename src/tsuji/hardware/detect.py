@@ -18,6 +18,7 @@ import msgspec
 from .device import Device
 from .devices import named
 from .host import available_memory, usable_cores
+from .plan import SYSTEM_MIB, Machine
 
 Run = Callable[[Sequence[str]], str | None]
 """A command -> what it printed; None where there is no such program, or it failed."""
@@ -231,6 +232,21 @@ def read_host(root: Path, run: Run) -> Host:
         free_mib=free[0] / _MIB if free else None,
         limited_by=free[1] if free else "",
     )
+
+
+def processor_of(host: Host, ram_mib: float, bandwidth_gbs: float) -> Machine:
+    """A machine without a card that is known: its processor, with the bandwidth that was measured."""
+    known = host.device
+    device = Device(
+        name=host.processor,
+        vendor=known.vendor if known else "",
+        kind="cpu",
+        source="measured here",
+        generation=known.generation if known else "",
+        measured_bandwidth_gbs=bandwidth_gbs,
+        fp32_tflops=known.fp32_tflops if known else None,
+    )
+    return Machine(device=device, free_mib=max(ram_mib - SYSTEM_MIB / 3, 0.0))
 
 
 def measured_bandwidth(threads: int, seconds: float = 0.3) -> float:

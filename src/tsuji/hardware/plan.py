@@ -7,7 +7,6 @@ import msgspec
 
 from tsuji.core.errors import InvalidRequestError
 
-from .detect import Host
 from .device import Device
 from .memory import Memory, Setting, memory
 from .model import Model
@@ -276,18 +275,3 @@ def explained(plan: Plan) -> dict[str, Any]:
             ],
         },
     }
-
-
-def of_host(host: Host, ram_mib: float, bandwidth_gbs: float) -> Machine:
-    """A machine without a card that is known: its processor, with the bandwidth that was measured."""
-    known = host.device
-    device = Device(
-        name=host.processor,
-        vendor=known.vendor if known else "",
-        kind="cpu",
-        source="measured here",
-        generation=known.generation if known else "",
-        measured_bandwidth_gbs=bandwidth_gbs,
-        fp32_tflops=known.fp32_tflops if known else None,
-    )
-    return Machine(device=device, free_mib=max(ram_mib - SYSTEM_MIB / 3, 0.0))
