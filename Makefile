@@ -10,7 +10,7 @@ COMPILED := .compiled
 COMPILED_TESTS := $(addprefix tests/gateway/test_,$(addsuffix .py,http pairs failures leaving again cost counting)) \
 	tests/ledger/test_gateway.py
 
-.PHONY: setup run test check format docs bench bench-gateway budget-run experiment-sim faults bench-router soak kill-run compiled fuzz lock clean
+.PHONY: setup run test check format docs bench bench-gateway budget-run experiment-sim faults bench-router bench-fit soak kill-run compiled fuzz lock clean
 
 setup: $(VENV)/.ready
 
@@ -74,6 +74,11 @@ bench: setup
 	@sh tests/install-servers.sh
 	@sh tests/peers/install.sh $(PYTHON) $(PEERS)
 	@$(PEERS)/bin/python -m benchmarks
+
+# How far off the planner's estimates are on devices and models they were not fitted to, beside other tools' formulas.
+# ROWS is where the measured rows are; WRITE=1 writes the coefficients anew.
+bench-fit: setup
+	@$(BIN)/python -m benchmarks.fit_speed $(or $(ROWS),../shared/hardware)/measured_speed.csv $(if $(WRITE),--write)
 
 # The gateway beside nginx and other gateways; writes docs/benchmarks.md. QUICK=1 takes a few minutes and only prints.
 bench-gateway: setup

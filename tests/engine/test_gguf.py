@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tests.engine.fixtures import fetched
 from tests.engine.ggufs import gguf
-from tsuji.engine.gguf import ArrayFact, GGUFError, parse_header, read_header
 from tsuji.engine.local import LocalEngine
 from tsuji.engine.memory import needed
+from tsuji.hardware.gguf import ArrayFact, GGUFError, parse_header, read_header
 
 TINY = gguf(
     {

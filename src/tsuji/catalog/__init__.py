@@ -10,6 +10,7 @@ import tomllib
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from tsuji.core.errors import ModelNotFoundError
 from tsuji.core.provider import Provider
@@ -62,8 +63,24 @@ def _listed(name: str, provider: str, model: str) -> bool:
 
 
 @cache
+def speed_table() -> dict[str, Any]:
+    """speed.toml: the coefficients of hardware.speed, by phase, as benchmarks/fit_speed.py wrote them."""
+    return tomllib.loads((Path(__file__).parent / "speed.toml").read_text("utf-8"))
+
+
+@cache
 def _list(name: str) -> dict[str, list[str]]:
     return tomllib.loads((Path(__file__).parent / f"{name}.toml").read_text("utf-8"))
 
 
-__all__ = ["canonical", "prefills", "provider", "provider_ids", "thinks", "load_row", "mistakes", "nearest"]
+__all__ = [
+    "canonical",
+    "prefills",
+    "provider",
+    "provider_ids",
+    "speed_table",
+    "thinks",
+    "load_row",
+    "mistakes",
+    "nearest",
+]

@@ -9,11 +9,14 @@ from tsuji.core.errors import TsujiError
 
 from . import (
     admin,
+    bench,
     budgets,
     chat,
     config,
     experiment,
     explain,
+    fit,
+    hw,
     keys,
     models,
     moving,
@@ -47,13 +50,16 @@ app.command("create")(shelf.create)
 app.command("cp")(shelf.cp)
 app.command("rm")(shelf.rm)
 app.command("prune")(shelf.prune)
+app.command("bench")(bench.bench)
 app.command("version")(version.version)
 app.command("explain")(explain.explain)
+app.command("fit")(fit.fit)
 app.command("usage")(usage.usage)
 app.add_typer(keys.app, name="keys")
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(router.app, name="router")
+app.add_typer(hw.app, name="hw")
 app.add_typer(config.app, name="config")
 app.add_typer(moving.app, name="import")
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from .gguf import Header
+from tsuji.hardware.gguf import Header
+
 from .launch import checked_header
 from .names import Model
 from .store import Store

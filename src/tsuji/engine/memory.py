@@ -2,7 +2,7 @@
 
 import msgspec
 
-from .gguf import ArrayFact, Header
+from tsuji.hardware.gguf import ArrayFact, Header
 
 _CACHE_VALUE = 2  # bytes: the cache is float16
 _FLOAT = 4

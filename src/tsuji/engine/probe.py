@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tsuji.hardware.gguf import Header
+
 from .endpoint import LoadedModel
 from .formats.families import refused_by_llama
-from .gguf import Header
 
 _PAUSE = 0.05
 

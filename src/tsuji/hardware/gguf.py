@@ -64,7 +64,7 @@ class Header(msgspec.Struct, frozen=True):
 
     metadata: key -> value; of long arrays and of arrays of strings, only kind and length. tensor_bytes: sum over the
     tensors whose type is known; unknown_types: ggml type numbers that are not. elements: weights in all tensors.
-    end: the size that the file must at least have, in bytes.
+    end: the size that the file must at least have, in bytes. has_output: its output has weights of its own.
     """
 
     version: int
@@ -74,6 +74,7 @@ class Header(msgspec.Struct, frozen=True):
     elements: int
     end: int
     unknown_types: tuple[int, ...] = ()
+    has_output: bool = False
 
     @property
     def architecture(self) -> str | None:
@@ -238,8 +239,9 @@ def _parse(reader: _Reader) -> Header:
 def _directory(reader: _Reader, version: int, metadata: dict[str, Scalar | ArrayFact], count: int) -> Header:
     total = elements = extent = 0
     unknown: set[int] = set()
+    has_output = False
     for _ in range(count):
-        reader.string(MAX_KEY_LENGTH)
+        has_output |= reader.string(MAX_KEY_LENGTH) == "output.weight"
         dimensions = reader.u32()
         if dimensions > MAX_DIMENSIONS:
             raise GGUFError("malformed", f"a tensor of {dimensions} dimensions")
@@ -257,4 +259,4 @@ def _directory(reader: _Reader, version: int, metadata: dict[str, Scalar | Array
         raise GGUFError("malformed", f"an alignment of {alignment!r}")
     data_start = -(-reader.at // alignment) * alignment
     end = data_start + extent if count else reader.at
-    return Header(version, metadata, count, total, elements, end, tuple(sorted(unknown)))
+    return Header(version, metadata, count, total, elements, end, tuple(sorted(unknown)), has_output)
