@@ -14,8 +14,8 @@ from .options import AsJson
 
 if TYPE_CHECKING:
     from tsuji.engine.bench import Measured, Rate
-    from tsuji.engine.gguf import Header
     from tsuji.hardware.calibrate import Pair
+    from tsuji.hardware.gguf import Header
     from tsuji.hardware.speed import Estimate
     from tsuji.hardware.speed_terms import Run
 
