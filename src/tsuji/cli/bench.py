@@ -119,18 +119,19 @@ def _measure(model: str, depths: Sequence[int], prompt: int, answer: int, repeat
                 repeat,
                 lambda name: bar.update(task, description=f"{model} {name}", advance=1),
             )
-            return [_row(rate, file, header, device) for rate in rates]
+            return [_row(rate, model, file, header, device) for rate in rates]
         finally:
             local.close()
 
 
-def _row(rate: "Rate", file: Path, header: "Header", device: str) -> "Measured":
+def _row(rate: "Rate", name: str, file: Path, header: "Header", device: str) -> "Measured":
     from tsuji.engine.bench import Measured
     from tsuji.engine.machine import usable_cores
 
     quant = _QUANT.search(file.stem)
     return Measured(
         time=time(),
+        name=name,
         model=file.stem,
         params_b=header.elements / 1e9,
         quant=quant[1].upper() if quant else "",
