@@ -15,6 +15,8 @@ from . import (
     config,
     experiment,
     explain,
+    fit,
+    hw,
     keys,
     models,
     moving,
@@ -41,11 +43,13 @@ app.command("models")(models.models)
 app.command("bench")(bench.bench)
 app.command("version")(version.version)
 app.command("explain")(explain.explain)
+app.command("fit")(fit.fit)
 app.command("usage")(usage.usage)
 app.add_typer(keys.app, name="keys")
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(router.app, name="router")
+app.add_typer(hw.app, name="hw")
 app.add_typer(config.app, name="config")
 app.add_typer(moving.app, name="import")
 

@@ -126,7 +126,7 @@ def _measure(model: str, depths: Sequence[int], prompt: int, answer: int, repeat
 
 def _row(rate: "Rate", name: str, file: Path, header: "Header", device: str) -> "Measured":
     from tsuji.engine.bench import Measured
-    from tsuji.engine.machine import usable_cores
+    from tsuji.hardware.host import usable_cores
 
     quant = _QUANT.search(file.stem)
     return Measured(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tsuji.core.errors import LocalEngineError
 from tsuji.hardware.gguf import GGUFError, Header, read_header
+from tsuji.hardware.host import available_memory, usable_cores
 
-from .machine import available_memory, usable_cores
 from .memory import needed
 from .names import Model
 from .process import Launch

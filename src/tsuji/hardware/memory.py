@@ -36,8 +36,8 @@ OVERHEAD_MIB = {"CUDA": 350.0, "ROCm": 250.0, "Vulkan": 150.0, "SYCL": 300.0, "M
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """How a model is run.
 
-    context: tokens of all sequences together. slots: sequences at once. ubatch: tokens of a step. type_k, type_v: of the cache, a key of KV_BYTES. devices: that layers are split over evenly. offloaded: layers on
-    them, from the last; None: all, and the output.
+    context: tokens of all sequences together. slots: sequences at once. ubatch: tokens of a step. type_k, type_v: of
+    the cache, a key of KV_BYTES. devices: that layers are split over evenly.
     """
 
     context: int
@@ -47,7 +47,6 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     type_k: str = "f16"
     type_v: str = "f16"
     devices: int = 1
-    offloaded: int | None = None
     build: Build = "current"
 
 

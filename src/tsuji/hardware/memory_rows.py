@@ -132,7 +132,8 @@ def _setting(row: Row, context: int, kv_type: str, **more: Any) -> Setting:
 
 def _cache(found: Model, setting: Setting, row: Row) -> float:
     """As the engine of the row lays it out: ik_llama.cpp's `mla` chooses what latent attention keeps (0: keys and
-    values of all heads; 1: latent keys and their transposed values; 2 and 3: latent keys alone), and it knows no windows.
+    values of all heads; 1: latent keys and their transposed values; 2 and 3: latent keys alone), and it has no
+    windows.
     """
     if "ik_llama" not in row.get("notes", ""):
         return kv_mib(found, setting)

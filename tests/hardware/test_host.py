@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tsuji.engine.machine import available_memory, usable_cores
 from tsuji.engine.restarts import COOL_DOWN, cooldown
+from tsuji.hardware.host import available_memory, usable_cores
 
 
 def layout(root: Path, files: dict[str, str]) -> Path:
