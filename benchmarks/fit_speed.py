@@ -35,8 +35,8 @@ PRIORS: dict[str, dict[str, float]] = {
         "weights": 0.3, "weights/backend": 0.2, "weights/gen": 0.2, "weights/vendor": 0.15, "weights/quant": 0.12,
         "weights/family": 0.15, "weights/engine": 0.1, "weights/moe": 0.3,
         "kv": 0.7, "kv/backend": 0.5, "kv/gen": 0.3, "kv/flash": 0.5, "scores": 1.5, "scores/": 0.6,
-        "fixed": 1.5, "fixed/backend": 0.7, "fixed/gen": 0.8, "fixed/engine": 0.7, "fixed/moe": 0.5,
-        "fixed/old": 0.5, "fixed/host": 1.0,
+        "fixed": 1.5, "fixed/backend": 0.7, "fixed/gen": 0.8, "fixed/gen=Metal": 0.5, "fixed/engine": 0.7,
+        "fixed/moe": 0.5, "fixed/old": 0.5, "fixed/host": 1.0,
         "fixed/recurrent": 1.0,
         "compute": 1.5, "compute/": 0.7, "compute/family": 0.3, "compute/gen": 0.4,
         "hops": 1.0, "hops/": 0.5, "spill": 1.0, "spill/": 0.5,
@@ -220,6 +220,7 @@ def slices(phase: str) -> dict[str, Pick]:
     gpu: Pick = lambda s: s.run.backend != "CPU"  # noqa: E731
     plain: Pick = lambda s: gpu(s) and not s.run.moe and s.run.devices == 1 and s.run.depth < 8000 and not s.run.mixed  # noqa: E731
     lines: dict[str, Pick] = {"all rows": lambda s: True, "dense, one GPU": plain}
+    lines["  by llama-bench"] = lambda s: plain(s) and s.run.engine == "llama.cpp" and not s.run.host
     for backend in ("CUDA", "ROCm", "Metal", "Vulkan"):
         lines[f"  {backend}"] = lambda s, b=backend: plain(s) and s.run.backend == b
     return lines | {

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from tsuji.cli.hw_estimate import estimate
-from tsuji.core.errors import ConfigError
+from tsuji.core.errors import ConfigError, InvalidRequestError
 
 ROWS = """device,backend,model,params_b,quant,size_gib,test,note
 RTX 3090,CUDA,Llama-3-8B,8.03,Q4_K_M,4.58,tg128,"a, b"
@@ -51,6 +51,24 @@ def test_a_table_may_be_written_over_itself(tmp_path: Path) -> None:
         assert CliRunner().invoke(_app(), ["--speed", str(rows), "--out", str(rows)]).exit_code == 0
     assert list(_table(rows)[0])[-4:] == ["median", "low", "high", "inputs"]
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_a_table_of_memory_keeps_its_columns(tmp_path: Path) -> None:
+    rows, out = tmp_path / "rows.csv", tmp_path / "out.csv"
+    head = "model,n_ctx,n_ubatch,flash_attn,kv_type"
+    rows.write_text(f"{head}\nLlama-3.2-3B,2048,512,on,f16\nAbacus-1B,2048,512,on,f16\n")
+    done = CliRunner().invoke(_app(), ["--memory", str(rows), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    known, unknown = _table(out)
+    assert list(known) == [*head.split(","), "median", "low", "high", "inputs"]
+    assert known["n_ctx"] == "2048"
+    assert float(known["low"]) < float(known["median"]) < float(known["high"])
+    assert "model=Llama 3.2 3B" in known["inputs"]
+    assert unknown["median"] == "" and "Abacus-1B" in unknown["inputs"]
+    rows.write_text(f"{head}\nLlama-3.2-3B,many,512,on,f16\n")
+    done = CliRunner().invoke(_app(), ["--memory", str(rows), "--out", str(out)])
+    assert isinstance(done.exception, InvalidRequestError) and "many" in str(done.exception)
+    assert _table(out)[0]["n_ctx"] == "2048"
 
 
 @pytest.mark.parametrize(

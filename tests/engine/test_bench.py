@@ -19,7 +19,8 @@ from tsuji.hardware.speed_terms import Run
 from .fixtures import fetched
 
 ROW = Measured(
-    time=1.0, model="smollm2-135m-instruct-q4_1", params_b=0.1345, quant="Q4_1", size_gib=0.09, test="tg8", depth=0,
+    time=1.0, name="default", model="smollm2-135m-instruct-q4_1", params_b=0.1345, quant="Q4_1", size_gib=0.09,
+    test="tg8", depth=0,
     tokens_per_s=20.0, threads=2, engine="llama.cpp", device="Ryzen 9 7950X",
 )  # fmt: skip
 

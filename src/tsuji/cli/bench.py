@@ -10,6 +10,7 @@ import typer
 
 from tsuji.core.errors import ConfigError
 
+from .fit import HERE
 from .options import AsJson
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tsuji.hardware.calibrate import Pair
     from tsuji.hardware.gguf import Header
     from tsuji.hardware.speed import Estimate
+    from tsuji.hardware.speed_rows import Chip
     from tsuji.hardware.speed_terms import Run
 
 _QUANT = re.compile(r"(?:^|[-_.])((?:UD-)?I?Q\d\w*|TQ\d\w*|MXFP4\w*|B?F16|F32)(?=[-.]|$)", re.IGNORECASE)
@@ -26,10 +28,7 @@ Depths = Annotated[str, typer.Option("--depth", help="Tokens of context before e
 Prompt = Annotated[int, typer.Option(min=1, help="Tokens of the prompt.")]
 Answer = Annotated[int, typer.Option(min=1, help="Tokens of the answer.")]
 Repeat = Annotated[int, typer.Option(min=1, help="Runs of each; their median counts.")]
-On = Annotated[
-    str | None,
-    typer.Option("--on", help="What this machine is, for the estimate beside it: a device's name.", show_default=False),
-]
+On = Annotated[str, typer.Option("--on", help="What the estimate is for: this machine, or a device's name.")]
 
 
 def bench(
@@ -38,7 +37,7 @@ def bench(
     prompt: Prompt = 512,
     answer: Answer = 32,
     repeat: Repeat = 3,
-    on: On = None,
+    on: On = HERE,
     json: AsJson = False,
 ) -> None:
     """Measure prompt and answer rates of a local model, keep them, and correct later estimates of this machine."""
@@ -48,10 +47,11 @@ def bench(
     from .terminal import console, print_json, print_table
 
     depths = _depths(depth)
-    device = "" if on is None else _device(on)
+    chip = _chip(on)
     home = default_home()
-    rows = _measure(model, depths, prompt, answer, repeat, device)
-    lines = [_beside(row, recorded(home)) for row in rows]
+    rows = _measure(model, depths, prompt, answer, repeat, chip.name if chip else "")
+    before = recorded(home)
+    lines = [_beside(row, before, chip) for row in rows]
     path = record(home, rows)
     if json:
         print_json(lines)
@@ -78,13 +78,14 @@ def _depths(text: str) -> list[int]:
     return found
 
 
-def _device(name: str) -> str:
-    from tsuji.hardware.devices import named, nearest
+def _chip(on: str) -> "Chip | None":
+    """Raises ConfigError for a device that is not in the catalogue; None where the machine's figures are unknown."""
+    from tsuji.hardware.speed_facts import chip_of
 
-    found = named(name)
-    if found is None:
-        raise ConfigError(f"no device {name!r} in the catalogue; near it: {', '.join(nearest(name)) or 'none'}")
-    return found.device.name
+    from .fit import machine_on
+
+    machine = machine_on(on, None)
+    return chip_of(machine.device, count=machine.count)
 
 
 def _measure(model: str, depths: Sequence[int], prompt: int, answer: int, repeat: int, device: str) -> "list[Measured]":
@@ -119,18 +120,19 @@ def _measure(model: str, depths: Sequence[int], prompt: int, answer: int, repeat
                 repeat,
                 lambda name: bar.update(task, description=f"{model} {name}", advance=1),
             )
-            return [_row(rate, file, header, device) for rate in rates]
+            return [_row(rate, model, file, header, device) for rate in rates]
         finally:
             local.close()
 
 
-def _row(rate: "Rate", file: Path, header: "Header", device: str) -> "Measured":
+def _row(rate: "Rate", name: str, file: Path, header: "Header", device: str) -> "Measured":
     from tsuji.engine.bench import Measured
     from tsuji.hardware.host import usable_cores
 
     quant = _QUANT.search(file.stem)
     return Measured(
         time=time(),
+        name=name,
         model=file.stem,
         params_b=header.elements / 1e9,
         quant=quant[1].upper() if quant else "",
@@ -153,43 +155,43 @@ def _engine() -> str:
         return "llama.cpp"
 
 
-def _beside(row: "Measured", before: "Sequence[Measured]") -> dict[str, Any]:
-    """A measurement as a line of the table, with the estimate where it is said what this machine is."""
+def _beside(row: "Measured", before: "Sequence[Measured]", chip: "Chip | None") -> dict[str, Any]:
+    """A measurement as a line of the table, with the estimate where enough is known of the machine."""
     from msgspec.structs import asdict
 
     from tsuji.hardware.calibrate import calibrated
 
     line = asdict(row)
-    estimate = _estimate(row)
+    estimate = _estimate(row, chip)
     if estimate is None:
         return line
-    after = calibrated(estimate, _pairs(row, before))
+    after = calibrated(estimate, _pairs(row, before, chip))
     figures = {"median": estimate.median, "low": estimate.low, "high": estimate.high, "inputs": estimate.inputs}
     return line | figures | {"calibrated": after.median if "measured_runs" in after.inputs else None}
 
 
-def _pairs(row: "Measured", before: "Sequence[Measured]") -> "list[Pair]":
+def _pairs(row: "Measured", before: "Sequence[Measured]", chip: "Chip | None") -> "list[Pair]":
     """Earlier runs of the same phase on the same device, with their estimates."""
     from tsuji.hardware.calibrate import Pair
 
     same = [one for one in before if one.device == row.device and one.test[:2] == row.test[:2]]
-    return [Pair(one.tokens_per_s, estimate) for one in same if (estimate := _estimate(one)) is not None]
+    return [Pair(one.tokens_per_s, estimate) for one in same if (estimate := _estimate(one, chip)) is not None]
 
 
-def _estimate(row: "Measured") -> "Estimate | None":
+def _estimate(row: "Measured", chip: "Chip | None") -> "Estimate | None":
     from tsuji.hardware.speed import decode, prefill
 
-    run = _run(row)
+    run = _run(row, chip)
     if run is None:
         return None
     return decode(run) if row.test.startswith("tg") else prefill(run)
 
 
-def _run(row: "Measured") -> "Run | None":
-    from tsuji.hardware.speed_facts import find_chip, find_shape
+def _run(row: "Measured", chip: "Chip | None") -> "Run | None":
+    from tsuji.hardware.speed_facts import find_shape
     from tsuji.hardware.speed_rows import run_of
 
     cells = {"device": row.device, "model": row.model, "params_b": str(row.params_b), "quant": row.quant}
     cells |= {"size_gib": str(row.size_gib), "test": row.test, "depth": str(row.depth)}
-    found = run_of(cells, find_chip, find_shape) if row.device else None
+    found = run_of(cells, lambda name, cpu: chip, find_shape)
     return None if isinstance(found, str) else found

@@ -10,7 +10,8 @@ import typer
 
 from tsuji.core.errors import ConfigError, InvalidRequestError
 
-ADDED = ("median", "low", "high", "inputs")
+FIGURES = ("median", "low", "high")
+ADDED = (*FIGURES, "inputs")
 NEEDED = {"speed": ("device", "test", "params_b"), "memory": ("model",)}
 BEYOND = "\0"
 """Key of the cells beyond the header, which are dropped."""
@@ -84,11 +85,16 @@ def _speed(rows: Iterable[dict[str, str]]) -> Iterator[dict[str, str]]:
 
 
 def _memory(rows: Iterable[dict[str, str]]) -> Iterator[dict[str, str]]:
+    from tsuji.hardware.memory_rows import estimate_rows
+
+    whole = list(rows)
     try:
-        from tsuji.hardware.memory_rows import estimate_rows
-    except ImportError:
-        raise ConfigError("this version has no estimate of memory") from None
-    return iter(estimate_rows(list(rows)))
+        found = estimate_rows(whole)
+    except (KeyError, ValueError) as error:
+        raise InvalidRequestError(f"a row of the memory table has a wrong cell, or lacks one: {error}") from None
+    for row, made in zip(whole, found, strict=True):
+        inputs = "; ".join(f"{name}={value}" for name, value in made["inputs"].items())
+        yield row | {name: "" if made[name] is None else str(made[name]) for name in FIGURES} | {"inputs": inputs}
 
 
 def _write(rows: Iterator[dict[str, str]], names: list[str], out: Path | None) -> None:

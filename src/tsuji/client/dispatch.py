@@ -17,6 +17,7 @@ from .choosing import Chooser
 from .exchange import Exchange
 from .jobs import ChatJob, EmbeddingJob, Job
 from .options import checked
+from .priors import expect_local
 from .results import CreateEmbeddingResponse, Embedding, EmbeddingUsage, Model
 from .trace import Trace
 from .trial import LOCAL
@@ -43,6 +44,7 @@ class Dispatch:
         self._upstreams = Upstreams(tls)
         self._chooser = Chooser(config)
         self.health = Health()
+        expect_local(self.health, monotonic())
 
     def exchange(self, job: Job[Answer], model: Any, target: dict[str, Any]) -> Exchange[Answer]:
         """Raises ModelNotFoundError, InvalidRequestError, and what routing.choose does."""

@@ -15,17 +15,19 @@ from .endpoint import Endpoint
 
 RECORD = "bench.jsonl"
 """Of the home directory: one Measured a line, the newest last."""
+USUAL_PROMPT = 512
 _TIMEOUT = 1800.0
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """One run. test: "pp512" (tokens of a prompt) or "tg32" (tokens generated) after `depth` tokens of context.
 
-    time: when, in seconds since 1970. size_gib, params_b, quant: of the file. engine: which llama.cpp. device: as the
-    user called this machine, "" where they did not.
+    time: when, in seconds since 1970. name: the model's, as in `local:NAME`; model: its file's. size_gib, params_b,
+    quant: of the file. engine: which llama.cpp. device: as the user called this machine, "" where they did not.
     """
 
     time: float
+    name: str
     model: str
     params_b: float
     quant: str
@@ -96,6 +98,16 @@ def recorded(home: Path) -> list[Measured]:
         except msgspec.DecodeError:
             continue
     return rows
+
+
+def expected(home: Path) -> dict[str, tuple[float, float]]:
+    """name -> seconds to the first token of an answer to USUAL_PROMPT tokens, and tokens a second, as last measured."""
+    prompts: dict[str, float] = {}
+    answers: dict[str, float] = {}
+    for row in recorded(home):
+        if row.depth == 0 and row.tokens_per_s > 0:
+            (prompts if row.test.startswith("pp") else answers)[row.name] = row.tokens_per_s
+    return {name: (USUAL_PROMPT / prompts[name], rate) for name, rate in answers.items() if name in prompts}
 
 
 def _tokens(vocabulary: int, count: int, start: int = 0) -> list[int]:

@@ -8,8 +8,10 @@ from contextlib import suppress
 from email.utils import formatdate
 from functools import partial
 from itertools import count
+from time import perf_counter
 from typing import TYPE_CHECKING
 
+from tsuji.client.priors import expect_local
 from tsuji.core.errors import RequestTooLargeError, TsujiError
 from tsuji.http.aio import AsyncPool
 from tsuji.http.aio_lanes import Lanes
@@ -85,6 +87,7 @@ class Gateway:
         self.ledger = _ledger(config)
         self.cache = _cache(config)
         self.health = Health()
+        expect_local(self.health, perf_counter())
         self.memory = Memory()
         self.meters = Meters(1 / (server.workers or 1))
         self.setup = Setup(config, self)

@@ -270,6 +270,15 @@ class Health:
                 self._told[name] = health.open_until, health.rest_until
         return out
 
+    def expect(self, name: str, first: float, rate: float, now: float) -> None:
+        """What a target that nobody has asked yet may be expected to do: seconds to its first token, tokens a second.
+
+        It counts as one measurement, and fades as such.
+        """
+        if name not in self._by_name and len(self._heard) < _REMEMBERED:
+            facts = {"state": "closed", "opens_for": 0.0, "rests_for": 0.0, "ttft": first, "rate": rate}
+            self._heard.setdefault(name, (facts, now))
+
     def learn(self, facts: dict[str, dict[str, Any]], now: float) -> None:
         """Takes over what another worker's `facts` or `news` say, of targets not asked for here yet when they are."""
         for name, told in facts.items():
