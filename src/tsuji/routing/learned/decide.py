@@ -5,12 +5,10 @@ from math import exp
 from typing import NamedTuple
 
 from .features import features
-from .policy import Group, Policy
+from .policy import FARTHEST, Group, Policy
 
 _FAR = 4.0
 """Standard deviations beyond which a feature counts as this far."""
-_STRANGE = 8
-"""Features beyond which, of all, a prompt is like none that was trained with."""
 _MOST = 3.0
 """Of a cost's logarithm: no prompt is taken to cost more than e^3 times the mean, or less than that part of it."""
 
@@ -39,7 +37,7 @@ def group_for(policy: Policy, models: Collection[str], dataset: str = "") -> Gro
 
 def predict(group: Group, prompt: str, task: str = "") -> Predicted:
     seen = [(x - m) / s for x, m, s in zip(features(prompt), group.center, group.scale, strict=True)]
-    strange = sum([abs(x) >= _FAR for x in seen]) > _STRANGE
+    strange = sum([min(x * x, FARTHEST * FARTHEST) for x in seen]) > group.depth * len(seen)
     quality, logs = list(group.quality), [0.0] * len(group.models)
     if task in group.tasks:
         at = group.tasks.index(task)
