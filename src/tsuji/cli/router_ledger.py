@@ -40,7 +40,7 @@ def ledger_outcomes(config: Path | None, route: str | None) -> "tuple[list[Outco
         Outcome(
             prompt,
             task,
-            route or "",
+            route or "ledger",
             {target: sum([one[0] for one in some]) / len(some) for target, some in found.items()},
             {target: sum([one[1] for one in some]) / len(some) for target, some in found.items()},
         )

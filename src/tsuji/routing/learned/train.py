@@ -134,9 +134,9 @@ def _choose(data: Data, progress: Callable[[float], object]) -> tuple[list[Optio
     for at in range(len(_OPTIONS)):
         worth[at] = _worth(real, *_held_out(data, fold, found, [at]), prices[:: _PRICES // _TRIED])
         progress((1 + (at + 1) / len(_OPTIONS)) / 2)
-    able = _as_good_as_the_best(worth)
+    able = _not_worse(worth)
     predicted = _held_out(data, fold, found, able)
-    gains = _worth(real, *predicted, prices) - _worth_of_singles(real)
+    gains = _worth(real, *predicted, prices) - _worth(real, *_of_singles(real, fold), prices)
     lower = float(gains.mean() - _Z * gains.std(ddof=1) / len(gains) ** 0.5)
     points, over = _points(real, *predicted, prices), range_of(singles)
     served = [*points, *singles] if lower > 0 else singles
@@ -176,12 +176,16 @@ def _worth(data: Data, quality: "Array", cost: "Array", prices: Sequence[float])
     return _influence(data, hull(points), taken)
 
 
-def _worth_of_singles(data: Data) -> "Array":
-    """The same of the single models, the best of them in hindsight."""
+def _of_singles(data: Data, fold: "Array") -> tuple["Array", "Array"]:
+    """The means of all models on the other folds, as predictions: single models, chosen without hindsight."""
     import numpy as np
 
-    singles = _means(data)
-    return _influence(data, hull(singles), lambda point: np.full(len(data.quality), singles.index(point)))
+    quality, cost = np.empty_like(data.quality), np.empty_like(data.cost)
+    for part in range(FOLDS):
+        held = fold == part
+        quality[held] = np.nanmean(data.quality[~held], 0)
+        cost[held] = np.nanmean(data.cost[~held], 0)
+    return quality, cost
 
 
 def _influence(data: Data, line: Sequence[Point], taken: Callable[[Point], "Array"]) -> "Array":
@@ -208,17 +212,17 @@ def _influence(data: Data, line: Sequence[Point], taken: Callable[[Point], "Arra
     return total / _COSTS
 
 
-def _as_good_as_the_best(worth: "Array") -> list[int]:
-    """Those that are not worse than the best by more than the error of that difference (as the one-standard-error rule
-    does: Breiman et al., Classification and Regression Trees, 1984, section 3.4.3). Their mean is less of an accident
-    than any of them.
+def _not_worse(worth: "Array") -> list[int]:
+    """The options that are not certain to be worse than the best (three standard errors of the difference, which
+    knows nothing of the luck of five fits). Of options
+    that outcomes can hardly tell apart the best is an accident; their mean is not.
     """
     import numpy as np
 
     best = int(worth.mean(1).argmax())
     behind = worth[best] - worth
     error = behind.std(1, ddof=1) / worth.shape[1] ** 0.5
-    return np.flatnonzero(behind.mean(1) <= error).tolist()
+    return np.flatnonzero(behind.mean(1) <= 3 * error).tolist()
 
 
 def _means(data: Data) -> list[Point]:
