@@ -39,11 +39,13 @@ def predict(group: Group, prompt: str, task: str = "") -> Predicted:
     seen = [(x - m) / s for x, m, s in zip(features(prompt), group.center, group.scale, strict=True)]
     strange = sum([min(x * x, FARTHEST * FARTHEST) for x in seen]) > group.depth * len(seen)
     quality, logs = list(group.quality), [0.0] * len(group.models)
+    weights, cost_weights = group.unnamed, group.cost_unnamed
     if task in group.tasks:
+        weights, cost_weights = group.weights, group.cost_weights
         at = group.tasks.index(task)
         quality = [a + b for a, b in zip(quality, group.by_task[at], strict=True)]
         logs = list(group.cost_by_task[at])
-    for x, row, prices in zip(seen, group.weights, group.cost_weights, strict=True):
+    for x, row, prices in zip(seen, weights, cost_weights, strict=True):
         x = min(max(x, -_FAR), _FAR)
         if x:
             quality = [a + x * b for a, b in zip(quality, row, strict=True)]

@@ -17,6 +17,8 @@ FAR = 4.0
 """Standard deviations beyond which a feature counts as this far."""
 MOST = 3.0
 """Of a cost's logarithm."""
+_GUESS = 30.0
+"""Penalty of the regression that guesses tasks."""
 _RARE = 0.02
 """The least share of requests that a model is taken to have had."""
 
@@ -67,6 +69,12 @@ class Fit(NamedTuple):
 
         quality = self.mean + data.tasks @ self.by_task + self.standard(data) @ self.weights
         return quality, self.price * level * np.exp(self._logs(data))
+
+    def unnamed(self, data: Data) -> tuple["Array", "Array"]:
+        """Weights of quality and of cost for prompts whose task is not named: it is guessed by regression."""
+        tasks = data.tasks - data.tasks.mean(0)
+        guess = _ridge(self.standard(data), tasks, _GUESS)
+        return self.weights + guess @ self.by_task, self.cost_weights + guess @ self.cost_by_task
 
     def level(self, data: Data) -> "Array":
         """By which predicted costs must be multiplied so that their means on `data` are right."""

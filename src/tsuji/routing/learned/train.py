@@ -32,6 +32,7 @@ _OPTIONS = [Option(p, *scales, together) for scales, p, together in product(_SCA
 _PRICES, _TRIED = 400, 100
 """That the stops are found among, and that options are compared with."""
 _COSTS = 100
+_STRETCH = 4.0
 _Z = 1.645
 """95 %, one-sided."""
 
@@ -83,10 +84,11 @@ def _train(rows: list[Outcome], progress: Callable[[float], object]) -> Group:
         np.array([features(row.prompt) for row in rows]),
         np.array([[float(row.task == task) for task in tasks] for row in rows]).reshape(len(rows), len(tasks)),
     )
-    able, metrics, stops = list[Option](), dict[str, float](), _singles(data)
+    able, stretch, metrics, stops = list[Option](), 1.0, dict[str, float](), _singles(data)
     if len(rows) >= FEWEST:
-        able, metrics, stops = _choose(data, progress)
+        able, stretch, metrics, stops = _choose(data, progress)
     fit = blend(fits(data, able or [Option(_PENALTIES[-1], 0.0, 0.0, 0.0)]))
+    unnamed, cost_unnamed = fit.unnamed(data)
     return Group(
         datasets=sorted({row.dataset for row in rows if row.dataset}),
         models=models,
@@ -101,8 +103,11 @@ def _train(rows: list[Outcome], progress: Callable[[float], object]) -> Group:
         cost_by_task=fit.cost_by_task.tolist(),
         weights=fit.weights.tolist(),
         cost_weights=fit.cost_weights.tolist(),
+        unnamed=unnamed.tolist(),
+        cost_unnamed=cost_unnamed.tolist(),
         stops=stops,
         learned=bool(able),
+        stretch=stretch,
         prompts=len(rows),
         metrics=metrics,
     )
@@ -119,8 +124,10 @@ def _depth(fit: Fit, data: Data) -> float:
 # Which fits, and which trade-offs.
 
 
-def _choose(data: Data, progress: Callable[[float], object]) -> tuple[list[Option], dict[str, float], list[Stop]]:
-    """The options whose mean routes best, none where single models do as well; figures; the stops."""
+def _choose(
+    data: Data, progress: Callable[[float], object]
+) -> tuple[list[Option], float, dict[str, float], list[Stop]]:
+    """The options whose mean routes best, none where single models do as well; its stretch; figures; the stops."""
     import numpy as np
 
     fold = np.random.default_rng(0).permutation(len(data.quality)) % FOLDS
@@ -136,17 +143,23 @@ def _choose(data: Data, progress: Callable[[float], object]) -> tuple[list[Optio
         progress((1 + (at + 1) / len(_OPTIONS)) / 2)
     able = _not_worse(worth)
     predicted = _held_out(data, fold, found, able)
+    stretch = _stretch(real, fold, predicted[0])
     gains = _worth(real, *predicted, prices) - _worth(real, *_of_singles(real, fold), prices)
     lower = float(gains.mean() - _Z * gains.std(ddof=1) / len(gains) ** 0.5)
     points, over = _points(real, *predicted, prices), range_of(singles)
     served = [*points, *singles] if lower > 0 else singles
-    metrics = {"aiq": aiq(served, over), "aiq_static": aiq(singles, over), "options": float(len(able))}
+    metrics = {
+        "aiq": aiq(served, over),
+        "aiq_static": aiq(singles, over),
+        "options": float(len(able)),
+        "stretch": stretch,
+    }
     metrics |= {"gain": float(gains.mean()), "gain_lower": lower}
     reached = {f"cost_at_{share}": cost_at(served, over, share / 100) for share in (95, 99)}
     metrics |= {name: value for name, value in reached.items() if value is not None}
     if lower <= 0:
-        return [], metrics, _singles(real)
-    return [_OPTIONS[at] for at in able], metrics, _stops(points, prices, singles)
+        return [], 1.0, metrics, _singles(real)
+    return [_OPTIONS[at] for at in able], stretch, metrics, _stops(points, prices, singles)
 
 
 def _held_out(
@@ -161,6 +174,23 @@ def _held_out(
         fit = blend([learned[at] for at in options])
         quality[held], cost[held] = fit.predict(data.rows(held), fit.level(data.rows(~held)))
     return quality, cost
+
+
+def _stretch(data: Data, fold: "Array", quality: "Array") -> float:
+    """By which what is predicted of a prompt, beyond the models' means, is multiplied so that differences between the
+    models are as large as what comes of them (least squares). Never less than 1. With little shrunk predictions the
+    best of many models is often an accident, so they are taken as they are where trade-offs decide.
+    """
+    import numpy as np
+
+    mean = np.empty_like(quality)
+    for part in range(FOLDS):
+        mean[fold == part] = np.nanmean(data.quality[fold != part], 0)
+    was = data.quality - mean
+    there = ~np.isnan(was)
+    said = np.where(there, quality - mean, np.nan)
+    said, was = [values - np.nanmean(values, 1, keepdims=True) for values in (said, was)]
+    return float(np.clip((said[there] * was[there]).sum() / max((said[there] ** 2).sum(), 1e-12), 1.0, _STRETCH))
 
 
 def _worth(data: Data, quality: "Array", cost: "Array", prices: Sequence[float]) -> "Array":

@@ -32,7 +32,10 @@ def learned(scene: Scene) -> Order:
     if not needs.prompt or predicted.strange:
         why = "the prompt is unlike those of its training" if needs.prompt else "there is no text to go by"
         return priority(scene)._replace(note=f"out of the policy's depth: {why}")
-    quality, cost = (predicted.quality, predicted.cost) if group.learned else (group.quality, group.cost)
+    quality, cost = group.quality, group.cost
+    if group.learned:
+        pairs = zip(group.quality, predicted.quality, strict=True)
+        quality, cost = [mean + group.stretch * (one - mean) for mean, one in pairs], predicted.cost
     options: list[_Option] = []
     for target in scene.targets:
         at = rule.models.get(target.name)
