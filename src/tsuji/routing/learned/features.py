@@ -2,7 +2,7 @@
 
 from math import log1p
 
-LONGEST = 8_000
+LONGEST = 4_000
 """Letters that are looked at."""
 _COUNTED = {
     "lines": "\n",
