@@ -5,9 +5,9 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsuji.routing import Target
+from tsuji.routing import Route, Target
 from tsuji.routing.choice import Candidate, Choice
-from tsuji.routing.learned.drift import DOUBT, Drift, Served, served
+from tsuji.routing.learned.drift import DOUBT, Drift, Served, lane, served
 
 TRUE = {"a": (0.85, 0.55), "b": (0.70, 0.80)}
 """Quality at the beginning, and after half of the requests."""
@@ -68,7 +68,8 @@ def test_an_opinion_counts_once_and_of_its_own_key_only() -> None:
 
 
 def test_only_what_was_predicted_can_be_learned_of() -> None:
+    route = Route("r", (Target("p", "a"), Target("p", "b")))
     choice = Choice("learned", (Candidate(Target("p", "a"), 1.0, "", 0.7), Candidate(Target("p", "b"))))
-    assert served("r", choice, "p:a", "k") == Served("r", "p:a", 0.7, "k")
-    assert served("r", choice, "p:b") is None
-    assert served("r", choice, None) is None
+    assert served(route, choice, "p:a", "k") == Served(lane(route), "p:a", 0.7, "k")
+    assert served(route, choice, "p:b") is None
+    assert served(route, choice, None) is None

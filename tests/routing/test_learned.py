@@ -127,6 +127,15 @@ def test_one_answer_for_each_prompt_is_enough_where_the_model_was_drawn() -> Non
     assert group.metrics["gain_lower"] < whole.metrics["gain_lower"]
 
 
+def test_a_model_of_few_outcomes_is_not_taken_for_the_best() -> None:
+    chance = random.Random(6)
+    rows = [row._replace(quality={m: row.quality[m]}, cost={m: row.cost[m]}) for row in outcomes(300)
+            for m in [chance.choice(MODELS)]]  # fmt: skip
+    lucky = [row._replace(quality={"lucky": 1.0}, cost={"lucky": 1.0}) for row in outcomes(2, seed=9)]
+    (group,) = train([*rows, *lucky], "d").groups
+    assert group.quality[group.models.index("lucky")] < group.quality[group.models.index("dear")]
+
+
 def test_few_outcomes_and_missing_ones() -> None:
     few = outcomes(20)
     assert not train(few, "d").groups[0].learned

@@ -85,7 +85,7 @@ class Trace:
         if not 0 <= quality <= 1:
             raise InvalidRequestError(f"quality must be from 0 to 1, not {quality!r}", param="quality")
         drift, self._drift = self._drift, None
-        found = served(self.route, self._routing.choice, self.target) if drift is not None else None
+        found = served(self._routing.route, self._routing.choice, self.target) if drift is not None else None
         if drift is None or found is None:
             return False
         drift.learn(found, quality)

@@ -20,12 +20,13 @@ def rule_of(table: RouteTable, targets: tuple[Target, ...], folder: Folder) -> R
     if table.strategy != "learned" or table.policy is None:
         return None
     file = folder / Folder(table.policy).expanduser()
-    group, models = known(_read(file), targets)
+    policy = _read(file)
+    group, models = known(policy, targets)
     tolerance = table.tolerance
     if tolerance is None:
         tolerance = TOLERANCE if table.max_cost is None else 0.0
     explore = EXPLORE if table.explore is None else table.explore
-    return Rule(group, models, tolerance, table.max_cost, explore, str(file))
+    return Rule(group, models, policy.digest, tolerance, table.max_cost, explore, str(file))
 
 
 def check_policy(route: RouteTable, path: Path, folder: Folder, problems: Problems) -> None:

@@ -133,7 +133,7 @@ def kept_record(
 def _remember(driver: "Driver", made: Record) -> None:
     """Feedback may come on it."""
     routing = driver.routing
-    answer = served(routing.route.name, routing.choice, made.target, made.key_id or "")
+    answer = served(routing.route, routing.choice, made.target, made.key_id or "")
     if answer is not None:
         driver.gateway.drift.remember(made.id, answer)
 

@@ -12,6 +12,7 @@ from tsuji.core.parts import Noun
 
 if TYPE_CHECKING:
     from tsuji.routing.choice import Choice
+    from tsuji.routing.route import Route
 
 WALK = 1e-4
 """Variance that an offset gains with each opinion on the route: a deviation of 0.1 in a hundred."""
@@ -24,20 +25,25 @@ _NOISE = 0.02
 class Served(Noun, frozen=True):
     """An answer that an opinion may come on. predicted: its target's quality for that prompt, by the policy alone.
 
-    key: of who asked for it, and whose opinion counts; "" for none.
+    lane: see below. key: of who asked for it, and whose opinion counts; "" for none.
     """
 
-    route: str
+    lane: str
     target: str
     predicted: float
     key: str = ""
 
 
-def served(route: str, choice: "Choice", target: str | None, key: str = "") -> Served | None:
+def lane(route: "Route") -> str:
+    """What is learned together: a route's answers by one policy. Another policy knows already what the last did not."""
+    return f"{route.name}\n{route.learned.digest if route.learned is not None else ''}"
+
+
+def served(route: "Route", choice: "Choice", target: str | None, key: str = "") -> Served | None:
     """target: that answered. None where no policy has predicted anything of it."""
     for one in choice.candidates:
         if one.target.name == target and one.predicted is not None:
-            return Served(route, one.target.name, one.predicted, key)
+            return Served(lane(route), one.target.name, one.predicted, key)
     return None
 
 
@@ -59,9 +65,9 @@ class Drift:
         self._served: dict[str, Served] = {}
         self._most = most
 
-    def offset(self, route: str, target: str) -> float:
+    def offset(self, lane: str, target: str) -> float:
         """To be added to what the policy predicts."""
-        found = self._offsets.get((route, target))
+        found = self._offsets.get((lane, target))
         return 0.0 if found is None else found.mean
 
     def remember(self, id: str, served: Served) -> None:
@@ -80,8 +86,8 @@ class Drift:
 
     def learn(self, served: Served, quality: float) -> None:
         """quality: that somebody found, from 0 to 1."""
-        count = self._counts[served.route] = self._counts.get(served.route, 0) + 1
-        found = self._offsets.setdefault((served.route, served.target), _Offset(count))
+        count = self._counts[served.lane] = self._counts.get(served.lane, 0) + 1
+        found = self._offsets.setdefault((served.lane, served.target), _Offset(count))
         found.variance = min(found.variance + WALK * (count - found.at), DOUBT)
         found.at = count
         likely = min(max(served.predicted + found.mean, 0.0), 1.0)

@@ -19,6 +19,8 @@ MOST = 3.0
 """Of a cost's logarithm."""
 _GUESS = 30.0
 """Penalty of the regression that guesses tasks."""
+_FEW = 5.0
+"""Outcomes that the mean of all counts as."""
 _RARE = 0.02
 """The least share of requests that a model is taken to have had."""
 
@@ -98,9 +100,9 @@ def fits(data: Data, options: Sequence[Option]) -> list[Fit]:
     share = data.tasks.mean(0)
     spread = np.sqrt(np.maximum(share * (1 - share), 1e-9))
     tasks = (data.tasks - share) / spread
-    mean, price = np.nanmean(data.quality, 0), np.nanmean(data.cost, 0)
+    mean, price = means(data.quality), means(data.cost)
     logs = np.log(np.maximum(data.cost, 1e-12) / np.maximum(price, 1e-12))
-    both = np.hstack([data.quality - mean, logs - np.nanmean(logs, 0)])
+    both = np.hstack([data.quality - mean, logs - means(logs)])
     models, count = len(mean), tasks.shape[1]
     found: list[Fit] = []
     known: dict[tuple[float, float, float], Array] = {}
@@ -119,6 +121,17 @@ def fits(data: Data, options: Sequence[Option]) -> list[Fit]:
         parts = of_tasks(beta), of_tasks(gamma), beta[count:] * option.features, gamma[count:] * option.features
         found.append(Fit(mean, price, center, scale, *parts))
     return found
+
+
+def means(values: "Array") -> "Array":
+    """Of each model. Where outcomes are missing, those of few are drawn towards the mean of all."""
+    import numpy as np
+
+    there = ~np.isnan(values)
+    if there.all():
+        return values.mean(0)
+    total, count = np.where(there, values, 0.0).sum(0), there.sum(0)
+    return (total + _FEW * total.sum() / max(int(count.sum()), 1)) / (count + _FEW)
 
 
 def blend(some: Sequence[Fit]) -> Fit:
@@ -168,8 +181,9 @@ def judged(data: Data, fold: "Array", folds: int) -> Data:
     if there.sum(1).mean() >= 2:
         return data
     made = Data(data.quality.copy(), data.cost.copy(), data.seen, data.tasks)
-    same = data.tasks @ data.tasks.T if data.tasks.shape[1] else np.ones((len(fold), len(fold)))
-    share = np.maximum((same @ there + 1) / (same.sum(1, keepdims=True) + there.shape[1]), _RARE)
+    kinds = np.hstack([data.tasks, 1 - data.tasks.sum(1, keepdims=True)])
+    share = kinds @ ((kinds.T @ there + 1) / (kinds.sum(0)[:, None] + there.shape[1]))
+    share = np.maximum(share, _RARE)
     for part in range(folds):
         held = fold == part
         (fit,) = fits(data.rows(~held), [Option(30.0, 1.5, 0.0, 0.0)])

@@ -18,12 +18,14 @@ class Rule(Noun, frozen=True, eq=False):
     """group: of the policy, with no models but the route's. models: of each target that it knows, by the target's name,
     the place in the group.
 
-    tolerance: of predicted quality, below the best. max_cost: dollars that a request may be expected to cost. explore:
-    share of requests that go to another target within the tolerance. file: of the policy.
+    digest: of what the policy was trained with. tolerance: of predicted quality, below the best. max_cost: dollars that
+    a request may be expected to cost. explore: share of requests that go to another target within the tolerance. file:
+    of the policy.
     """
 
     group: Group
     models: dict[str, int]
+    digest: str = ""
     tolerance: float = TOLERANCE
     max_cost: float | None = None
     explore: float = EXPLORE

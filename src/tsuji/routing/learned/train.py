@@ -13,7 +13,7 @@ from tsuji.core.errors import InvalidRequestError
 
 from .curve import Point, aiq, cost_at, hull, range_of
 from .features import NAMES, features
-from .fit import Data, Fit, Option, blend, fits, judged
+from .fit import Data, Fit, Option, blend, fits, judged, means
 from .policy import FARTHEST, VERSION, Group, Policy, Stop
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _stretch(data: Data, fold: "Array", quality: "Array") -> float:
 
     mean = np.empty_like(quality)
     for part in range(FOLDS):
-        mean[fold == part] = np.nanmean(data.quality[fold != part], 0)
+        mean[fold == part] = means(data.quality[fold != part])
     was = data.quality - mean
     there = ~np.isnan(was)
     said = np.where(there, quality - mean, np.nan)
@@ -213,8 +213,8 @@ def _of_singles(data: Data, fold: "Array") -> tuple["Array", "Array"]:
     quality, cost = np.empty_like(data.quality), np.empty_like(data.cost)
     for part in range(FOLDS):
         held = fold == part
-        quality[held] = np.nanmean(data.quality[~held], 0)
-        cost[held] = np.nanmean(data.cost[~held], 0)
+        quality[held] = means(data.quality[~held])
+        cost[held] = means(data.cost[~held])
     return quality, cost
 
 
@@ -256,9 +256,7 @@ def _not_worse(worth: "Array") -> list[int]:
 
 
 def _means(data: Data) -> list[Point]:
-    import numpy as np
-
-    pairs = zip(np.nanmean(data.cost, 0).tolist(), np.nanmean(data.quality, 0).tolist(), strict=True)
+    pairs = zip(means(data.cost).tolist(), means(data.quality).tolist(), strict=True)
     return list(pairs)
 
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from ..choice import Candidate
+from ..learned.drift import lane
 from ..learned.rule import Rule
 from ..route import Target
 from .priority import priority
@@ -40,7 +41,7 @@ def learned(scene: Scene) -> Order:
     for target in scene.targets:
         at = rule.models.get(target.name)
         if at is not None:
-            offset = scene.known.drift.offset(scene.route.name, target.name)
+            offset = scene.known.drift.offset(lane(scene.route), target.name)
             options.append(_Option(target, quality[at] + offset, quality[at], cost[at]))
     order, draw, note = _ordered(options, rule, scene)
     unknown = [target for target in scene.targets if target.name not in rule.models]
