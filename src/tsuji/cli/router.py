@@ -1,6 +1,7 @@
 """`tsuji router`: train a policy from outcomes of models on the same prompts, let it decide, judge its decisions."""
 
 import gzip
+import os
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -59,6 +60,8 @@ def train_command(
     config: ConfigFile = None,
 ) -> None:
     """Train a policy. What it gains over the best single models is measured on prompts that it has not seen."""
+    for library in ("OPENBLAS", "MKL", "OMP"):  # the matrices are small: threads would only wait for each other
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     try:
         import numpy  # noqa: F401  # pyright: ignore[reportUnusedImport]
     except ImportError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from math import exp
+from operator import mul
 from typing import NamedTuple
 
 from .features import features
@@ -45,11 +46,9 @@ def predict(group: Group, prompt: str, task: str = "") -> Predicted:
         at = group.tasks.index(task)
         quality = [a + b for a, b in zip(quality, group.by_task[at], strict=True)]
         logs = list(group.cost_by_task[at])
-    for x, row, prices in zip(seen, weights, cost_weights, strict=True):
-        x = min(max(x, -_FAR), _FAR)
-        if x:
-            quality = [a + x * b for a, b in zip(quality, row, strict=True)]
-            logs = [a + x * b for a, b in zip(logs, prices, strict=True)]
+    seen = [min(max(x, -_FAR), _FAR) for x in seen]
+    quality = [of + sum(map(mul, seen, column)) for of, column in zip(quality, zip(*weights, strict=True), strict=True)]
+    logs = [of + sum(map(mul, seen, column)) for of, column in zip(logs, zip(*cost_weights, strict=True), strict=True)]
     cost = [
         mean * level * exp(min(max(log, -_MOST), _MOST))
         for mean, level, log in zip(group.cost, group.level, logs, strict=True)

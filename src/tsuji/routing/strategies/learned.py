@@ -36,7 +36,8 @@ def learned(scene: Scene) -> Order:
     quality, cost = group.quality, group.cost
     if group.learned:
         pairs = zip(group.quality, predicted.quality, strict=True)
-        quality, cost = [mean + group.stretch * (one - mean) for mean, one in pairs], predicted.cost
+        quality = [min(max(mean + group.stretch * (one - mean), 0.0), 1.0) for mean, one in pairs]
+        cost = predicted.cost
     options: list[_Option] = []
     for target in scene.targets:
         at = rule.models.get(target.name)
