@@ -33,10 +33,10 @@ def run(drift: Drift | None, share: float, seed: int) -> float:
 
 def test_it_follows_models_that_change() -> None:
     hindsight = (TRUE["a"][0] + TRUE["b"][1]) / 2
-    for share, at_least in ((1.0, 0.9), (0.1, 0.5)):
+    for share, at_least in ((1.0, 0.85), (0.1, 0.65)):
         frozen = sum([run(None, share, seed) for seed in range(5)]) / 5
         following = sum([run(Drift(), share, seed) for seed in range(5)]) / 5
-        assert following - frozen > at_least * (hindsight - frozen) - 0.01, (share, frozen, following, hindsight)
+        assert following - frozen > at_least * (hindsight - frozen), (share, frozen, following, hindsight)
 
 
 def test_where_nothing_changes_nothing_is_lost() -> None:
