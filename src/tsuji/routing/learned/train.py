@@ -51,7 +51,7 @@ def train(outcomes: Sequence[Outcome], digest: str, progress: Callable[[float], 
     """progress: told how much is done, from 0 to 1. Raises InvalidRequestError for outcomes of no two models."""
     groups = _groups(outcomes)
     if not groups:
-        raise InvalidRequestError("no prompt was asked of two models at least; there is nothing to choose between")
+        raise InvalidRequestError("the outcomes are not of two models at least; there is nothing to choose between")
     made: list[Group] = []
     for rows in groups:
         before, share = sum([group.prompts for group in made]) / len(outcomes), len(rows) / len(outcomes)
