@@ -110,8 +110,10 @@ faults: setup
 	@PEERS=$(PEERS) QUICK=$(QUICK) ROWS="$(ROWS)" $(BIN)/python -m benchmarks.faults
 
 # What the learned policy gains over single models, on outcomes that it has not seen. FILE=... as tsuji router train has it.
+# PNG=file.png draws the curves; EMBED=local:embed: of embeddings, for the nearest neighbours beside it (some minutes).
 bench-router: setup
-	@$(BIN)/python -m benchmarks.learned_routing $(or $(FILE),../shared/routing/outcomes.jsonl.gz) $(or $(SEEDS),5)
+	@$(BIN)/python -m benchmarks.learned_routing $(or $(FILE),../shared/routing/outcomes.jsonl.gz) $(or $(SEEDS),5) \
+		"$(PNG)" "$(EMBED)"
 
 # kill -9 under load, KILLS times, and whether the ledger has every request that a client saw finish, once.
 kill-run: setup

@@ -1,6 +1,8 @@
 """`make bench-router`: the learned policy on outcomes that it has not seen: 60/40 splits, several seeds.
 
-python -m benchmarks.learned_routing FILE [SEEDS]: FILE as `tsuji router train` takes it.
+python -m benchmarks.learned_routing FILE [SEEDS [PNG [MODEL]]]: FILE as `tsuji router train` takes it. PNG: where to
+draw the curves of the first split. MODEL: of embeddings, such as local:embed, for the nearest neighbours; without it
+they are near in counted features.
 """
 
 import gzip
@@ -16,7 +18,12 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from . import machine
+import msgspec
+import numpy as np
+
+from tsuji.cli.router_report import Judged, draw
+
+from . import machine, nearest
 
 TSUJI = Path(sys.executable).parent / "tsuji"
 SHARE = 0.6
@@ -68,6 +75,24 @@ def _run(*arguments: object) -> str:
     return ran.stdout
 
 
+def add_neighbours(
+    found: Sequence[dict[str, Any]],
+    train: Sequence[dict[str, Any]],
+    test: Sequence[dict[str, Any]],
+    vectors: "dict[int, np.ndarray[Any, Any]]",
+) -> None:
+    """vectors: of a prompt, by the row's `id()`."""
+    for one in found:
+        parts = [[row for row in rows if row["dataset"] == one["dataset"]] for rows in (train, test)]
+        near, asked = [np.array([vectors[id(row)] for row in part]) for part in parts]
+        one["curves"].append(msgspec.to_builtins(nearest.curve(*parts, near, asked)))
+
+
+def vectors_of(rows: Sequence[dict[str, Any]], model: str | None) -> "dict[int, np.ndarray[Any, Any]]":
+    made = nearest.counted(rows) if model is None else nearest.embedded(rows, model)
+    return {id(row): vector for row, vector in zip(rows, made, strict=True)}
+
+
 def main() -> int:
     file = Path(sys.argv[1])
     if not file.exists():
@@ -76,11 +101,17 @@ def main() -> int:
     seeds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     with gzip.open(file, "rt") if file.suffix == ".gz" else file.open() as lines:
         rows = [json.loads(line) for line in lines]
+    png = Path(sys.argv[3]) if len(sys.argv) > 3 and sys.argv[3] else None
+    vectors = vectors_of(rows, sys.argv[4] if len(sys.argv) > 4 and sys.argv[4] else None)
     seen: dict[str, dict[str, list[list[float | None]]]] = defaultdict(lambda: defaultdict(list))
     training, deciding = list[float](), list[float]()
     for seed in range(seeds):
+        parts = split(rows, seed)
         with tempfile.TemporaryDirectory() as folder:
-            found, trained, decided = judged(Path(folder), *split(rows, seed))
+            found, trained, decided = judged(Path(folder), *parts)
+        add_neighbours(found, *parts, vectors)
+        if png is not None and not seed:
+            draw(msgspec.convert(found, list[Judged]), png)
         training.append(trained)
         deciding.append(decided)
         for one in found:

@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.cli.conftest import Run
+from tests.routing.test_learned import outcomes
+from tsuji.routing.learned.train import train
 
 FILE = """
 [routes.fast]
@@ -72,3 +75,17 @@ def test_a_model_that_is_no_route_and_another_dialect(tsuji: Run, body: str) -> 
     assert tsuji("explain", "-", "--route", "nowhere", input=json.dumps(BODY)).returncode != 0
     assert "cannot be read" in tsuji("explain", "none.json").stderr
     assert "not JSON" in tsuji("explain", "-", input="nonsense").stderr
+
+
+def test_what_a_learned_policy_predicts_is_shown(tsuji: Run, tmp_path: Path) -> None:
+    (tmp_path / "policy.json").write_bytes(msgspec.json.encode(train(outcomes(150), "d")))
+    (tmp_path / "tsuji.toml").write_text(
+        '[routes.fast]\nstrategy = "learned"\npolicy = "policy.json"\ntolerance = 0.1\nexplore = 0\n'
+        'targets = ["openai:dear", "openai:cheap", "mistral:new"]\n'
+    )
+    asked = [{"role": "user", "content": "Tell me of the history of town 12, please."}]
+    (tmp_path / "body.json").write_text(json.dumps({"model": "fast", "messages": asked}))
+    shown = tsuji("explain", "body.json", "--route", "fast", "--task", "text")
+    assert shown.returncode == 0, shown.stderr
+    for said in ("strategy learned", "task: text", "predicted, within 0.1 of", "the policy does not know it"):
+        assert said in " ".join(shown.stdout.split())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from benchmarks.learned_routing import judged, split
 from hypothesis import given
@@ -15,9 +16,11 @@ from hypothesis import strategies as st
 
 from tsuji.core.errors import ConfigError, InvalidRequestError
 from tsuji.routing.learned import decide, read_policy
+from tsuji.routing.learned import train as training
 from tsuji.routing.learned.curve import aiq, cost_at, hull, range_of
 from tsuji.routing.learned.decide import group_for, predict
 from tsuji.routing.learned.features import NAMES, features
+from tsuji.routing.learned.fit import Data
 from tsuji.routing.learned.train import Outcome, train
 
 SHARED = Path(__file__).parents[3] / "shared" / "routing" / "outcomes.jsonl.gz"
@@ -86,6 +89,53 @@ def test_where_nothing_can_be_known_single_models_are_taken() -> None:
     assert all(stop.model is not None for stop in group.stops)
 
 
+def test_a_task_that_is_not_named_is_guessed(policy: Any) -> None:
+    (group,) = policy.groups
+    for prompt, task in (("What is 12 + 84 * 3?", "sum"), ("Tell me of the history of town 7, please.", "text")):
+        named, guessed = predict(group, prompt, task), predict(group, prompt)
+        assert guessed.quality == pytest.approx(named.quality, abs=0.05)
+        assert guessed.cost == pytest.approx(named.cost, rel=0.05)
+    assert group.stretch >= 1
+
+
+def test_a_prompt_unlike_those_of_the_training_is_noticed(policy: Any) -> None:
+    (group,) = policy.groups
+    assert not any(predict(group, row.prompt).strange for row in outcomes(100, seed=2))
+    for prompt in ("def f(x):\n    return {x: [1]}\n" * 200, "東京" * 300, "{" * 9000):
+        assert predict(group, prompt).strange
+
+
+def test_what_prompts_are_worth_adds_up_to_aiq() -> None:
+    chance = np.random.default_rng(4)
+    quality, cost = chance.random((300, 4)) ** [1, 2, 3, 4], chance.random((300, 4)) / [1, 2, 4, 8]
+    data = Data(quality, cost, np.zeros((300, 1)), np.zeros((300, 0)))
+    prices = [0.0, 0.1, 0.3, 1.0, 3.0, 10.0]
+    likely = quality + chance.normal(0, 0.3, quality.shape)
+    worth = training._worth(data, likely, cost, prices)
+    expected = aiq(training._points(data, likely, cost, prices), range_of(training._means(data)))
+    assert worth.mean() == pytest.approx(expected, abs=2e-3)
+
+
+def test_one_answer_for_each_prompt_is_enough_where_the_model_was_drawn() -> None:
+    chance = random.Random(5)
+    rows = outcomes(1200)
+    drawn = [(row, chance.choice(MODELS)) for row in rows]
+    single = [row._replace(quality={m: row.quality[m]}, cost={m: row.cost[m]}) for row, m in drawn]
+    (group,), (whole,) = train(single, "d").groups, train(rows, "d").groups
+    assert group.learned
+    assert group.metrics["aiq"] == pytest.approx(whole.metrics["aiq"], abs=0.05)
+    assert group.metrics["gain_lower"] < whole.metrics["gain_lower"]
+
+
+def test_a_model_of_few_outcomes_is_not_taken_for_the_best() -> None:
+    chance = random.Random(6)
+    rows = [row._replace(quality={m: row.quality[m]}, cost={m: row.cost[m]}) for row in outcomes(300)
+            for m in [chance.choice(MODELS)]]  # fmt: skip
+    lucky = [row._replace(quality={"lucky": 1.0}, cost={"lucky": 1.0}) for row in outcomes(2, seed=9)]
+    (group,) = train([*rows, *lucky], "d").groups
+    assert group.quality[group.models.index("lucky")] < group.quality[group.models.index("dear")]
+
+
 def test_few_outcomes_and_missing_ones() -> None:
     few = outcomes(20)
     assert not train(few, "d").groups[0].learned
@@ -152,7 +202,7 @@ def test_a_hull_rises_and_is_never_below_its_points() -> None:
 def test_outcomes_of_others(tmp_path: Path) -> None:
     """By the commands, on prompts that it has not seen."""
     with gzip.open(SHARED, "rt") as lines:
-        rows = [row for line in lines if (row := json.loads(line))["dataset"] != "zeroeval"]
+        rows = [row for line in lines if (row := json.loads(line))["dataset"] == "pareto"]
     found, _, _ = judged(tmp_path, *split(rows, 0))
     for one in found:
         figures = {curve["name"]: curve["aiq"] for curve in one["curves"]}

@@ -8,6 +8,7 @@ from tsuji.routing import Route, Target
 from tsuji.routing.filters import only_length
 from tsuji.routing.health import Health
 from tsuji.routing.known import Facts
+from tsuji.routing.learned.drift import Drift
 from tsuji.routing.memory import Memory
 from tsuji.routing.metering import Meters
 
@@ -29,6 +30,7 @@ class World:
         self.memory = Memory()
         self.meters = Meters(share)
         self.health = Health()
+        self.drift = Drift()
         self._windows = windows or {}
         self._costs = costs or {}
         self._local = local

@@ -36,6 +36,7 @@ def explain(
     require: Annotated[
         list[str] | None, typer.Option(help="As x-tsuji-require: a tag, no_training or local_only; may be repeated.")
     ] = None,
+    task: Annotated[str, typer.Option(help="As x-tsuji-task: what a learned policy is told of it.")] = "",
     config: ConfigFile = None,
     json: AsJson = False,
 ) -> None:
@@ -56,7 +57,7 @@ def explain(
     if found.experiment is not None:
         found, assignment = enrol(found, found.experiment, asked)
     chooser, health, now = Chooser(settings), Health(), monotonic()
-    needs = chooser.needs(found, asked, capable=True, require=tuple(require or ()))
+    needs = chooser.needs(found, asked, capable=True, require=tuple(require or ()), task=task)
     record = _record(found, needs, chooser, health, now)
     if assignment is not None:
         record["note"] = assignment.reason

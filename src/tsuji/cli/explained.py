@@ -9,9 +9,9 @@ def show(record: dict[str, Any]) -> None:
 
     out = console()
     out.print(f"route {record['route']}, strategy {record['strategy']}", style="bold", markup=False)
-    needs: dict[str, list[str] | int] = record.get("needs") or {}
+    needs: dict[str, list[str] | int | str] = record.get("needs") or {}
     for name, value in needs.items():
-        words = ", ".join(value) if isinstance(value, list) else f"{value:,}"
+        words = ", ".join(value) if isinstance(value, list) else value if isinstance(value, str) else f"{value:,}"
         out.print(f"  {_NEEDS.get(name, name)}: {words}", markup=False)
     if record.get("draw") is not None:
         out.print(f"  draw: {record['draw']}", markup=False)

@@ -1,17 +1,22 @@
 """`tsuji router`: train a policy from outcomes of models on the same prompts, let it decide, judge its decisions."""
 
 import gzip
+import os
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
 from tsuji.core.errors import ConfigError, InvalidRequestError
 
-from .options import AsJson
+from .options import AsJson, ConfigFile
+
+if TYPE_CHECKING:
+    from tsuji.routing.learned.policy import Group
+    from tsuji.routing.learned.train import Outcome
 
 app = typer.Typer(no_args_is_help=True, help="A learned policy: which model is worth its price for a prompt.")
 _MOST_TRADEOFFS = 1000
@@ -44,50 +49,72 @@ class Row(msgspec.Struct):
 
 @app.command("train")
 def train_command(
-    file: Outcomes,
     out: Annotated[Path, typer.Option(help="Where to write the policy.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="As 'decide' takes it, with outcomes.", show_default=False)
+    ] = None,
+    ledger: Annotated[
+        bool, typer.Option("--ledger", help="Train from what the ledger has: stored prompts, and feedback on answers.")
+    ] = False,
+    route: Annotated[str | None, typer.Option(help="With --ledger: of this route alone.", show_default=False)] = None,
+    config: ConfigFile = None,
 ) -> None:
     """Train a policy. What it gains over the best single models is measured on prompts that it has not seen."""
+    for library in ("OPENBLAS", "MKL", "OMP"):  # the matrices are small: threads would only wait for each other
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     try:
         import numpy  # noqa: F401  # pyright: ignore[reportUnusedImport]
     except ImportError:
         raise ConfigError("training needs numpy; install it with: pip install 'tsuji[learned]'") from None
     from rich.progress import Progress
 
-    from tsuji.routing.learned.train import Outcome, train
+    from tsuji.routing.learned.train import train
+
+    if (file is None) is not ledger:
+        raise InvalidRequestError("name a file of outcomes, or --ledger, and not both")
+    if file is not None:
+        outcomes, digest = _outcomes(file)
+    else:
+        from .router_ledger import ledger_outcomes
+
+        outcomes, digest, skipped = ledger_outcomes(config, route)
+        typer.echo(f"{len(outcomes):,} prompts with answers that were judged; {skipped:,} could not be used")
+    with Progress(transient=True) as bar:
+        task = bar.add_task(f"training with {len(outcomes):,} prompts", total=1.0)
+        policy = train(outcomes, digest, lambda part: bar.update(task, completed=part))
+    out.write_bytes(msgspec.json.encode(policy))
+    for group in policy.groups:
+        typer.echo(_told(group))
+    typer.echo(f"wrote {out}")
+
+
+def _outcomes(file: Path) -> "tuple[list[Outcome], str]":
+    """And the file's digest."""
+    from tsuji.routing.learned.train import Outcome
 
     digest, outcomes = sha256(), list[Outcome]()
     for line, row in _rows(file):
         digest.update(line)
         known = {
-            name: arm
+            name: (arm.quality, arm.cost_usd)
             for name, arm in row.arms.items()
             if arm is not None and arm.quality is not None and arm.cost_usd is not None
         }
-        outcomes.append(
-            Outcome(
-                row.prompt,
-                row.task or "",
-                row.dataset or "",
-                {name: arm.quality for name, arm in known.items() if arm.quality is not None},
-                {name: arm.cost_usd for name, arm in known.items() if arm.cost_usd is not None},
-            )
-        )
-    with Progress(transient=True) as bar:
-        task = bar.add_task(f"training with {len(outcomes):,} prompts", total=1.0)
-        policy = train(outcomes, digest.hexdigest(), lambda part: bar.update(task, completed=part))
-    out.write_bytes(msgspec.json.encode(policy))
-    for group in policy.groups:
-        name = ", ".join(group.datasets) or f"{len(group.models)} models"
-        figures = group.metrics
-        if not figures:
-            typer.echo(f"{name}: {group.prompts} prompts are too few to learn from; single models are taken")
-            continue
-        told = f"AIQ {figures['aiq']:.3f}, single models {figures['aiq_static']:.3f}"
-        gain = f"gain {figures['gain']:+.4f}, at least {figures['gain_lower']:+.4f} (95 %)"
-        served = "learned" if group.learned else "not certain to be better, so single models are taken"
-        typer.echo(f"{name}: {group.prompts:,} prompts, {len(group.models)} models; {told}; {gain}; {served}")
-    typer.echo(f"wrote {out}")
+        quality = {name: pair[0] for name, pair in known.items()}
+        cost = {name: pair[1] for name, pair in known.items()}
+        outcomes.append(Outcome(row.prompt, row.task or "", row.dataset or "", quality, cost))
+    return outcomes, digest.hexdigest()
+
+
+def _told(group: "Group") -> str:
+    name = ", ".join(group.datasets) or f"{len(group.models)} models"
+    figures = group.metrics
+    if not figures:
+        return f"{name}: {group.prompts} prompts are too few to learn from; single models are taken"
+    told = f"AIQ {figures['aiq']:.3f}, single models {figures['aiq_static']:.3f}"
+    gain = f"gain {figures['gain']:+.4f}, at least {figures['gain_lower']:+.4f} (95 %)"
+    served = "learned" if group.learned else "not certain to be better, so single models are taken"
+    return f"{name}: {group.prompts:,} prompts, {len(group.models)} models; {told}; {gain}; {served}"
 
 
 @app.command("decide")

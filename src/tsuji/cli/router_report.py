@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 _PRICES = [10 ** (at / 10) for at in range(-60, 101)]
 """Of quality per dollar, with which the oracle is asked."""
-COLOURS = {"policy": "#0072B2", "single models": "#D55E00", "random mix": "#999999", "oracle": "#009E73"}
+COLOURS = {
+    "policy": "#0072B2",
+    "single models": "#D55E00",
+    "random mix": "#999999",
+    "oracle": "#009E73",
+    "kNN": "#CC79A7",
+}
 """Okabe and Ito's, which the colour-blind can tell apart."""
 
 
@@ -154,6 +160,9 @@ def _draw(axis: Any, one: Judged) -> None:
         [cost for cost, _ in one.singles.values()], [quality for _, quality in one.singles.values()],
         s=18, facecolors="none", edgecolors=COLOURS["single models"],
     )  # fmt: skip
+    ends = min(one.singles.values()), max(one.singles.values(), key=lambda point: (point[1], -point[0]))
+    for (cost, quality), mark, name in zip(ends, ("v", "*"), ("cheapest", "best"), strict=True):
+        axis.scatter([cost], [quality], s=70, marker=mark, color="black", zorder=3, label=f"{name} single model")
     axis.set_xscale("log")
     axis.tick_params(axis="x", which="minor", labelbottom=False)
     axis.set_xlabel("mean cost, dollars (logarithmic)")

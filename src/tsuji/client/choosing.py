@@ -14,9 +14,10 @@ from tsuji.routing.filters import only_length
 from tsuji.routing.hashing import hashed
 from tsuji.routing.health import Health
 from tsuji.routing.known import Facts
+from tsuji.routing.learned.drift import Drift
 from tsuji.routing.memory import Memory
 from tsuji.routing.metering import Meters
-from tsuji.routing.needs import Needs, beginning, capabilities_of, tokens_of
+from tsuji.routing.needs import Needs, beginning, capabilities_of, prompt_of, tokens_of
 
 if TYPE_CHECKING:
     from tsuji.catalog.prices import Price
@@ -42,11 +43,18 @@ class Plan(NamedTuple):
 
 
 class Chooser:
-    """A routing.known.Known of one configuration. memory, meters: of the process, which outlive it."""
+    """A routing.known.Known of one configuration. memory, meters, drift: of the process, which outlive it."""
 
-    def __init__(self, config: "Config", memory: Memory | None = None, meters: Meters | None = None) -> None:
+    def __init__(
+        self,
+        config: "Config",
+        memory: Memory | None = None,
+        meters: Meters | None = None,
+        drift: Drift | None = None,
+    ) -> None:
         self.memory = memory if memory is not None else Memory()
         self.meters = meters if meters is not None else Meters()
+        self.drift = drift if drift is not None else Drift()
         self._config = config
         self._plans: dict[int, Plan] = {}  # by the route's id, which is cheaper than its hash
         self._facts: dict[str, Facts] = {}
@@ -70,7 +78,13 @@ class Chooser:
         return Plan(route, in_order(route) if plain else None, declares, free, window)
 
     def choose(
-        self, route: Route, request: ChatRequest | EmbeddingRequest | None, health: Health, now: float, chance: Chance
+        self,
+        route: Route,
+        request: ChatRequest | EmbeddingRequest | None,
+        health: Health,
+        now: float,
+        chance: Chance,
+        task: str = "",
     ) -> Choice:
         """For a call of the library. request: None for what is neither. Raises what routing.choose does."""
         plan = self.plan(route)
@@ -78,7 +92,7 @@ class Chooser:
             plan.window == inf or request is None or tokens_of(request) + (_output(request) or 0) <= plan.window
         ):
             return plan.plain
-        return choose(route, self.needs(route, request, capable=plan.declares), self, health, now, chance)
+        return choose(route, self.needs(route, request, capable=plan.declares, task=task), self, health, now, chance)
 
     def needs(
         self,
@@ -87,8 +101,11 @@ class Chooser:
         *,
         capable: bool,
         require: tuple[str, ...] = (),
+        task: str = "",
     ) -> Needs:
-        """capable: look at what the request asks of a model's capabilities, too. require: beyond the route's."""
+        """capable: look at what the request asks of a model's capabilities, too. require: beyond the route's. task: for
+        a learned policy.
+        """
         if request is None:
             return Needs(require=require)
         chat = request if isinstance(request, ChatRequest) else None
@@ -106,6 +123,8 @@ class Chooser:
             session=(chat.prompt_cache_key if chat is not None else None) or "",
             conversation=conversation,
             prefix=prefix,
+            prompt=prompt_of(chat) if chat is not None and route.learned is not None else "",
+            task=task,
         )
 
     # Known.

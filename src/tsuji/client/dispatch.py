@@ -60,8 +60,11 @@ class Dispatch:
             from .enrol import enrol
 
             route, assignment = enrol(route, route.experiment, asked if isinstance(asked, ChatRequest) else None)
-        choice = self._chooser.choose(route, asked, self.health, monotonic(), random)
+        task = settings.get("task") or ""
+        choice = self._chooser.choose(route, asked, self.health, monotonic(), random, task)
         made = Exchange(self.config, self._upstreams, job, route, settings, self.health, choice)
+        if route.learned is not None:
+            made.trace.teaches(self._chooser.drift)
         made.trace.assignment = assignment if assignment is not None and assignment.counted else None
         return made
 

@@ -46,7 +46,13 @@ class Target(CallOptions, total=False):
     api_base: str | None
 
 
-class ChatOptions(Target, total=False):
+class RoutingOptions(Target, total=False):
+    """task: what kind of task it is, in words of yours, for routes with a learned policy; it is not sent."""
+
+    task: str | None
+
+
+class ChatOptions(RoutingOptions, total=False):
     """Options of `completion`; None means not set. Names and meaning are those of OpenAI's chat completions.
 
     tools: OpenAI's or Anthropic's tool entries, or plain functions with type hints.
@@ -91,7 +97,7 @@ class ChatOptions(Target, total=False):
     safety_identifier: str | None
 
 
-class MessagesOptions(Target, total=False):
+class MessagesOptions(RoutingOptions, total=False):
     """Options of `messages`. Names and meaning are those of Anthropic's Messages API."""
 
     system: str | Sequence[Mapping[str, Any]] | None
@@ -113,7 +119,7 @@ class MessagesOptions(Target, total=False):
     betas: Sequence[str] | None
 
 
-class ResponsesOptions(Target, total=False):
+class ResponsesOptions(RoutingOptions, total=False):
     """Options of `responses`. Names and meaning are those of OpenAI's Responses API.
 
     input_data: the same as input, as any-llm calls it.
@@ -178,10 +184,13 @@ class EmbeddingOptions(Target, total=False):
 
 
 TARGET = frozenset(Target.__annotations__)  # those of CallOptions among them
-CHAT = frozenset(ChatOptions.__annotations__) - TARGET
-MESSAGES = frozenset(MessagesOptions.__annotations__) - TARGET
-RESPONSES = frozenset(ResponsesOptions.__annotations__) - TARGET
+ROUTING = frozenset(RoutingOptions.__annotations__)
+CHAT = frozenset(ChatOptions.__annotations__) - ROUTING
+MESSAGES = frozenset(MessagesOptions.__annotations__) - ROUTING
+RESPONSES = frozenset(ResponsesOptions.__annotations__) - ROUTING
 EMBEDDING = frozenset(EmbeddingOptions.__annotations__) - TARGET
+_UNROUTED = ("embedding", "list_models")
+"""Functions that no policy chooses for."""
 
 _ELSEWHERE = {
     "session_label": "it had no effect in any-llm either; leave it out",
@@ -208,25 +217,26 @@ def unknown_option(function: str, name: str, known: Collection[str]) -> TypeErro
         return TypeError(f"{function}() takes no argument {name!r}: {_ELSEWHERE[name]}")
     from difflib import get_close_matches
 
-    near = get_close_matches(name, [*known, *TARGET, *_NAMED.get(function, ("model",))], n=1)
+    near = get_close_matches(name, [*known, *ROUTING, *_NAMED.get(function, ("model",))], n=1)
     hint = f"did you mean {near[0]!r}?" if near else "a provider's own fields go into extra_body"
     return TypeError(f"{function}() got an unexpected keyword argument {name!r}; {hint}")
 
 
 def split(function: str, options: Mapping[str, Any], known: frozenset[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(fields of the request, those of TARGET), without the ones that are None.
+    """(fields of the request, those of ROUTING), without the ones that are None.
 
     Raises TypeError for others, InvalidRequestError for values that cannot be sent.
     """
     fields: dict[str, Any] = {}
     target: dict[str, Any] = {}
+    taken = TARGET if function in _UNROUTED else ROUTING
     for name, value in options.items():
         if name in known:
             if value is not None:
                 if type(value) is float and not isfinite(value):  # JSON has no such number, and would say null
                     raise InvalidRequestError(f"{name} must be a finite number, not {value}", param=name)
                 fields[name] = value
-        elif name not in TARGET:
+        elif name not in taken:
             raise unknown_option(function, name, known)
         elif value is not None:
             target[name] = checked(name, value)
@@ -240,11 +250,12 @@ _KINDS: dict[str, tuple[type, str]] = {
     "api_base": (str, "a string"),
     "extra_headers": (Mapping, "a dict of strings"),
     "extra_body": (Mapping, "a dict"),
+    "task": (str, "a string"),
 }
 
 
 def checked(name: str, value: Any) -> Any:
-    """The value of one of TARGET. Raises InvalidRequestError for one of another type; it never shows the value."""
+    """The value of one of ROUTING. Raises InvalidRequestError for one of another type; it never shows the value."""
     kind, what = _KINDS.get(name, (object, ""))
     if not isinstance(value, kind):
         raise InvalidRequestError(f"{name} must be {what}, not {type(value).__name__}", param=name)

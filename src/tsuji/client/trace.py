@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from tsuji.config import Config
     from tsuji.routing import Attempt, Routing
     from tsuji.routing.experiment import Assignment
+    from tsuji.routing.learned.drift import Drift
 
 
 class Trace:
@@ -24,6 +25,7 @@ class Trace:
         "_answering",
         "_config",
         "_cost",
+        "_drift",
         "_routing",
         "assignment",
         "dropped",
@@ -41,6 +43,7 @@ class Trace:
         self._config = config
         self._cost: int | str | None = "unasked"
         self._answering = 0
+        self._drift: Drift | None = None
         self.assignment: Assignment | None = None
         self.started = started
         self.first_token: float | None = None
@@ -64,6 +67,29 @@ class Trace:
         """number: of the try whose answer is whole."""
         self._answering = number
         self.ended = now
+
+    def teaches(self, drift: "Drift") -> None:
+        """What `feedback` is told to."""
+        self._drift = drift
+
+    def feedback(self, quality: float) -> bool:
+        """Tells a route's learned policy how good the answer was: 0 is useless, 1 perfect. Its target's predicted
+        quality is corrected by it, for this client's next calls. False: no policy predicted this answer, or it has
+        been told.
+
+        Raises InvalidRequestError for what is not between 0 and 1.
+        """
+        from tsuji.core.errors import InvalidRequestError
+        from tsuji.routing.learned.drift import served
+
+        if not 0 <= quality <= 1:
+            raise InvalidRequestError(f"quality must be from 0 to 1, not {quality!r}", param="quality")
+        drift, self._drift = self._drift, None
+        found = served(self._routing.route, self._routing.choice, self.target) if drift is not None else None
+        if drift is None or found is None:
+            return False
+        drift.learn(found, quality)
+        return True
 
     @property
     def attempts(self) -> "list[Attempt]":

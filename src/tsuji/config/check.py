@@ -37,7 +37,7 @@ def check(file: FileTable, folder: Folder, problems: Problems, beside: Collectio
             problems.add(("providers", id), f"is another name of {own!r}, which stands here as well; write one of them")
     known = (*catalog.provider_ids(), *beside, *file.providers)
     for name, route in file.routes.items():
-        check_route(name, route, known, file.routes, problems)
+        check_route(name, route, known, file.routes, folder, problems)
         if route.store is not None:
             _store(route.store, file.ledger.enabled, ("routes", name, "store"), problems)
     check_prices(file, problems)

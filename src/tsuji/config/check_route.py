@@ -5,6 +5,7 @@ route called "provider:model" is allowed: it takes the place of that model for t
 """
 
 from collections.abc import Collection
+from pathlib import Path as Folder
 from typing import Any
 
 from tsuji import catalog
@@ -14,6 +15,7 @@ from tsuji.routing.choose import SPREAD
 from tsuji.routing.filters import LOCAL_ONLY, NO_TRAINING
 
 from .experiment import check_experiment
+from .policy import check_policy
 from .problem import Path, Problems
 from .provider import model_ref
 from .reader import MISSING
@@ -22,7 +24,7 @@ from .schema_route import RetryTable, RouteTable, TargetTable
 
 
 def check_route(
-    name: str, route: RouteTable, known: Collection[str], routes: Collection[str], problems: Problems
+    name: str, route: RouteTable, known: Collection[str], routes: Collection[str], folder: Folder, problems: Problems
 ) -> None:
     path: Path = ("routes", name)
     if not name:
@@ -44,6 +46,7 @@ def check_route(
         if isinstance(target, TargetTable):
             _target_extras(target, route, here, problems)
     _choosing(route, path, problems)
+    check_policy(route, path, folder, problems)
 
     def check_model(text: str, where: Path) -> None:
         if text not in routes:

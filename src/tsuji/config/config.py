@@ -270,10 +270,11 @@ class Config:
         self._direct = {}
 
     def files(self) -> set[Path]:
-        """That it depends on: its own, and those that secrets are read from."""
+        """That it depends on: its own, those that secrets are read from, and policies."""
         given = [secret for provider in self.providers.values() for secret in provider.secrets]
         secrets = [*given, *self.server.secrets, *([] if self.ledger.url is None else [self.ledger.url])]
-        files = {file for secret in secrets if (file := secret.file) is not None}
+        policies = [Path(route.learned.file) for route in self.routes.values() if route.learned is not None]
+        files = {*policies, *[file for secret in secrets if (file := secret.file) is not None]}
         return files if self.source is None or self.source.path is None else {*files, Path(self.source.path)}
 
     def provider_ids(self) -> tuple[str, ...]:

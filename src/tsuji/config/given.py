@@ -67,4 +67,4 @@ def _made(
         lines = "\n  ".join([str(problem) for problem in problems.errors])
         raise ConfigError(f"the routes cannot be used\n  {lines}", param=problems.errors[0].key)
     made = {catalog.canonical(id): provider_config(table, Path()) for id, table in file.providers.items()}
-    return made, {name: route_of(name, table, {**known, **made}) for name, table in file.routes.items()}
+    return made, {name: route_of(name, table, {**known, **made}, Path()) for name, table in file.routes.items()}

@@ -156,7 +156,7 @@ def _build(file: "FileTable", folder: Path) -> Config:
         stores={name: store_of(table.store) for name, table in file.routes.items() if table.store is not None},
         admin=_admin(file.admin, folder),
         providers=providers,
-        routes={name: route_of(name, table, providers) for name, table in file.routes.items()},
+        routes={name: route_of(name, table, providers, folder) for name, table in file.routes.items()},
         drop_params=file.drop_params,
         prices=prices,
         cache=_cache(file, folder),

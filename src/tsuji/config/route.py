@@ -1,6 +1,7 @@
 """A route in memory, made of its table in the file."""
 
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,6 +15,7 @@ from tsuji.routing.rules import Affinity, Allowance, Sticky
 from .caching import CacheRule, SemanticRule
 from .config import Store
 from .experiment import experiment_of
+from .policy import rule_of
 from .provider import ProviderConfig, model_ref
 from .span import seconds
 
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from .schema_route import PriceTable, RouteTable, StoreTable, TargetTable
 
 
-def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig]) -> Route:
-    """Timeouts fall, each by itself, from target to route to provider to default."""
+def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig], folder: Path) -> Route:
+    """Timeouts fall, each by itself, from target to route to provider to default. folder: of the file."""
     own = table.timeouts.given() if table.timeouts else {}
     whole = Timeouts(**own)
     targets: list[Target] = []
@@ -54,6 +56,7 @@ def route_of(name: str, table: "RouteTable", providers: dict[str, ProviderConfig
         guardrails=table.guardrails,
         refuse_unpriced=table.refuse_unpriced,
         experiment=experiment_of(name, table),
+        learned=rule_of(table, tuple(targets), folder),
         require=table.require,
         sticky=Sticky(table.sticky.by, table.sticky.ttl) if table.sticky is not None else None,
         affinity=Affinity(table.affinity.prefix, table.affinity.load) if table.affinity is not None else None,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from .schema_experiment import ExperimentTable
-from .table import Count, Dollars, Rate, Seconds, Table
+from .table import Count, Dollars, Rate, Seconds, Share, Table
 
 
 class TimeoutsTable(Table, frozen=True):
@@ -181,9 +181,26 @@ class RouteTable(Table, frozen=True):
         Meta(min_length=1, description="`provider:model`, or a table. In the order of `priority`."),
     ]
     strategy: Annotated[
-        Literal["priority", "weighted", "latency", "least_busy", "cost", "experiment"],
+        Literal["priority", "weighted", "latency", "least_busy", "cost", "learned", "experiment"],
         Meta(description="How a target is chosen."),
     ] = "priority"
+    policy: Annotated[
+        str | None,
+        Meta(description="Strategy `learned`: file that `tsuji router train` wrote; its path from this file's folder."),
+    ] = None
+    tolerance: Annotated[
+        Share | None,
+        Meta(
+            description="Strategy `learned`: of predicted quality, below the best. Default 0.02; 0 with `max_cost`.",
+        ),
+    ] = None
+    max_cost: Annotated[
+        Dollars | None, Meta(description="Strategy `learned`: US dollars that a request may be expected to cost.")
+    ] = None
+    explore: Annotated[
+        Share | None,
+        Meta(description="Strategy `learned`: of requests, to others within the tolerance. Default 0.05."),
+    ] = None
     require: Annotated[
         tuple[str, ...],
         Meta(description="What a target must be: tags, `no_training` or `local_only`. Others are never asked."),

@@ -8,6 +8,7 @@ from msgspec.structs import asdict
 Seconds = Annotated[float, Meta(gt=0, description="Seconds.")]
 Rate = Annotated[float, Meta(gt=0, description="Per second.")]
 Dollars = Annotated[float, Meta(ge=0, description="US dollars, per million tokens where not said otherwise.")]
+Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 Texts = Annotated[tuple[str, ...], Meta(min_length=1)]
 

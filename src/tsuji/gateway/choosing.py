@@ -16,7 +16,7 @@ from tsuji.ledger.keys import MICRO
 from tsuji.routing.choose import choose
 from tsuji.routing.hashing import hashed
 from tsuji.routing.limits import Asked
-from tsuji.routing.needs import LETTERS_PER_TOKEN, Needs, capabilities_of, tokens_of
+from tsuji.routing.needs import LETTERS_PER_TOKEN, Needs, capabilities_of, prompt_of, tokens_of
 
 from .account import CONCURRENT
 from .ceiling import asked_output, size_of, tier_of
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 REQUIRE = b"x-tsuji-require"
 SESSION = b"x-tsuji-session"
+TASK = b"x-tsuji-task"
+_TASK = "task:"
 _MOST_WORDS = 16
 _EXACT_FROM = 16_384
 """Bytes of a body from which its prompt is measured and not its length: there may be pictures in it."""
@@ -109,6 +111,8 @@ def needs_of(driver: "Driver", plan: "Plan") -> Needs:
         session,
         conversation,
         prefix,
+        prompt_of(driver.chat()) if chat and route.learned is not None else "",
+        _task(driver) if route.learned is not None else "",
     )
 
 
@@ -144,6 +148,14 @@ def beginning(fields: "Fields") -> bytes:
     return b"\n".join(found)
 
 
+def _task(driver: "Driver") -> str:
+    """By its own header, else by a tag, which the ledger keeps: "task:NAME"."""
+    said = driver.request.headers.get(TASK)
+    if said is not None:
+        return _said(said.decode("utf-8", "replace"))
+    return next((tag[len(_TASK) :] for tag in driver.tags if tag.startswith(_TASK)), "")
+
+
 def _user(driver: "Driver") -> str:
     """The client's own word for its user, else whose key it showed; each key's users are its own."""
     grant = driver.request.grant
@@ -175,6 +187,7 @@ class Purse:
         chooser = self._chooser = driver.setup.chooser
         self.memory = chooser.memory
         self.meters = chooser.meters
+        self.drift = chooser.drift
         self._driver = driver
         self._spending = spending
         self._accounts = spending.stack(driver.request.grant, route, driver.setup.config).accounts

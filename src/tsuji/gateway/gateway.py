@@ -18,6 +18,7 @@ from tsuji.http.aio_lanes import Lanes
 from tsuji.ledger.keys import MICRO
 from tsuji.ledger.record import encode
 from tsuji.routing.health import Health
+from tsuji.routing.learned.drift import Drift
 from tsuji.routing.memory import Memory
 from tsuji.routing.metering import Meters
 from tsuji.wire import dialect
@@ -66,7 +67,8 @@ class Gateway:
     lanes: to the providers. rounds: of answers that have limits. ledger, cache, spending, observer, tracer: None where
     the configuration wants none. id_prefix: of its requests' ids, which end in their number. proxies: None where none
     is trusted. max_connections: of clients at one time. url: of the first of its listeners. health: of targets. memory:
-    of who went where. meters: of what targets were asked for. mirror: what experiments ask beside the clients.
+    of who went where. meters: of what targets were asked for. drift: of what feedback has taught of them. mirror: what
+    experiments ask beside the clients.
     """
 
     lanes: Lanes
@@ -89,6 +91,7 @@ class Gateway:
         self.health = Health()
         expect_local(self.health, perf_counter())
         self.memory = Memory()
+        self.drift = Drift()
         self.meters = Meters(1 / (server.workers or 1))
         self.setup = Setup(config, self)
         self.observer = observer(config)

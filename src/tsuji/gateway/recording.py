@@ -16,6 +16,7 @@ from tsuji.core.errors import (
 from tsuji.core.usage import Usage
 from tsuji.ledger.keys import MICRO
 from tsuji.ledger.record import CONFIGURED, Attempt, Record, encode
+from tsuji.routing.learned.drift import served
 
 from .endpoints import dialect_of
 from .explaining import kept
@@ -107,6 +108,8 @@ def kept_record(
             driver.visit.note(made)
         if driver.trial is not None:
             driver.trial.note(made)
+        if driver.routing.route.learned is not None and status == DONE:
+            _remember(driver, made)
         if driver.guard is not None:
             made.guarded = tuple(driver.guard.acted)
         if ledger is not None:
@@ -125,6 +128,14 @@ def kept_record(
             reservation.drop()
             driver.reservation = None
         return None
+
+
+def _remember(driver: "Driver", made: Record) -> None:
+    """Feedback may come on it."""
+    routing = driver.routing
+    answer = served(routing.route, routing.choice, made.target, made.key_id or "")
+    if answer is not None:
+        driver.gateway.drift.remember(made.id, answer)
 
 
 def _target(driver: "Driver", sink: "Sink | None", status: str) -> str | None:

@@ -48,7 +48,7 @@ class Setup:
         self.max_body = config.server.max_body
         self.destinations = Destinations(config, signers)
         self.admission = Admission(config.server, gateway.ledger)
-        self.chooser = Chooser(config, gateway.memory, gateway.meters)
+        self.chooser = Chooser(config, gateway.memory, gateway.meters, gateway.drift)
         self.keepers = keepers(config)
         self.guards = _guards(config, gateway) if config.guardrails else None
 

@@ -12,11 +12,14 @@ Chance = Callable[[], float]
 
 
 class Candidate(Noun, frozen=True):
-    """score: by the strategy, lower is better; None where it has none. reason: why it stands where it stands."""
+    """score: by the strategy, lower is better; None where it has none. reason: why it stands where it stands.
+    predicted: its quality for this prompt by a learned policy, without what feedback has taught since.
+    """
 
     target: Target
     score: float | None = None
     reason: str = ""
+    predicted: float | None = None
 
 
 class Removed(Noun, frozen=True):

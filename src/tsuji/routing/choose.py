@@ -88,4 +88,5 @@ def _as_before(candidates: list[Candidate], unit: str, sticky: Sticky, known: Kn
 def _put_first(candidates: list[Candidate], target: Target, reason: str) -> None:
     at = next(at for at, one in enumerate(candidates) if one.target is target)
     one = candidates.pop(at)
-    candidates.insert(0, Candidate(target, one.score, f"{reason}; {one.reason}" if one.reason else reason))
+    why = f"{reason}; {one.reason}" if one.reason else reason
+    candidates.insert(0, Candidate(target, one.score, why, one.predicted))

@@ -67,6 +67,7 @@ def explained(route: Route, choice: Choice, attempts: Sequence[Attempt] = (), be
     if choice.needs is not None:
         asked = choice.needs
         needs = {"tokens": asked.tokens, "output": asked.output, "capabilities": sorted(asked.capabilities)}
+        needs["task"] = asked.task or None
         needs["require"] = list(dict.fromkeys((*route.require, *asked.require)))
         needs = {name: value for name, value in needs.items() if value not in (None, [])}
     return Explained(

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from tsuji.core.parts import Noun
 
+from .learned.drift import Drift
 from .memory import Memory
 from .metering import Meters
 from .route import Route, Target
@@ -21,10 +22,11 @@ class Facts(Noun, frozen=True):
 
 
 class Known(Protocol):
-    """One driver's, for as long as its configuration holds. memory, meters: of the process, for longer."""
+    """One driver's, for as long as its configuration holds. memory, meters, drift: of the process, for longer."""
 
     memory: Memory
     meters: Meters
+    drift: Drift
 
     def facts(self, target: Target) -> Facts: ...
 

@@ -21,7 +21,8 @@ class Needs(Noun, frozen=True):
 
     capabilities: that the request uses. require: tags and data policies ("no_training", "local_only") that a target
     must have, beyond the route's. user, session, conversation: whose request it is, for what is sticky; "" where it is
-    not known. prefix: hash of how the prompt begins, for affinity; 0 where it is not known.
+    not known. prefix: hash of how the prompt begins, for affinity; 0 where it is not known. prompt, task: for a learned
+    policy, the user's last text and the kind of task that the caller names.
     """
 
     tokens: int | None = None
@@ -32,6 +33,8 @@ class Needs(Noun, frozen=True):
     session: str = ""
     conversation: str = ""
     prefix: int = 0
+    prompt: str = ""
+    task: str = ""
 
 
 NOTHING = Needs()
@@ -95,6 +98,14 @@ def _size(part: Part) -> int:
     if isinstance(part, Document):
         return _letters(part.source.text or "")
     return _IMAGE * LETTERS_PER_TOKEN if type(part) is Image else 0
+
+
+def prompt_of(request: ChatRequest) -> str:
+    """What a learned policy goes by: the texts of the last message of the user that has any."""
+    for message in reversed(request.messages):
+        if message.role == "user" and (texts := [part.text for part in message.content if type(part) is Text]):
+            return "\n".join(texts)
+    return ""
 
 
 def beginning(request: ChatRequest) -> bytes:

@@ -4,6 +4,7 @@ from tsuji.core.parts import Noun
 from tsuji.core.timeouts import Timeouts
 
 from .experiment.design import Experiment
+from .learned.rule import Rule
 from .retry import Circuit, Hedge, Retry
 from .rules import Affinity, Allowance, Sticky
 
@@ -37,8 +38,8 @@ class Target(Noun, frozen=True):
 class Route(Noun, frozen=True):
     """strategy "priority": targets in the order given. drop_params: None takes the caller's or the config's word.
     guardrails: by name. refuse_unpriced: a gateway skips targets whose price is not known. hedge: None for never.
-    require: tags and data policies ("no_training", "local_only") that a target must have. experiment: with the strategy
-    of that name.
+    require: tags and data policies ("no_training", "local_only") that a target must have. experiment, learned: with the
+    strategy of that name.
     """
 
     name: str
@@ -55,3 +56,4 @@ class Route(Noun, frozen=True):
     sticky: Sticky | None = None
     affinity: Affinity | None = None
     experiment: Experiment | None = None
+    learned: Rule | None = None

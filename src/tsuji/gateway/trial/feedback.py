@@ -51,6 +51,8 @@ def take(gateway: "Gateway", request: "Request", connection: "Connection") -> No
     said = read(request.body)
     key = CONFIGURED if request.configured else request.grant.key.id if request.grant is not None else ""
     value = float(said.value) if said.value is not None else None
+    if value is not None and 0 <= value <= 1:
+        gateway.drift.hear(said.request_id, key, value)
     made = Feedback(said.request_id, CLIENT, key, int(time() * MICRO), value, said.choice, said.comment)
     head = reply.status_line(202) + reply.JSON
     body = msgspec.json.encode({"object": "feedback", "request_id": said.request_id})

@@ -2,15 +2,14 @@
 
 from collections.abc import Collection, Sequence
 from math import exp
+from operator import mul
 from typing import NamedTuple
 
 from .features import features
-from .policy import Group, Policy
+from .policy import FARTHEST, Group, Policy
 
 _FAR = 4.0
 """Standard deviations beyond which a feature counts as this far."""
-_STRANGE = 8
-"""Features beyond which, of all, a prompt is like none that was trained with."""
 _MOST = 3.0
 """Of a cost's logarithm: no prompt is taken to cost more than e^3 times the mean, or less than that part of it."""
 
@@ -39,17 +38,17 @@ def group_for(policy: Policy, models: Collection[str], dataset: str = "") -> Gro
 
 def predict(group: Group, prompt: str, task: str = "") -> Predicted:
     seen = [(x - m) / s for x, m, s in zip(features(prompt), group.center, group.scale, strict=True)]
-    strange = sum([abs(x) >= _FAR for x in seen]) > _STRANGE
+    strange = sum([min(x * x, FARTHEST * FARTHEST) for x in seen]) > group.depth * len(seen)
     quality, logs = list(group.quality), [0.0] * len(group.models)
+    weights, cost_weights = group.unnamed, group.cost_unnamed
     if task in group.tasks:
+        weights, cost_weights = group.weights, group.cost_weights
         at = group.tasks.index(task)
         quality = [a + b for a, b in zip(quality, group.by_task[at], strict=True)]
         logs = list(group.cost_by_task[at])
-    for x, row, prices in zip(seen, group.weights, group.cost_weights, strict=True):
-        x = min(max(x, -_FAR), _FAR)
-        if x:
-            quality = [a + x * b for a, b in zip(quality, row, strict=True)]
-            logs = [a + x * b for a, b in zip(logs, prices, strict=True)]
+    seen = [min(max(x, -_FAR), _FAR) for x in seen]
+    quality = [of + sum(map(mul, seen, column)) for of, column in zip(quality, zip(*weights, strict=True), strict=True)]
+    logs = [of + sum(map(mul, seen, column)) for of, column in zip(logs, zip(*cost_weights, strict=True), strict=True)]
     cost = [
         mean * level * exp(min(max(log, -_MOST), _MOST))
         for mean, level, log in zip(group.cost, group.level, logs, strict=True)

@@ -1,5 +1,6 @@
 """The policy as a file: JSON, versioned, with the figures that it was accepted by."""
 
+from collections.abc import Sequence
 from math import isfinite
 from typing import Annotated
 
@@ -9,7 +10,9 @@ from tsuji.core.errors import ConfigError
 
 from .features import NAMES
 
-VERSION = 1
+VERSION = 2
+FARTHEST = 8.0
+"""Standard deviations that a feature counts as, at most, where it is asked how strange a prompt is."""
 MAX_BYTES = 64 * 1024 * 1024
 Numbers = list[float]
 
@@ -24,11 +27,14 @@ class Stop(msgspec.Struct, frozen=True, omit_defaults=True):
 class Group(msgspec.Struct, frozen=True):
     """Models that were asked the same prompts.
 
-    quality, cost: of each model, the mean; cost in dollars. center, scale: of each feature. tasks: names; for each,
-    by_task and cost_by_task are what it adds for every model. weights, cost_weights: for each feature, of every model.
-    Predicted quality is a sum; predicted cost is `cost` times the exponential of one, times `level` of the model.
-    stops: from the cheapest to the best. learned: the gain over single models has a lower bound above zero; else all
-    stops are single models. metrics: by cross-validation, on the prompts it was trained with. used: features count.
+    quality, cost: of each model, the mean; cost in dollars. center, scale: of each feature. depth: mean square of
+    features, so scaled, from which a prompt is like none of the training. tasks: names; for each, by_task and
+    cost_by_task are what it adds for every model. weights, cost_weights: for each feature, of every model; unnamed,
+    cost_unnamed: the same for prompts whose task is not named. Predicted quality is a sum; predicted cost is `cost`
+    times the exponential of one, times `level` of the model. stops: from the cheapest to the best. learned: the gain
+    over single models has a lower bound above zero; else all stops are single models. stretch: by which the parts
+    beyond the means are multiplied where it is asked how much better one model is than another, and not which is the
+    best of many. metrics: by cross-validation, on the prompts it was trained with.
     """
 
     datasets: list[str]
@@ -38,13 +44,17 @@ class Group(msgspec.Struct, frozen=True):
     level: Numbers
     center: Numbers
     scale: Numbers
+    depth: float
     tasks: list[str]
     by_task: list[Numbers]
     cost_by_task: list[Numbers]
     weights: list[Numbers]
     cost_weights: list[Numbers]
+    unnamed: list[Numbers]
+    cost_unnamed: list[Numbers]
     stops: list[Stop]
     learned: bool
+    stretch: float
     prompts: int
     metrics: dict[str, float]
 
@@ -56,6 +66,18 @@ class Policy(msgspec.Struct, frozen=True):
     features: list[str]
     digest: str
     groups: list[Group]
+
+
+def narrowed(group: Group, taken: Sequence[int]) -> Group:
+    """With these models alone, by their places. The stops, which were found among all of them, are left out."""
+
+    def of(row: Sequence[float]) -> Numbers:
+        return [row[at] for at in taken]
+
+    tables = ("by_task", "cost_by_task", "weights", "cost_weights", "unnamed", "cost_unnamed")
+    rows = {name: [of(row) for row in getattr(group, name)] for name in tables}
+    means = {name: of(getattr(group, name)) for name in ("quality", "cost", "level")}
+    return msgspec.structs.replace(group, models=[group.models[at] for at in taken], stops=[], **rows, **means)
 
 
 def read_policy(data: bytes, name: str) -> Policy:
@@ -90,6 +112,8 @@ def _wrong(group: Group, features: int) -> str:
         (group.cost_by_task, tasks),
         (group.weights, features),
         (group.cost_weights, features),
+        (group.unnamed, features),
+        (group.cost_unnamed, features),
     ):
         if len(rows) != count or any(len(row) != models for row in rows):
             return "a table of weights has the wrong size"

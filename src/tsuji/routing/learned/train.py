@@ -1,4 +1,4 @@
-"""Training: ridge regression for each model's quality and the logarithm of its cost, chosen by what routing gains.
+"""Training: which fits route best, at which prices of quality, and whether that is certain.
 
 Untuned regressions over many models lose to the best single one, because the largest of many noisy estimates is taken.
 So everything is shrunk to the models' means, and how much is decided by cross-validation on AIQ, not on errors. Each
@@ -6,14 +6,15 @@ trade-off goes to a single model where that does better, and all of them do wher
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tsuji.core.errors import InvalidRequestError
 
 from .curve import Point, aiq, cost_at, hull, range_of
 from .features import NAMES, features
-from .policy import VERSION, Group, Policy, Stop
+from .fit import Data, Fit, Option, blend, fits, judged, means
+from .policy import FARTHEST, VERSION, Group, Policy, Stop
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,12 +25,16 @@ FOLDS = 5
 FEWEST = 50
 """Prompts below which nothing is learned but the models' means."""
 STOPS = 65
-_PENALTIES = (30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0, 30_000.0)
+_PENALTIES = (30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0)
 _SCALES = ((1.5, 0.0), (1.5, 0.5), (1.5, 0.25), (0.0, 0.5))
-"""Of tasks and of features: the smaller, the more is its part shrunk."""
-_T = 2.132
-"""Student's t at 95 %, one-sided, with FOLDS - 1 degrees of freedom."""
-_FAR = 4.0
+_TOGETHER = (0.0, 0.03, 0.1, 0.3)
+_OPTIONS = [Option(p, *scales, together) for scales, p, together in product(_SCALES, _PENALTIES, _TOGETHER)]
+_PRICES, _TRIED = 400, 100
+"""That the stops are found among, and that options are compared with."""
+_COSTS = 100
+_STRETCH = 4.0
+_Z = 1.645
+"""95 %, one-sided."""
 
 
 class Outcome(NamedTuple):
@@ -42,34 +47,11 @@ class Outcome(NamedTuple):
     cost: dict[str, float]
 
 
-class _Data(NamedTuple):
-    """quality, cost: prompts x models, NaN where a model was not asked. seen: prompts x features. tasks: one-hot."""
-
-    quality: "Array"
-    cost: "Array"
-    seen: "Array"
-    tasks: "Array"
-
-
-class _Fit(NamedTuple):
-    """What was learned of some prompts: see Group."""
-
-    mean: "Array"
-    price: "Array"
-    level: "Array"
-    center: "Array"
-    scale: "Array"
-    by_task: "Array"
-    cost_by_task: "Array"
-    weights: "Array"
-    cost_weights: "Array"
-
-
 def train(outcomes: Sequence[Outcome], digest: str, progress: Callable[[float], object] = lambda _: None) -> Policy:
     """progress: told how much is done, from 0 to 1. Raises InvalidRequestError for outcomes of no two models."""
     groups = _groups(outcomes)
     if not groups:
-        raise InvalidRequestError("no prompt was asked of two models at least; there is nothing to choose between")
+        raise InvalidRequestError("the outcomes are not of two models at least; there is nothing to choose between")
     made: list[Group] = []
     for rows in groups:
         before, share = sum([group.prompts for group in made]) / len(outcomes), len(rows) / len(outcomes)
@@ -78,17 +60,17 @@ def train(outcomes: Sequence[Outcome], digest: str, progress: Callable[[float], 
 
 
 def _groups(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
-    """Prompts of the same data set, or that share models, belong together."""
+    """Prompts of the same data set, or that share models, belong together; those of one model alone teach nothing."""
     found: dict[object, list[Outcome]] = {}
     home: dict[str, object] = {}
     for row in outcomes:
-        if len(row.quality) < 2:
+        if not row.quality:
             continue
         key: object = row.dataset or next((home[name] for name in row.quality if name in home), frozenset(row.quality))
         for name in row.quality:
             home.setdefault(name, key)
         found.setdefault(key, []).append(row)
-    return list(found.values())
+    return [rows for rows in found.values() if len({name for row in rows for name in row.quality}) > 1]
 
 
 def _train(rows: list[Outcome], progress: Callable[[float], object]) -> Group:
@@ -96,190 +78,197 @@ def _train(rows: list[Outcome], progress: Callable[[float], object]) -> Group:
 
     models = sorted({name for row in rows for name in row.quality})
     tasks = sorted({row.task for row in rows if row.task})
-    data = _Data(
+    data = Data(
         np.array([[row.quality.get(name, np.nan) for name in models] for row in rows]),
         np.array([[row.cost.get(name, np.nan) for name in models] for row in rows]),
         np.array([features(row.prompt) for row in rows]),
         np.array([[float(row.task == task) for task in tasks] for row in rows]).reshape(len(rows), len(tasks)),
     )
-    best, metrics, stops = None, dict[str, float](), _singles(data)
+    able, stretch, metrics, stops = list[Option](), 1.0, dict[str, float](), _singles(data)
     if len(rows) >= FEWEST:
-        best, metrics, stops = _choose(data, progress)
-    fit = _fit(data, *(best or (_PENALTIES[-1], (0.0, 0.0))))
+        able, stretch, metrics, stops = _choose(data, progress)
+    fit = blend(fits(data, able or [Option(_PENALTIES[-1], 0.0, 0.0, 0.0)]))
+    unnamed, cost_unnamed = fit.unnamed(data)
     return Group(
         datasets=sorted({row.dataset for row in rows if row.dataset}),
         models=models,
         quality=fit.mean.tolist(),
         cost=fit.price.tolist(),
-        level=fit.level.tolist(),
+        level=fit.level(data).tolist(),
         center=fit.center.tolist(),
         scale=fit.scale.tolist(),
+        depth=_depth(fit, data),
         tasks=tasks,
         by_task=fit.by_task.tolist(),
         cost_by_task=fit.cost_by_task.tolist(),
         weights=fit.weights.tolist(),
         cost_weights=fit.cost_weights.tolist(),
+        unnamed=unnamed.tolist(),
+        cost_unnamed=cost_unnamed.tolist(),
         stops=stops,
-        learned=best is not None,
+        learned=bool(able),
+        stretch=stretch,
         prompts=len(rows),
         metrics=metrics,
     )
 
 
-# One fit.
-
-
-def _fit(data: _Data, penalty: float, scales: tuple[float, float]) -> _Fit:
+def _depth(fit: Fit, data: Data) -> float:
+    """Twice the distance of the strangest prompts but for one in 200."""
     import numpy as np
 
-    on_tasks, on_features = scales
-    center, scale = data.seen.mean(0), data.seen.std(0)
-    scale = np.where(scale > 1e-9, scale, 1.0)
-    seen = np.clip((data.seen - center) / scale, -_FAR, _FAR)
-    share = data.tasks.mean(0)
-    spread = np.sqrt(np.maximum(share * (1 - share), 1e-9))
-    x = np.hstack([(data.tasks - share) / spread * on_tasks, seen * on_features])
-    mean, price = np.nanmean(data.quality, 0), np.nanmean(data.cost, 0)
-    beta = _ridge(x, data.quality - mean, penalty)
-    logs = np.log(np.maximum(data.cost, 1e-12) / np.maximum(price, 1e-12))
-    gamma = _ridge(x, logs - np.nanmean(logs, 0), penalty)
-    level = 1 / np.maximum(np.exp(np.clip(x @ gamma, -3, 3)).mean(0), 1e-9)
-    count = data.tasks.shape[1]
-
-    def of_tasks(beta: "Array") -> "Array":
-        """What being of one task, and not of the others, adds: its own weight without the mean of all."""
-        own = beta[:count] * (on_tasks / spread)[:, None]
-        return own - (share[:, None] * own).sum(0)
-
-    return _Fit(
-        mean, price, level, center, scale, of_tasks(beta), of_tasks(gamma),
-        beta[count:] * on_features, gamma[count:] * on_features,
-    )  # fmt: skip
+    away = np.clip((data.seen - fit.center) / fit.scale, -FARTHEST, FARTHEST)
+    return 2 * float(np.quantile((away**2).mean(1), 0.995))
 
 
-def _ridge(x: "Array", y: "Array", penalty: float) -> "Array":
-    """Hoerl and Kennard (1970). Prompts that a model was not asked have no part in its weights."""
-    import numpy as np
-
-    whole = x.T @ x + penalty * np.eye(x.shape[1])
-    there = ~np.isnan(y)
-    if there.all():
-        return np.linalg.solve(whole, x.T @ y)
-    out = np.zeros((x.shape[1], y.shape[1]))
-    for at in range(y.shape[1]):
-        rows = there[:, at]
-        own = x[rows].T @ x[rows] + penalty * np.eye(x.shape[1])
-        out[:, at] = np.linalg.solve(own, x[rows].T @ y[rows, at])
-    return out
-
-
-def _predict(fit: _Fit, data: _Data) -> tuple["Array", "Array"]:
-    """Quality and cost, prompts x models."""
-    import numpy as np
-
-    seen = np.clip((data.seen - fit.center) / fit.scale, -_FAR, _FAR)
-    quality = fit.mean + data.tasks @ fit.by_task + seen @ fit.weights
-    logs = data.tasks @ fit.cost_by_task + seen @ fit.cost_weights
-    return quality, fit.price * fit.level * np.exp(np.clip(logs, -3, 3))
-
-
-# Which fit, and which trade-offs.
-
-
-class _Tried(NamedTuple):
-    """A penalty with scales; what it predicts for prompts that it was not trained with; AIQ on each fold's."""
-
-    penalty: float
-    scales: tuple[float, float]
-    quality: "Array"
-    cost: "Array"
-    folds: "Array"
+# Which fits, and which trade-offs.
 
 
 def _choose(
-    data: _Data, progress: Callable[[float], object]
-) -> tuple[tuple[float, tuple[float, float]] | None, dict[str, float], list[Stop]]:
-    """The penalty and scales that route best, None where single models do as well; figures; the stops."""
+    data: Data, progress: Callable[[float], object]
+) -> tuple[list[Option], float, dict[str, float], list[Stop]]:
+    """The options whose mean routes best, none where single models do as well; its stretch; figures; the stops."""
     import numpy as np
 
     fold = np.random.default_rng(0).permutation(len(data.quality)) % FOLDS
-    prices, every = _prices(data), range_of(_means(data))
-    options = [(penalty, scales) for scales in _SCALES for penalty in _PENALTIES]
-    tried: list[_Tried] = []
-    for number, option in enumerate(options):
-        tried.append(_try(data, fold, prices, *option))
-        progress((number + 1) / len(options))
-    found = _simplest(tried)
-    gains = [_gain(data, found.quality, found.cost, prices, fold == part) for part in range(FOLDS)]
-    lower = float(np.mean(gains) - _T * np.std(gains, ddof=1) / FOLDS**0.5)
-    points, singles = _points(data, found.quality, found.cost, prices), _means(data)
+    real = judged(data, fold, FOLDS)
+    prices, singles = _prices(real), _means(real)
+    found: list[list[Fit]] = []
+    for part in range(FOLDS):
+        found.append(fits(data.rows(fold != part), _OPTIONS))
+        progress((part + 1) / FOLDS / 2)
+    worth = np.empty((len(_OPTIONS), len(fold)))
+    for at in range(len(_OPTIONS)):
+        worth[at] = _worth(real, *_held_out(data, fold, found, [at]), prices[:: _PRICES // _TRIED])
+        progress((1 + (at + 1) / len(_OPTIONS)) / 2)
+    able = _not_worse(worth)
+    predicted = _held_out(data, fold, found, able)
+    stretch = _stretch(real, fold, predicted[0])
+    gains = _worth(real, *predicted, prices) - _worth(real, *_of_singles(real, fold), prices)
+    lower = float(gains.mean() - _Z * gains.std(ddof=1) / len(gains) ** 0.5)
+    points, over = _points(real, *predicted, prices), range_of(singles)
     served = [*points, *singles] if lower > 0 else singles
-    reached = {f"cost_at_{share}": cost_at(served, every, share / 100) for share in (95, 99)}
-    metrics = {"aiq": aiq(served, every), "aiq_static": aiq(singles, every)}
-    metrics |= {"gain": float(np.mean(gains)), "gain_lower": lower, "penalty": found.penalty}
+    metrics = {
+        "aiq": aiq(served, over),
+        "aiq_static": aiq(singles, over),
+        "options": float(len(able)),
+        "stretch": stretch,
+    }
+    metrics |= {"gain": float(gains.mean()), "gain_lower": lower}
+    reached = {f"cost_at_{share}": cost_at(served, over, share / 100) for share in (95, 99)}
     metrics |= {name: value for name, value in reached.items() if value is not None}
     if lower <= 0:
-        return None, metrics, _singles(data)
-    return (found.penalty, found.scales), metrics, _stops(points, prices, singles)
+        return [], 1.0, metrics, _singles(real)
+    return [_OPTIONS[at] for at in able], stretch, metrics, _stops(points, prices, singles)
 
 
-def _try(data: _Data, fold: "Array", prices: Sequence[float], penalty: float, scales: tuple[float, float]) -> _Tried:
+def _held_out(
+    data: Data, fold: "Array", found: Sequence[Sequence[Fit]], options: Sequence[int]
+) -> tuple["Array", "Array"]:
+    """What the mean of these options predicts for prompts that it was not fitted to: quality, cost."""
     import numpy as np
 
-    quality, cost, folds = np.empty_like(data.quality), np.empty_like(data.cost), np.empty(FOLDS)
-    for part in range(FOLDS):
+    quality, cost = np.empty_like(data.quality), np.empty_like(data.cost)
+    for part, learned in enumerate(found):
         held = fold == part
-        here = _rows(data, held)
-        quality[held], cost[held] = _predict(_fit(_rows(data, ~held), penalty, scales), here)
-        folds[part] = aiq(_points(here, quality[held], cost[held], prices), range_of(_means(here)))
-    return _Tried(penalty, scales, quality, cost, folds)
+        fit = blend([learned[at] for at in options])
+        quality[held], cost[held] = fit.predict(data.rows(held), fit.level(data.rows(~held)))
+    return quality, cost
 
 
-def _simplest(tried: Sequence[_Tried]) -> _Tried:
-    """The most shrunk of those that are not worse than the best by more than the error of that difference (the
-    one-standard-error rule: Breiman et al., Classification and Regression Trees, 1984, section 3.4.3).
+def _stretch(data: Data, fold: "Array", quality: "Array") -> float:
+    """By which what is predicted of a prompt, beyond the models' means, is multiplied so that differences between the
+    models are as large as what comes of them (least squares). Never less than 1. With little shrunk predictions the
+    best of many models is often an accident, so they are taken as they are where trade-offs decide.
     """
     import numpy as np
 
-    best = max(tried, key=lambda one: float(one.folds.mean()))
-
-    def is_as_good(one: _Tried) -> bool:
-        behind = best.folds - one.folds
-        return bool(behind.mean() <= np.std(behind, ddof=1) / FOLDS**0.5)
-
-    able = [one for one in tried if one is best or is_as_good(one)]
-    return max(able, key=lambda one: (one.penalty, float(one.folds.mean())))
-
-
-def _gain(data: _Data, quality: "Array", cost: "Array", prices: Sequence[float], held: "Array") -> float:
-    """Of predictions over the single models that would have been taken, on the prompts of one fold."""
-    here = _rows(data, held)
-    singles, over = _means(here), range_of(_means(here))
-    chosen = {stop.model for stop in _singles(_rows(data, ~held))}
-    static = [point for at, point in enumerate(singles) if at in chosen]
-    return aiq([*_points(here, quality[held], cost[held], prices), *static], over) - aiq(static, over)
+    mean = np.empty_like(quality)
+    for part in range(FOLDS):
+        mean[fold == part] = means(data.quality[fold != part])
+    was = data.quality - mean
+    there = ~np.isnan(was)
+    said = np.where(there, quality - mean, np.nan)
+    said, was = [values - np.nanmean(values, 1, keepdims=True) for values in (said, was)]
+    return float(np.clip((said[there] * was[there]).sum() / max((said[there] ** 2).sum(), 1e-12), 1.0, _STRETCH))
 
 
-def _rows(data: _Data, which: "Array") -> _Data:
-    return _Data(*[part[which] for part in data])
-
-
-def _means(data: _Data) -> list[Point]:
+def _worth(data: Data, quality: "Array", cost: "Array", prices: Sequence[float]) -> "Array":
+    """What each prompt has to do with AIQ: its mean over the prompts is AIQ, and its deviation tells how certain."""
     import numpy as np
 
-    pairs = zip(np.nanmean(data.cost, 0).tolist(), np.nanmean(data.quality, 0).tolist(), strict=True)
+    absent, points = np.isnan(data.quality), _points(data, quality, cost, prices)
+    by_point = dict(zip(points, prices, strict=True))
+
+    def taken(point: Point) -> "Array":
+        return np.where(absent, -np.inf, quality - by_point[point] * cost).argmax(1)
+
+    return _influence(data, hull(points), taken)
+
+
+def _of_singles(data: Data, fold: "Array") -> tuple["Array", "Array"]:
+    """The means of all models on the other folds, as predictions: single models, chosen without hindsight."""
+    import numpy as np
+
+    quality, cost = np.empty_like(data.quality), np.empty_like(data.cost)
+    for part in range(FOLDS):
+        held = fold == part
+        quality[held] = means(data.quality[~held])
+        cost[held] = means(data.cost[~held])
+    return quality, cost
+
+
+def _influence(data: Data, line: Sequence[Point], taken: Callable[[Point], "Array"]) -> "Array":
+    """Of the area under the hull, to the first order. taken: the model that each prompt went to, at one of its corners.
+
+    At a cost between two corners the quality is a mean of theirs, and a prompt adds its own quality, less the slope
+    there for each dollar that it costs more than the others.
+    """
+    import numpy as np
+
+    over, rows, total = range_of(_means(data)), np.arange(len(data.quality)), np.zeros(len(data.quality))
+    values = [(data.quality[rows, went], data.cost[rows, went]) for went in map(taken, line)]
+    for step in range(_COSTS):
+        cost = over.low + (over.high - over.low) * (step + 0.5) / _COSTS
+        after = next((at for at, point in enumerate(line) if point[0] > cost), len(line))
+        if after in (0, len(line)):
+            total += values[min(after, len(line) - 1)][0]
+            continue
+        one, other = line[after - 1], line[after]
+        slope, part = (other[1] - one[1]) / (other[0] - one[0]), (cost - one[0]) / (other[0] - one[0])
+        for (quality, spent), share in zip(values[after - 1 : after + 1], (1 - part, part), strict=True):
+            total += share * (quality - slope * spent)
+        total += slope * cost
+    return total / _COSTS
+
+
+def _not_worse(worth: "Array") -> list[int]:
+    """The options that are not certain to be worse than the best (three standard errors of the difference, which
+    knows nothing of the luck of five fits). Of options
+    that outcomes can hardly tell apart the best is an accident; their mean is not.
+    """
+    import numpy as np
+
+    best = int(worth.mean(1).argmax())
+    behind = worth[best] - worth
+    error = behind.std(1, ddof=1) / worth.shape[1] ** 0.5
+    return np.flatnonzero(behind.mean(1) <= 3 * error).tolist()
+
+
+def _means(data: Data) -> list[Point]:
+    pairs = zip(means(data.cost).tolist(), means(data.quality).tolist(), strict=True)
     return list(pairs)
 
 
-def _prices(data: _Data) -> list[float]:
+def _prices(data: Data) -> list[float]:
     """Of quality, from all that matters is cost to cost does not matter."""
     import numpy as np
 
     unit = float(np.nanstd(data.quality) / max(float(np.nanmean(data.cost)), 1e-12)) or 1.0
-    return [*(unit * np.logspace(5, -6, 400)).tolist(), 0.0]
+    return [*(unit * np.logspace(5, -6, _PRICES)).tolist(), 0.0]
 
 
-def _points(data: _Data, quality: "Array", cost: "Array", prices: Sequence[float]) -> list[Point]:
+def _points(data: Data, quality: "Array", cost: "Array", prices: Sequence[float]) -> list[Point]:
     import numpy as np
 
     out: list[Point] = []
@@ -296,7 +285,7 @@ def _points(data: _Data, quality: "Array", cost: "Array", prices: Sequence[float
     return out
 
 
-def _singles(data: _Data) -> list[Stop]:
+def _singles(data: Data) -> list[Stop]:
     """The single models on the hull, with the price from which each is the best."""
     means = _means(data)
     line = hull(means)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from .cost import cost
 from .latency import latency
+from .learned import learned
 from .least_busy import least_busy
 from .priority import priority
 from .scene import Order, Scene
@@ -19,6 +20,7 @@ STRATEGIES: dict[str, Callable[[Scene], Order]] = {
     "latency": latency,
     "least_busy": least_busy,
     "cost": cost,
+    "learned": learned,
 }
 
 __all__ = ["STRATEGIES", "Order", "Scene"]
