@@ -78,6 +78,7 @@ bench: setup
 # How far off the planner's estimates are on devices and models they were not fitted to, beside other tools' formulas.
 # ROWS is where the measured rows are; WRITE=1 writes the coefficients anew.
 bench-fit: setup
+	@$(BIN)/python -m benchmarks.fit_memory $(or $(ROWS),../shared/hardware)
 	@$(BIN)/python -m benchmarks.fit_speed $(or $(ROWS),../shared/hardware)/measured_speed.csv $(if $(WRITE),--write)
 
 # The gateway beside nginx and other gateways; writes docs/benchmarks.md. QUICK=1 takes a few minutes and only prints.

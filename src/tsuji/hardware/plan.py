@@ -10,7 +10,7 @@ from tsuji.core.errors import InvalidRequestError
 from .device import Device
 from .memory import Memory, Setting, memory
 from .model import Model
-from .quant import Quant, quants, weights_mib
+from .quant import MXFP4, Quant, quants, weights_mib
 from .speed import Estimate, decode, prefill
 from .speed_compose import batched
 from .speed_facts import chip_of, shape_of
@@ -122,7 +122,7 @@ def _choices(model: Model, goals: Goals) -> list[Quant]:
     """Q8_0 cannot be told from 16 bits in use, at half the memory and twice the speed."""
     whole, *smaller = quants()
     if model.architecture == "gpt-oss":
-        return [whole]
+        return [MXFP4]
     borne = [quant for quant in smaller if quant.kld <= goals.max_kld]
     return borne or [whole]
 
@@ -235,9 +235,10 @@ def _flags(model: Model, setting: Setting, kind: str, share: float) -> str:
 
 
 def _vllm(model: Model, setting: Setting, machine: Machine, goals: Goals) -> str | None:
-    """vLLM loads what is published for it: 16 bits here, where all of it fits (its GGUF support is experimental)."""
+    """vLLM loads what is published: 16 bits (gpt-oss: MXFP4), where that fits; its GGUF support is experimental."""
     repository = model.source.removeprefix("https://huggingface.co/").partition("/blob/")[0]
-    whole = memory(model, weights_mib(model, quants()[0]), setting, machine.device.backend).on_devices
+    published = MXFP4 if model.architecture == "gpt-oss" else quants()[0]
+    whole = memory(model, weights_mib(model, published), setting, machine.device.backend).on_devices
     if machine.device.backend not in ("CUDA", "ROCm") or whole > machine.free_mib * machine.count:
         return None
     share = min(0.95, round(machine.free_mib / ((machine.device.memory_gb or 1) * _GIB), 2))

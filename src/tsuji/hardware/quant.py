@@ -31,10 +31,16 @@ def quants() -> tuple[Quant, ...]:
     return tuple(msgspec.convert(tomllib.loads(text)["quant"], list[Quant]))
 
 
+MXFP4 = Quant("MXFP4", 4.25, 0.0, 1.0)
+"""As gpt-oss is published, and so without loss: experts in blocks of 32 values in 17 bytes, the rest in Q8_0 in GGUF.
+https://cdn.openai.com/pdf/419b6906-9da6-406c-a19d-1bb078ac7637/oai_gpt-oss_model_card.pdf
+"""
+
+
 def weights_mib(model: Model, quant: Quant) -> float:
-    """Of the whole file. gpt-oss is published in MXFP4 and stays so: its experts are 4.25 bits in every file."""
-    if model.architecture == "gpt-oss":
+    """Of the whole file."""
+    if quant is MXFP4:
         experts = model.layers * model.experts * model.expert_ff * model.width * 3
         rest = max(model.params_b * 1e9 - experts, 0.0)
-        return (experts * 4.25 + rest * max(quant.bits, 8.5)) / 8 / MIB
+        return (experts * quant.bits + rest * 8.5) / 8 / MIB
     return model.params_b * 1e9 * quant.bits / 8 / MIB
