@@ -39,7 +39,7 @@ def refused_by_llama(template: str) -> bool:
     """Whether llama.cpp takes the template for one whose calls it can read, and then refuses the calls.
 
     Found by trial (build 11549; templates that write calls as each family does, and an answer that is one call): it
-    reads them all but FunctionGemma's, for which it answers with status 500 in place of the call.
+    reads all that were tried but FunctionGemma's, for which it answers with status 500 in place of the call.
     """
     return "<start_function_call>" in template
 
