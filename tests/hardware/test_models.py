@@ -41,7 +41,7 @@ def test_its_shape_adds_up(row: Model) -> None:
         attention = row.width * query + row.kv_rank * (row.heads * 256) + row.heads * 128 * row.width
     sparse = (row.moe_layers or row.layers - row.dense_layers) if row.experts else 0
     wide = sparse * (row.experts * row.expert_ff + row.shared_ff) + (row.layers - sparse) * row.ff
-    matrices = 2 if row.architecture in ("starcoder2",) else 3
+    matrices = 2 if row.architecture in ("starcoder2", "phi2", "falcon", "apertus") else 3
     total = row.layers * attention + matrices * row.width * wide + row.embedding_params * (1 if row.tied else 2)
     assert total / 1e9 == pytest.approx(row.params_b, rel=0.12)
     assert row.full_layers >= 0
