@@ -35,10 +35,10 @@ PRIORS: dict[str, dict[str, float]] = {
         "weights": 0.3, "weights/backend": 0.2, "weights/gen": 0.2, "weights/vendor": 0.15, "weights/quant": 0.12,
         "weights/family": 0.15, "weights/engine": 0.1, "weights/moe": 0.3,
         "kv": 0.7, "kv/backend": 0.5, "kv/gen": 0.3, "kv/flash": 0.5, "scores": 1.5, "scores/": 0.6,
-        "fixed": 1.5, "fixed/backend": 0.7, "fixed/gen": 0.8, "fixed/gen=Metal": 0.5, "fixed/engine": 0.7,
+        "fixed": 1.5, "fixed/backend": 1.2, "fixed/gen": 0.8, "fixed/gen=Metal": 0.5, "fixed/engine": 0.7,
         "fixed/moe": 0.5, "fixed/old": 0.5, "fixed/host": 1.0,
         "fixed/recurrent": 1.0,
-        "compute": 1.5, "compute/": 0.7, "compute/family": 0.3, "compute/gen": 0.4,
+        "compute": 1.5, "compute/": 1.2, "compute/family": 0.3, "compute/gen": 0.4,
         "hops": 1.0, "hops/": 0.5, "spill": 1.0, "spill/": 0.5,
     },
     "prefill": {
@@ -52,7 +52,7 @@ PRIORS: dict[str, dict[str, float]] = {
 }  # fmt: skip
 STARTS = {"weights": 0.3, "kv": 0.3, "fixed": 1.0, "matrices": 1.0, "attention": 1.5, "stream": 0.3, "hops": -0.5}
 TARGET = Path(tsuji.catalog.__file__).parent / "speed.toml"
-NOISE, TAIL = 0.1, 0.12
+NOISE, TAIL = 0.1, {"decode": 0.14, "prefill": 0.12}
 """Standard deviation of a row's log(rate), and the scale beyond which a row loses weight."""
 
 
@@ -70,7 +70,7 @@ class Fit:
 
     def __init__(self, samples: list[Sample]) -> None:
         self.samples = samples
-        self.priors = PRIORS[samples[0].phase]
+        self.priors, self.tail = PRIORS[samples[0].phase], TAIL[samples[0].phase]
         self.names = sorted({name for s in samples for term in s.terms for name, _ in term.features})
         index = {name: i for i, name in enumerate(self.names)}
         most = max(len(s.terms) for s in samples)
@@ -103,7 +103,7 @@ class Fit:
             expected, shares = self.predict(at, held)
             slope = sum(shares[k][:, None] * self.features[k][held] for k in range(len(shares)))
             residual = self.seconds[held] - expected
-            weight = self.weight[held] * (4 / 3) / (1 + (residual / TAIL) ** 2 / 3) / NOISE**2
+            weight = self.weight[held] * (4 / 3) / (1 + (residual / self.tail) ** 2 / 3) / NOISE**2
             hessian = (slope * weight[:, None]).T @ slope + np.diag(self.precision)
             step = np.linalg.solve(hessian, (slope * weight[:, None]).T @ residual - self.precision * (at - self.prior))
             step *= min(1.0, 2 / float(np.abs(step).max()))
@@ -220,7 +220,9 @@ def slices(phase: str) -> dict[str, Pick]:
     gpu: Pick = lambda s: s.run.backend != "CPU"  # noqa: E731
     plain: Pick = lambda s: gpu(s) and not s.run.moe and s.run.devices == 1 and s.run.depth < 8000 and not s.run.mixed  # noqa: E731
     lines: dict[str, Pick] = {"all rows": lambda s: True, "dense, one GPU": plain}
-    lines["  by llama-bench"] = lambda s: plain(s) and s.run.engine == "llama.cpp" and not s.run.host
+    lines["  tg128, tg512, pp512"] = lambda s: (
+        plain(s) and s.run.engine == "llama.cpp" and s.row["test"] in ("tg128", "tg512", "pp512")
+    )
     for backend in ("CUDA", "ROCm", "Metal", "Vulkan"):
         lines[f"  {backend}"] = lambda s, b=backend: plain(s) and s.run.backend == b
     return lines | {
