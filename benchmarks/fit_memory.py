@@ -1,4 +1,4 @@
-"""How far off the memory estimates are: against llama.cpp's dry runs and against logs of loads; part of `make bench-fit`."""
+"""How far off the memory estimates are, against llama.cpp's dry runs and logs of loads; part of `make bench-fit`."""
 
 import csv
 import sys
@@ -36,7 +36,8 @@ def main(folder: Path) -> int:
     out.print(_table("Memory against logs of loads (older builds, two engines)", groups))
     out.print(f"Not estimated: {unsaid} of {len(rows)} rows, because their model, context or placement is not said.")
     wrong_fits, wrong_not = _fits(groups["whole load, peak"])
-    out.print(f'False "fits" {wrong_fits:.1%}, false "does not fit" {wrong_not:.1%}, over devices of {DEVICES_GIB} GiB.')
+    wrong = f'false "fits" {wrong_fits:.1%}, false "does not fit" {wrong_not:.1%}'
+    out.print(f"On devices of {DEVICES_GIB} GiB: {wrong}.")
     return 0
 
 
