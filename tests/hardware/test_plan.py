@@ -113,6 +113,12 @@ def test_the_command_answers() -> None:
     assert facts["plans"][0]["decode_tokens_per_s"]["low"] > 0
 
 
+def test_no_more_context_than_it_was_trained_for() -> None:
+    one, two = (best(known("Qwen3-8B"), on("RTX 4090"), Goals(context=context)) for context in (40_960, 1 << 30))
+    assert one == two
+    assert "trained for 40,960 tokens" in run("qwen3-8b", "--on", "RTX 4090", "--context", "1024M")
+
+
 def test_the_command_lists_what_fits() -> None:
     facts = json.loads(run("--on", "RTX 3060", "--json"))
     assert len(facts["plans"]) > 30

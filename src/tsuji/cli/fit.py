@@ -155,7 +155,7 @@ def _everything(machine: "Machine", goals: "Goals", as_json: bool) -> None:
             {"device": machine.device.name, "devices": machine.count, "plans": [facts_of(plan) for plan in found]}
         )
         return
-    title = f"What fits {_called(machine)}, {goals.context:,} tokens of context, {goals.users} users"
+    title = f"What fits {_called(machine)}, {asked(goals)}"
     print_table(title, ("model", *_COLUMNS), [[plan.model, *_row(plan)] for plan in found])
 
 
@@ -219,6 +219,11 @@ def _interval(median: float, low: float, high: float) -> dict[str, float]:
 def _called(machine: "Machine") -> str:
     many = f"{machine.count} x " if machine.count > 1 else ""
     return f"{many}{machine.device.name} ({machine.free_mib * machine.count / 1024:.1f} GiB free)"
+
+
+def asked(goals: "Goals") -> str:
+    """For a title."""
+    return f"{goals.context:,} tokens of context, {goals.users} user{'s' if goals.users > 1 else ''}"
 
 
 def _needs(model: "Model", goals: "Goals") -> str:

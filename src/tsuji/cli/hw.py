@@ -7,7 +7,7 @@ import typer
 
 from tsuji.core.errors import ConfigError, TsujiError
 
-from .fit import Context, Goal, Loss, Users, machine_on, model_named, rate_of, tokens
+from .fit import Context, Goal, Loss, Users, asked, machine_on, model_named, rate_of, tokens
 from .hw_estimate import estimate
 from .options import AsJson
 from .terminal import console, print_json, print_table
@@ -88,7 +88,7 @@ def compare(
         print_json({"model": meant.name, "devices": [_facts(name, plan) for name, plan in found]})
     else:
         print_table(
-            f"{meant.name}, {goals.context:,} tokens of context, {users} users",
+            f"{meant.name}, {asked(goals)}",
             _COMPARED,
             [_row(*one) for one in found],
         )

@@ -104,8 +104,14 @@ def plans(model: Model, machine: Machine, goals: Goals) -> list[Plan]:
 
     Raises InvalidRequestError where the device's figures do not suffice for a speed.
     """
+    goals = within(model, goals)
     found = [plan for quant in _choices(model, goals) for plan in _of(model, quant, machine, goals)]
     return sorted(found, key=_rank)
+
+
+def within(model: Model, goals: Goals) -> Goals:
+    """With no more context than the model was trained for."""
+    return msgspec.structs.replace(goals, context=min(goals.context, model.context or goals.context))
 
 
 def best(model: Model, machine: Machine, goals: Goals) -> Plan | None:
@@ -138,7 +144,7 @@ def _of(model: Model, quant: Quant, machine: Machine, goals: Goals) -> list[Plan
 def _plan(model: Model, quant: Quant, machine: Machine, goals: Goals, kind: str) -> Plan | None:
     """None where there is no room for it, with the host's memory too."""
     setting = Setting(
-        context=min(goals.context, model.context or goals.context) * goals.users,
+        context=goals.context * goals.users,
         slots=goals.users,
         type_k=kind,
         type_v=kind,
