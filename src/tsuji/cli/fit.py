@@ -126,9 +126,10 @@ def _one(model: "Model", machine: "Machine", goals: "Goals", *, explain: bool, a
         return
     out = console()
     licence = f"{model.licence}, commercial use: {model.commercial}" if model.licence else ""
-    out.print(
-        f"{model.name} on {_called(machine)}, {goals.context:,} tokens of context, {goals.users} users. {licence}"
-    )
+    kept = within(model, goals)
+    out.print(f"{model.name} on {_called(machine)}, {asked(kept)}. {licence}")
+    if kept.context < goals.context:
+        out.print(f"It was trained for {kept.context:,} tokens of context, and gets no more.")
     if not found:
         out.print(f"It does not fit, at any quantization within a loss of {goals.max_kld:g}: {_needs(model, goals)}")
         raise typer.Exit(1)
