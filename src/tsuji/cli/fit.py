@@ -117,7 +117,7 @@ def _here(ram_gb: float | None) -> "Machine":
 
 
 def _one(model: "Model", machine: "Machine", goals: "Goals", *, explain: bool, as_json: bool) -> None:
-    from tsuji.hardware.plan import explained, plans
+    from tsuji.hardware.plan import explained, plans, within
 
     found = plans(model, machine, goals)
     if as_json:
