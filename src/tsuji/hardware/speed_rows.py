@@ -1,8 +1,8 @@
 """Rows of a table of measurements, read as runs: the batch form of the speed estimator.
 
 Columns: device, backend, model, params_b, active_params_b, quant, size_gib, test ("pp512", "tg128", "tg32@d16384",
-"tg_avg"), n_prompt, n_gen, depth, n_ubatch, flash_attn, n_devices, engine_build. Only device, model or params_b, and
-test are needed; an empty cell is unknown. `tokens_per_s` is never read.
+"tg_avg"), n_prompt, n_gen, depth, n_ubatch, flash_attn, n_devices, engine_build, notes. Only device,
+params_b and test are needed; an empty cell is unknown. `tokens_per_s` is never read.
 """
 
 import re
@@ -51,6 +51,8 @@ ENGINES = {
     "vllm": "vLLM", "trt": "TensorRT-LLM", "llamafile": "llamafile", "localscore": "llamafile",
 }  # fmt: skip
 BOARD = re.compile(r"(?:Pi (?:5|500\+?|400|CM\d)|HiFive|Radxa|Orion|DC-ROMA)\b", re.I)
+DRIVER = re.compile(r"\btoolbox=([\w.-]+)")
+"""In the notes: the container whose driver ran, such as vulkan_radv."""
 TEST = re.compile(r"(pp|tg)(\d+)?(_avg)?(?:@d(\d+))?$")
 MIX_PROMPT, MIX_CONTEXT, MIX_ANSWER = 1500, 1000, 400
 """LocalScore's mix: prompts of 16 to 4,096 tokens, answers of 16 to 1,024; about these on average."""
@@ -121,6 +123,7 @@ def run_of(row: Row, find_chip: FindChip, find_shape: FindShape) -> Run | str:
         host=_host(device, on_cpu),
         engine=_engine(row, said),
         old="2024" in (row.get("engine_build") or "") or "2023" in (row.get("engine_build") or ""),
+        driver=driver[1] if (driver := DRIVER.search(row.get("notes") or "")) else "",
         params_b=params,
         active_params_b=active,
         size_gib=size,
