@@ -45,6 +45,11 @@ BITS = {
     "Q3_K_S": 3.5, "Q2_K": 3.0, "IQ4": 4.4, "IQ3": 3.4, "IQ2": 2.5,
 }  # fmt: skip
 """Bits a weight by type, for rows that give no file size (llama.cpp's tools/quantize README, Llama 3.1 8B, rounded)."""
+LIMITS = {
+    "params_b": (1e-4, 1e5), "active_params_b": (1e-4, 1e5), "size_gib": (1e-4, 1e6), "n_ubatch": (1.0, 1e6),
+    "n_devices": (1.0, 4096.0),
+}  # fmt: skip
+"""What a number may be, if not 0, which counts as unknown; others from 0 to 1e9. Beyond it is a slip of the pen."""
 BACKENDS = {"NVIDIA": "CUDA", "AMD": "Vulkan", "APPLE": "Metal", "INTEL": "Vulkan"}
 ENGINES = {
     "ik_llama": "ik_llama.cpp", "ollama": "ollama", "mlc": "MLC", "exllama": "ExLlamaV2", "sglang": "SGLang",
@@ -69,7 +74,8 @@ def number(row: Row, column: str, default: float | None = None) -> float | None:
         value = float(text)
     except ValueError:
         raise InvalidRequestError(f"column {column}: {text!r} is not a number", param=column) from None
-    if not 0 <= value < 1e15:
+    low, high = LIMITS.get(column, (0.0, 1e9))
+    if value and not low <= value <= high:
         raise InvalidRequestError(f"column {column}: {text} is out of range", param=column)
     return value
 

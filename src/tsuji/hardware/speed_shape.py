@@ -39,7 +39,7 @@ def guessed_shape(params_b: float, active_params_b: float | None = None) -> Shap
     active = active_params_b or params_b
     depth_of = params_b if active >= 0.9 * params_b else (params_b * active) ** 0.5
     layers = max(1, round(16 * depth_of**0.37))
-    width = round(1750 * active**0.42)
+    width = max(64, round(1750 * active**0.42))
     heads = 2 if active < 0.9 * params_b else 1
     return Shape(
         layers=layers,
