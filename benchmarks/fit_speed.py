@@ -33,24 +33,37 @@ PRIORS: dict[str, dict[str, float]] = {
     "decode": {
         "device=": 0.08, "engine=": 0.2, "old": 0.3, "old/": 0.1, "host=": 0.5,
         "weights": 0.3, "weights/backend": 0.2, "weights/gen": 0.2, "weights/vendor": 0.15, "weights/quant": 0.12,
-        "weights/family": 0.15, "weights/engine": 0.1, "weights/moe": 0.3,
-        "kv": 0.7, "kv/backend": 0.5, "kv/gen": 0.3, "kv/flash": 0.5, "scores": 1.5, "scores/": 0.6,
+        "weights/family": 0.15, "weights/engine": 0.1, "weights/driver": 0.1, "weights/moe": 0.3,
+        "kv": 0.7, "kv/backend": 0.5, "kv/gen": 0.3, "kv/flash": 0.5, "kv/driver": 0.5,
+        "scores": 1.5, "scores/": 1.0, "scores/old": 1.5,
         "fixed": 1.5, "fixed/backend": 1.2, "fixed/gen": 0.8, "fixed/gen=Metal": 0.5, "fixed/engine": 0.7,
-        "fixed/moe": 0.5, "fixed/old": 0.5, "fixed/host": 1.0,
+        "fixed/moe": 0.5, "fixed/old": 0.5, "fixed/host": 1.0, "fixed/driver": 0.4,
         "fixed/recurrent": 1.0,
         "compute": 1.5, "compute/": 1.2, "compute/family": 0.3, "compute/gen": 0.4,
         "hops": 1.0, "hops/": 0.5, "spill": 1.0, "spill/": 0.5,
     },
     "prefill": {
         "device=": 0.08, "engine=": 0.2, "old": 0.3, "old/": 0.2, "host=": 1.0,
-        "matrices": 1.0, "matrices/backend": 0.4, "matrices/gen": 0.6, "matrices/quant": 0.3, "matrices/family": 0.25,
+        "matrices": 1.0, "matrices/backend": 0.4, "matrices/gen": 0.6, "matrices/quant": 0.3,
+        "matrices/family": 0.25,
         "matrices/ubatch": 0.3, "matrices/width": 0.3, "matrices/moe": 0.4, "matrices/flash": 0.3,
+        "matrices/driver": 0.25,
         "attention": 1.5, "attention/backend": 0.6, "attention/gen": 0.4, "attention/flash": 0.6,
+        "attention/driver": 0.5,
         "stream": 0.8, "stream/": 0.5, "launch": 1.5, "launch/": 0.7, "mix": 1.5, "mix/": 0.7,
         "split/": 0.5, "spill": 1.0, "spill/": 0.5,
     },
 }  # fmt: skip
-STARTS = {"weights": 0.3, "kv": 0.3, "fixed": 1.0, "matrices": 1.0, "attention": 1.5, "stream": 0.3, "hops": -0.5}
+STARTS = {
+    "weights": 0.3,
+    "kv": 0.3,
+    "fixed": 1.0,
+    "matrices": 1.0,
+    "attention": 1.5,
+    "stream": 0.3,
+    "hops": -0.5,
+    "scores": 1.2,
+}
 TARGET = Path(tsuji.catalog.__file__).parent / "speed.toml"
 NOISE, TAIL = 0.1, {"decode": 0.14, "prefill": 0.12}
 """Standard deviation of a row's log(rate), and the scale beyond which a row loses weight."""

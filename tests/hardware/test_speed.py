@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tsuji.core.errors import InvalidRequestError
 from tsuji.hardware.speed import Estimate, decode, prefill
@@ -89,6 +91,26 @@ def test_a_wrong_cell_is_named(cells: dict[str, str], column: str | None) -> Non
         return
     with pytest.raises(InvalidRequestError, match=column):
         estimate_row(LLAMA | cells, find_chip, find_shape)
+
+
+NUMBERS = st.sampled_from(["", "0", "1e-12", "1", "512", "1e14", "nan", "-1", "x"])
+COLUMNS = ("params_b", "active_params_b", "size_gib", "depth", "n_ubatch", "n_devices", "n_gen", "n_prompt")
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.fixed_dictionaries(dict.fromkeys(COLUMNS, NUMBERS)),
+    st.sampled_from(["pp512", "tg", "tg0", "pp0", "tg_avg", "pp_avg"]),
+    st.sampled_from(["RTX 4090", "Raspberry Pi 5", "M2"]),
+)
+def test_any_cells_make_an_estimate_or_an_error(cells: dict[str, str], test: str, device: str) -> None:
+    row = cells | {"device": device, "test": test}
+    try:
+        found = estimate_row(row, find_chip, find_shape)
+    except InvalidRequestError as error:
+        assert error.param in COLUMNS
+        return
+    assert isinstance(found, str) or 0 < found.low <= found.median <= found.high < math.inf
 
 
 def test_an_unknown_device_is_said_and_not_guessed() -> None:

@@ -1,8 +1,8 @@
 """Rows of a table of measurements, read as runs: the batch form of the speed estimator.
 
 Columns: device, backend, model, params_b, active_params_b, quant, size_gib, test ("pp512", "tg128", "tg32@d16384",
-"tg_avg"), n_prompt, n_gen, depth, n_ubatch, flash_attn, n_devices, engine_build. Only device, model or params_b, and
-test are needed; an empty cell is unknown. `tokens_per_s` is never read.
+"tg_avg"), n_prompt, n_gen, depth, n_ubatch, flash_attn, n_devices, engine_build, notes. Only device,
+params_b and test are needed; an empty cell is unknown. `tokens_per_s` is never read.
 """
 
 import re
@@ -45,12 +45,19 @@ BITS = {
     "Q3_K_S": 3.5, "Q2_K": 3.0, "IQ4": 4.4, "IQ3": 3.4, "IQ2": 2.5,
 }  # fmt: skip
 """Bits a weight by type, for rows that give no file size (llama.cpp's tools/quantize README, Llama 3.1 8B, rounded)."""
+LIMITS = {
+    "params_b": (1e-4, 1e5), "active_params_b": (1e-4, 1e5), "size_gib": (1e-4, 1e6), "n_ubatch": (1.0, 1e6),
+    "n_devices": (1.0, 4096.0),
+}  # fmt: skip
+"""What a number may be, if not 0, which counts as unknown; others from 0 to 1e9. Beyond it is a slip of the pen."""
 BACKENDS = {"NVIDIA": "CUDA", "AMD": "Vulkan", "APPLE": "Metal", "INTEL": "Vulkan"}
 ENGINES = {
     "ik_llama": "ik_llama.cpp", "ollama": "ollama", "mlc": "MLC", "exllama": "ExLlamaV2", "sglang": "SGLang",
     "vllm": "vLLM", "trt": "TensorRT-LLM", "llamafile": "llamafile", "localscore": "llamafile",
 }  # fmt: skip
 BOARD = re.compile(r"(?:Pi (?:5|500\+?|400|CM\d)|HiFive|Radxa|Orion|DC-ROMA)\b", re.I)
+DRIVER = re.compile(r"\btoolbox=([\w.-]+)")
+"""In the notes: the container whose driver ran, such as vulkan_radv."""
 TEST = re.compile(r"(pp|tg)(\d+)?(_avg)?(?:@d(\d+))?$")
 MIX_PROMPT, MIX_CONTEXT, MIX_ANSWER = 1500, 1000, 400
 """LocalScore's mix: prompts of 16 to 4,096 tokens, answers of 16 to 1,024; about these on average."""
@@ -67,7 +74,8 @@ def number(row: Row, column: str, default: float | None = None) -> float | None:
         value = float(text)
     except ValueError:
         raise InvalidRequestError(f"column {column}: {text!r} is not a number", param=column) from None
-    if not 0 <= value < 1e15:
+    low, high = LIMITS.get(column, (0.0, 1e9))
+    if value and not low <= value <= high:
         raise InvalidRequestError(f"column {column}: {text} is out of range", param=column)
     return value
 
@@ -121,6 +129,7 @@ def run_of(row: Row, find_chip: FindChip, find_shape: FindShape) -> Run | str:
         host=_host(device, on_cpu),
         engine=_engine(row, said),
         old="2024" in (row.get("engine_build") or "") or "2023" in (row.get("engine_build") or ""),
+        driver=driver[1] if (driver := DRIVER.search(row.get("notes") or "")) else "",
         params_b=params,
         active_params_b=active,
         size_gib=size,

@@ -31,18 +31,20 @@ def guessed_shape(params_b: float, active_params_b: float | None = None) -> Shap
     """The shape that models of that size commonly have: a regression over published open models.
 
     Dense ones have about 16 x P^0.37 layers and a width of about 1,750 x P^0.42 (P in 1e9 parameters; Llama 3 at 1.2,
-    3.2, 8, 70 and 405, Qwen 2.5 at 7 and 14); grouped-query attention with 8 KV heads of 128 in 16 bits. Mixtures are
-    as deep as a dense one between their active and their whole size, and as wide as their active part.
+    3.2, 8, 70 and 405, Qwen 2.5 at 7 and 14); grouped-query attention with 8 KV heads of 128 in 16 bits. Half of the
+    layers are taken to see the whole context: what is not in the catalogue is newer, and many of the new have windows
+    or recurrent layers. Mixtures are as deep as a dense one between their active and their whole size, and as wide as
+    their active part.
     """
     active = active_params_b or params_b
     depth_of = params_b if active >= 0.9 * params_b else (params_b * active) ** 0.5
     layers = max(1, round(16 * depth_of**0.37))
-    width = round(1750 * active**0.42)
+    width = max(64, round(1750 * active**0.42))
     heads = 2 if active < 0.9 * params_b else 1
     return Shape(
         layers=layers,
         width=width,
-        kv_bytes=4.0 * layers * 8 * 128 / heads,
-        attention_flops=4.0 * layers * width * heads,
+        kv_bytes=4.0 * layers * 8 * 128 / heads / 2,
+        attention_flops=4.0 * layers * width * heads / 2,
         guessed=True,
     )

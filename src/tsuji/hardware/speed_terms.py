@@ -26,7 +26,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One way of running one model, as numbers. Bandwidth in GB/s, peaks in dense TFLOPS, sizes as named.
 
     device is the catalogue's name; generation its architecture ("ada", "rdna3", "m2"). host is "board" where the GPU
-    hangs on a small board (one PCIe lane, slow CPU). tokens are those of the test (generated, or in the prompt); depth
+    hangs on a small board (one PCIe lane, slow CPU). driver: where it is known
+    ("vulkan_amdvlk", "rocm6_4_4"). tokens are those of the test (generated, or in the prompt); depth
     is the context before them.
     """
 
@@ -43,6 +44,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     host: str = ""
     engine: str = "llama.cpp"
     old: bool = False
+    driver: str = ""
     params_b: float
     active_params_b: float
     size_gib: float
@@ -125,7 +127,7 @@ def decode_terms(run: Run) -> list[Term]:
         _term(
             "scores",
             shape.attention_flops * context / peak,
-            [*_by("scores", run), *_flash("scores", run), *all_],
+            _scores(run) + all_,
             "attention FLOPs at this depth / FP32 peak",
         ),
         _term("fixed", shape.layers * LAYER_SECONDS, _fixed(run) + all_, "layers x 10 us"),
@@ -212,7 +214,7 @@ def _flash(name: str, run: Run) -> list[str | Feature]:
 
 
 def _kv(name: str, run: Run) -> list[str | Feature]:
-    return [*_by(name, run), f"{name}/gen={_chip(run)}", *_flash(name, run)]
+    return [*_by(name, run), f"{name}/gen={_chip(run)}", *_flash(name, run), *_driver(name, run)]
 
 
 def _everywhere(run: Run) -> list[str | Feature]:
@@ -222,8 +224,17 @@ def _everywhere(run: Run) -> list[str | Feature]:
     return [*features, f"host={run.host}"] if run.host else features
 
 
+def _scores(run: Run) -> list[str | Feature]:
+    features = [*_by("scores", run), *_flash("scores", run), *_driver("scores", run)]
+    return [*features, f"scores/old={run.backend}"] if run.old else features
+
+
+def _driver(name: str, run: Run) -> list[str | Feature]:
+    return [f"{name}/driver={run.driver}"] if run.driver else []
+
+
 def _weights(run: Run) -> list[str | Feature]:
-    features = [
+    features: list[str | Feature] = [
         *_by("weights", run),
         f"weights/gen={_chip(run)}",
         f"weights/vendor={run.backend} {run.vendor}",
@@ -231,6 +242,7 @@ def _weights(run: Run) -> list[str | Feature]:
         f"weights/family={quant_family(run.quant)}",
         f"weights/engine={run.engine} {run.backend}",
     ]
+    features += _driver("weights", run)
     return [*features, "weights/moe", f"weights/moe={run.backend}"] if run.moe else features
 
 
@@ -242,12 +254,13 @@ def _compute(run: Run) -> list[str | Feature]:
 
 
 def _fixed(run: Run) -> list[str | Feature]:
-    features = [*_by("fixed", run), f"fixed/gen={_chip(run)}", f"fixed/engine={run.engine}"]
+    features: list[str | Feature] = [*_by("fixed", run), f"fixed/gen={_chip(run)}", f"fixed/engine={run.engine}"]
     features += [f"fixed/engine={run.engine} {run.backend}", f"fixed/engine={run.engine} {run.generation}"]
     if run.moe:
         features += ["fixed/moe", f"fixed/moe={run.backend}"]
     features += ["fixed/old", f"fixed/old={run.backend}"] if run.old else []
     features += [f"fixed/host={run.host}"] if run.host else []
+    features += _driver("fixed", run)
     return [*features, "fixed/recurrent", f"fixed/recurrent={run.backend}"] if run.shape.recurrent else features
 
 
@@ -271,8 +284,10 @@ def _matrices(run: Run, ubatch: float) -> list[str | Feature]:
     ]
     if run.flash:
         features.append(f"matrices/flash={run.backend}")
+    features += _driver("matrices", run)
     return [*features, "matrices/moe", f"matrices/moe={run.backend}"] if run.moe else features
 
 
 def _attention(run: Run) -> list[str | Feature]:
-    return [*_by("attention", run), f"attention/gen={_chip(run)}", *_flash("attention", run)]
+    features: list[str | Feature] = [*_by("attention", run), f"attention/gen={_chip(run)}", *_flash("attention", run)]
+    return features + _driver("attention", run)
