@@ -52,8 +52,8 @@ def _dry_runs(rows: Sequence[dict[str, str]]) -> dict[str, list[Pair]]:
         if made["median"] is None:
             continue
         attention = "with" if row["flash_attn"] == "on" else "without"
-        found.setdefault("KV cache", []).append((made["estimated_kv_mib"], float(row["kv_mib"])))
-        pair = made["estimated_compute_mib"], float(row["compute_mib"])
+        found.setdefault("KV cache", []).append((made["median"], float(row["kv_mib"])))
+        pair = made["inputs"]["compute_median"], float(row["compute_mib"])
         found.setdefault(f"compute buffer, {attention} flash attention", []).append(pair)
     return found
 

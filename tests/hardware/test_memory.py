@@ -52,9 +52,9 @@ def test_every_recorded_dry_run_agrees() -> None:
         rows = list(csv.DictReader(file))
     assert len(rows) > 100
     for row, made in zip(rows, estimate_rows(rows), strict=True):
-        assert made["estimated_kv_mib"] == pytest.approx(float(row["kv_mib"]), rel=0.01), row["model"]
+        assert made["median"] == pytest.approx(float(row["kv_mib"]), rel=0.01), row["model"]
         limit = 0.01 if row["flash_attn"] == "on" else 0.12
-        assert made["estimated_compute_mib"] == pytest.approx(float(row["compute_mib"]), rel=limit), row["model"]
+        assert made["inputs"]["compute_median"] == pytest.approx(float(row["compute_mib"]), rel=limit), row["model"]
 
 
 @recorded
@@ -79,8 +79,10 @@ def test_rows_that_cannot_be_said_say_why() -> None:
         {"component": "estimate_error_pct", "model": "Llama-3.1-8B", "ctx": "512"},
         {"model": "Qwen3-8B", "n_ctx": "8192", "n_ubatch": "512", "flash_attn": "on", "kv_type": "f16"},
     ]
+    rows += [{"component": "kv_total", "model": "Qwen3-8B", "ctx": "many"}, {"component": "", "model": "Qwen3-8B"}]
     made = estimate_rows(rows)
-    assert [row["median"] is None for row in made] == [True, True, True, False]
+    assert [row["median"] is None for row in made] == [True, True, True, False, True, True]
+    assert "many" in made[4]["inputs"]["why"]
     assert "no model of the catalogue" in made[0]["inputs"]["why"]
     assert "context" in made[1]["inputs"]["why"]
     assert made[3]["low"] < made[3]["median"] < made[3]["high"]

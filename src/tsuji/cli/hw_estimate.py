@@ -88,11 +88,7 @@ def _memory(rows: Iterable[dict[str, str]]) -> Iterator[dict[str, str]]:
     from tsuji.hardware.memory_rows import estimate_rows
 
     whole = list(rows)
-    try:
-        found = estimate_rows(whole)
-    except (KeyError, ValueError) as error:
-        raise InvalidRequestError(f"a row of the memory table has a wrong cell, or lacks one: {error}") from None
-    for row, made in zip(whole, found, strict=True):
+    for row, made in zip(whole, estimate_rows(whole), strict=True):
         inputs = "; ".join(f"{name}={value}" for name, value in made["inputs"].items())
         yield row | {name: "" if made[name] is None else str(made[name]) for name in FIGURES} | {"inputs": inputs}
 

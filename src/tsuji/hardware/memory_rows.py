@@ -36,11 +36,19 @@ class Estimated(NamedTuple):
 
 
 def estimate_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """For each row, in order: median, low, high in MiB (None where it cannot be said) and `inputs`; of dry runs also
-    kv_mib, compute_mib and output_mib as estimated, and median is their sum.
+    """For each row, in order: median, low, high in MiB (None where it cannot be said) and `inputs`. Of a dry run, whose
+    row has several measured columns, they are the KV cache's, and inputs have compute_median and output_median, too.
     """
     loads = _loads(rows)
-    return [_dry(row) if "n_ctx" in row else _shown(_component(row, loads)) for row in rows]
+    return [_estimated(row, loads) for row in rows]
+
+
+def _estimated(row: Row, loads: dict[tuple[str, ...], "_Load"]) -> dict[str, Any]:
+    """A cell that is no number costs its own row only."""
+    try:
+        return _dry(row) if row.get("n_ctx") else _shown(_component(row, loads))
+    except (ValueError, OverflowError, KeyError) as error:
+        return _shown(Estimated(None, 0.0, {"why": f"a cell that cannot be read: {error}"}))
 
 
 def _dry(row: Row) -> dict[str, Any]:
@@ -48,9 +56,14 @@ def _dry(row: Row) -> dict[str, Any]:
     if found is None:
         return _shown(_unknown(row["model"]))
     setting = _setting(row, int(row["n_ctx"]), row.get("kv_type") or "f16")
-    kv, compute, output = kv_mib(found, setting), compute_mib(found, setting), output_mib(found, setting)
-    known = {"estimated_kv_mib": kv, "estimated_compute_mib": compute, "estimated_output_mib": output}
-    return _shown(Estimated(kv + compute + output, 0.03, {"model": found.name, **known})) | known
+    parts = {"compute": compute_mib(found, setting), "output": output_mib(found, setting)}
+    kv = kv_mib(found, setting)
+    inputs = {
+        "model": found.name,
+        "component": "kv",
+        **{f"{name}_median": round(mib, 2) for name, mib in parts.items()},
+    }
+    return _shown(Estimated(kv, _SPREAD["kv"], inputs))
 
 
 def _component(row: Row, loads: dict[tuple[str, ...], "_Load"]) -> Estimated:
@@ -104,7 +117,7 @@ class _Load(NamedTuple):
 def _loads(rows: Iterable[Row]) -> dict[tuple[str, ...], _Load]:
     found: dict[tuple[str, ...], _Load] = {}
     for row in rows:
-        if "component" not in row:
+        if not row.get("component"):
             continue
         load = found.setdefault(_key(row), _Load([], "f16", False))
         part = _PART.match(row["component"])
