@@ -113,11 +113,12 @@ def compute_mib(model: Model, setting: Setting) -> float:
             beside = model.heads * (3 * model.kv_rank + 2 * model.rope_dim)
         seen = cells if model.full_layers else near
         widest = max(widest, model.heads * seen + 2 * model.width + beside)
-    if setting.build == "2025":
-        widest = max(widest, model.vocab + model.width)
     copies = 4 if setting.devices > 1 else 1
     """Inputs are held so often where layers are split, so that devices work at the same time."""
-    return (setting.ubatch * (4 * widest + masks * copies)) / MIB
+    bytes_a_token = 4 * widest + masks * copies
+    if setting.build == "2025":  # by when logits are made, no mask is needed any more
+        bytes_a_token = max(bytes_a_token, 4 * (model.vocab + model.width))
+    return setting.ubatch * bytes_a_token / MIB
 
 
 def output_mib(model: Model, setting: Setting) -> float:

@@ -15,6 +15,7 @@ from .models import model, nearest
 
 Row = dict[str, str]
 _LAYERS = re.compile(r"n_layer=(\d+)")
+_OFFLOADED = re.compile(r"offloaded=(\d+)/")
 _TYPE = re.compile(r"type=(\d[\d.]*B)")
 _PART = re.compile(r"^(\w+)\[(\w+)\]$")
 _DEVICE = re.compile(r"^(CUDA|ROCm|Vulkan|SYCL|HIP)(\d+)$")
@@ -25,6 +26,7 @@ _GIB = 1024.0
 _PEAK_MIB = {"ROCm": 60.0, "Vulkan": 60.0}
 _DEQUANTIZED_MIB = 350.0
 _TOUCHED = 0.25
+_LEAST_UNFOLDED_MIB = 900.0
 
 
 class Estimated(NamedTuple):
@@ -86,7 +88,7 @@ def _component(row: Row, loads: dict[tuple[str, ...], "_Load"]) -> Estimated:
         case "KV_buffer":
             return Estimated(_cache(found, setting, row) * _share(found, where, load), _SPREAD["kv"], inputs)
         case "compute_buffer":
-            return _compute(found, setting, where, inputs)
+            return _compute(found, setting, row, where, inputs)
         case "output_buffer":
             return Estimated(output_mib(found, setting), _SPREAD["output"], inputs)
         case "model_buffer":
@@ -174,11 +176,24 @@ def _number(device: str) -> int:
     return int(match[2]) if match else 0
 
 
-def _compute(found: Model, setting: Setting, where: str, inputs: dict[str, Any]) -> Estimated:
-    if where.endswith("_Host") or (where == "CPU" and setting.devices and inputs["devices"]):
+def _compute(found: Model, setting: Setting, row: Row, where: str, inputs: dict[str, Any]) -> Estimated:
+    """On the host beside cards: masks, and what is looked up. ik_llama.cpp turns the latent cache into keys and values
+    of all heads, in 16 bits, for flash attention on a card.
+    """
+    if where.endswith("_Host") or (where == "CPU" and _loaded_on_cards(row)):
         masks = setting.context * (2 if setting.flash_attention else 4) + 4 * found.width
         return Estimated(setting.ubatch * masks / MIB, _SPREAD["compute"], inputs)
-    return Estimated(compute_mib(found, setting), _SPREAD["compute"], inputs)
+    whole = compute_mib(found, setting)
+    if found.kv_rank and setting.flash_attention and row.get("mla") in ("2", "3"):
+        unfolded = setting.context * found.heads * (2 * found.head_dim - found.rope_dim) * 2 / MIB
+        logits = setting.ubatch * 4 * (found.vocab + found.width) / MIB
+        whole = max(unfolded + logits, _LEAST_UNFOLDED_MIB)
+    return Estimated(whole, _SPREAD["compute"], inputs)
+
+
+def _loaded_on_cards(row: Row) -> bool:
+    offloaded = _OFFLOADED.search(row.get("notes", ""))
+    return offloaded is not None and int(offloaded[1]) > 0
 
 
 def _weights(found: Model, row: Row, where: str, load: _Load, inputs: dict[str, Any]) -> Estimated:
