@@ -1,12 +1,14 @@
 """Plans: what is chosen for a machine, and why not something else."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from tsuji.cli.app import app
 from tsuji.core.errors import InvalidRequestError, TsujiError
+from tsuji.engine.bench import Measured, record
 from tsuji.hardware.device import Device
 from tsuji.hardware.devices import device, devices
 from tsuji.hardware.model import Model
@@ -139,3 +141,19 @@ def test_the_command_lists_what_fits() -> None:
 def test_what_is_wrong_is_named(arguments: list[str], word: str) -> None:
     with pytest.raises(TsujiError, match=word):
         run(*arguments)
+
+
+def test_what_was_measured_here_is_believed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TSUJI_HOME", str(tmp_path))
+    (before,) = [plan for plan in json.loads(run("qwen3-0.6b", "--json"))["plans"] if plan["quantization"] == "Q8_0"]
+    rates = {"tg32": 500.0, "pp512": 5000.0}
+    record(tmp_path, [measured(test, rate) for test, rate in rates.items()] * 3)
+    (after,) = [plan for plan in json.loads(run("qwen3-0.6b", "--json"))["plans"] if plan["quantization"] == "Q8_0"]
+    rate, was = after["decode_tokens_per_s"], before["decode_tokens_per_s"]
+    assert rate["median"] > was["median"]
+    assert rate["high"] / rate["low"] < was["high"] / was["low"]
+
+
+def measured(test: str, rate: float) -> Measured:
+    facts = {"params_b": 0.6, "quant": "Q8_0", "size_gib": 0.6, "depth": 0, "threads": 2, "engine": "llama.cpp"}
+    return Measured(time=0.0, name="small", model="Qwen3-0.6B-Q8_0", test=test, tokens_per_s=rate, **facts)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tsuji.engine.bench import Measured, Rate
     from tsuji.hardware.calibrate import Pair
     from tsuji.hardware.gguf import Header
+    from tsuji.hardware.plan import Machine
     from tsuji.hardware.speed import Estimate
     from tsuji.hardware.speed_rows import Chip
     from tsuji.hardware.speed_terms import Run
@@ -176,6 +177,24 @@ def _pairs(row: "Measured", before: "Sequence[Measured]", chip: "Chip | None") -
 
     same = [one for one in before if one.device == row.device and one.test[:2] == row.test[:2]]
     return [Pair(one.tokens_per_s, estimate) for one in same if (estimate := _estimate(one, chip)) is not None]
+
+
+def measured_on(machine: "Machine") -> "Machine":
+    """The same, with what was measured here, whatever it was called then."""
+    from msgspec.structs import replace
+
+    from tsuji.config import default_home
+    from tsuji.engine.bench import recorded
+    from tsuji.hardware.calibrate import Pair
+    from tsuji.hardware.speed_facts import chip_of
+
+    chip = chip_of(machine.device, count=machine.count)
+    found: dict[str, list[Pair]] = {"tg": [], "pp": []}
+    for row in recorded(default_home()):
+        estimate = _estimate(row, chip)
+        if estimate is not None:
+            found[row.test[:2]].append(Pair(row.tokens_per_s, estimate))
+    return replace(machine, decoded=tuple(found["tg"]), prefilled=tuple(found["pp"]))
 
 
 def _estimate(row: "Measured", chip: "Chip | None") -> "Estimate | None":

@@ -88,7 +88,9 @@ def machine_on(said: str, ram_gb: float | None) -> "Machine":
     from tsuji.hardware.plan import machine_of
 
     if said == HERE:
-        return _here(ram_gb)
+        from .bench import measured_on
+
+        return measured_on(_here(ram_gb))
     found = named(said)
     if found is None:
         near = nearest(said)

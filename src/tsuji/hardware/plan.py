@@ -7,6 +7,7 @@ import msgspec
 
 from tsuji.core.errors import InvalidRequestError
 
+from .calibrate import Pair, calibrated
 from .device import Device
 from .memory import Memory, Setting, memory
 from .model import Model
@@ -40,13 +41,15 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """`count` devices alike.
 
     free_mib: of each one's memory, that a model may have. ram_mib: of the host, beside it, for what does not fit; None:
-    unknown, and then nothing is put there.
+    unknown, and then nothing is put there. decoded, prefilled: what was measured on it, beside what had been estimated.
     """
 
     device: Device
     count: int = 1
     free_mib: float
     ram_mib: float | None = None
+    decoded: tuple[Pair, ...] = ()
+    prefilled: tuple[Pair, ...] = ()
 
 
 class Goals(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,7 +160,7 @@ def _plan(model: Model, quant: Quant, machine: Machine, goals: Goals, kind: str)
     if spilled and (machine.ram_mib is None or spilled > machine.ram_mib - SYSTEM_MIB or spilled > needed.weights):
         return None
     run = _run(model, quant, machine, goals, needed, spilled)
-    one = decode(run)
+    one = calibrated(decode(run), machine.decoded)
     rate = one if goals.users == 1 else _each(batched(run, one, goals.users), goals.users)
     prompt = msgspec.structs.replace(run, tokens=float(min(goals.context / 2, 2048)), depth=0.0)
     return Plan(
@@ -170,7 +173,7 @@ def _plan(model: Model, quant: Quant, machine: Machine, goals: Goals, kind: str)
         meets=not spilled and rate.median >= goals.rate,
         cache_type=kind,
         decode=rate,
-        prefill=prefill(prompt),
+        prefill=calibrated(prefill(prompt), machine.prefilled),
         bottleneck=_bottleneck(one, spilled, needed, free),
         flags=_flags(model, setting, kind, spilled / needed.weights),
         vllm=_vllm(model, setting, machine, goals),
