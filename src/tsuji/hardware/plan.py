@@ -10,6 +10,7 @@ from tsuji.core.errors import InvalidRequestError
 from .calibrate import Pair, calibrated
 from .device import Device
 from .memory import Memory, Setting, memory
+from .memory_vllm import paged
 from .model import Model
 from .quant import MXFP4, Quant, quants, weights_mib
 from .speed import Estimate, decode, prefill
@@ -176,7 +177,7 @@ def _plan(model: Model, quant: Quant, machine: Machine, goals: Goals, kind: str)
         prefill=calibrated(prefill(prompt), machine.prefilled),
         bottleneck=_bottleneck(one, spilled, needed, free),
         flags=_flags(model, setting, kind, spilled / needed.weights),
-        vllm=_vllm(model, setting, machine, goals),
+        vllm=_vllm(model, machine, goals),
     )
 
 
@@ -243,14 +244,25 @@ def _flags(model: Model, setting: Setting, kind: str, share: float) -> str:
     return " ".join(found)
 
 
-def _vllm(model: Model, setting: Setting, machine: Machine, goals: Goals) -> str | None:
-    """vLLM loads what is published: 16 bits (gpt-oss: MXFP4), where that fits; its GGUF support is experimental."""
+def _vllm(model: Model, machine: Machine, goals: Goals) -> str | None:
+    """vLLM loads what is published: 16 bits (gpt-oss: MXFP4), where all users fit; its GGUF support is experimental."""
+    whole = machine.device.memory_gb
+    if machine.device.backend not in ("CUDA", "ROCm") or whole is None:
+        return None
     repository = model.source.removeprefix("https://huggingface.co/").partition("/blob/")[0]
     published = MXFP4 if model.architecture == "gpt-oss" else quants()[0]
-    whole = memory(model, weights_mib(model, published), setting, machine.device.backend).on_devices
-    if machine.device.backend not in ("CUDA", "ROCm") or whole > machine.free_mib * machine.count:
+    share = min(0.95, round(machine.free_mib / (whole * _GIB), 2))
+    held = paged(
+        model,
+        whole * _GIB,
+        weights_mib(model, published),
+        context=goals.context,
+        utilization=share,
+        cards=machine.count,
+        sequences=goals.users,
+    )
+    if held.at_once < goals.users:
         return None
-    share = min(0.95, round(machine.free_mib / ((machine.device.memory_gb or 1) * _GIB), 2))
     parallel = f" --tensor-parallel-size {machine.count}" if machine.count > 1 else ""
     return (
         f"vllm serve {repository} --max-model-len {goals.context} --max-num-seqs {goals.users} "
