@@ -14,9 +14,8 @@ GRAPHS_MIB = 512.0
 
 
 class Paged(msgspec.Struct, frozen=True, kw_only=True):
-    """MiB of one card: share, which is taken whatever is asked; weights; a step's activations; cache, which is the rest.
-
-    tokens: of all sequences that the cache holds; at_once: sequences of the whole context among them.
+    """MiB of one card: share, which is taken whatever is asked; weights; a step's activations; cache, which is the
+    rest. tokens: of all sequences that the cache holds; at_once: sequences of the whole context among them.
     """
 
     share: float
