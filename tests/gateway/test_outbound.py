@@ -107,7 +107,7 @@ def test_nothing_that_a_request_points_at_is_fetched(
 
 
 def test_the_code_that_answers_requests_can_fetch_nothing() -> None:
-    """It has one way out, the pool; urllib and http.client are for models' files and engines, at this machine's own order."""
+    """It has one way out, the pool; urllib and http.client are for local models' files and engines."""
     may = {"engine/bench.py", "engine/download.py", "engine/probe.py"}
     found = set()
     for path in SRC.rglob("*.py"):
