@@ -23,6 +23,7 @@ _LOAD = ("source", "url_or_repo_path", "model", "quant", "ctx", "device", "n_uba
 _SPREAD = {"kv": 0.01, "compute": 0.25, "model": 0.03, "peak": 0.04, "output": 0.01}
 """Of an estimate, either way: four of five loads of the measured rows lie within."""
 _GIB = 1024.0
+# Fitted by eye to 293 peaks of whole loads on one machine with shared memory (Strix Halo); benchmarks/fit_memory.py.
 _PEAK_MIB = {"ROCm": 60.0, "Vulkan": 60.0}
 _DEQUANTIZED_MIB = 350.0
 _TOUCHED = 0.25

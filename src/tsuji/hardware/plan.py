@@ -22,7 +22,7 @@ Bottleneck = Literal["memory", "bandwidth", "compute", "latency", "PCIe"]
 MARGIN = 0.03
 """Of a device's memory, left free: loads differ by that from what is worked out (docs/hardware.md)."""
 SYSTEM_MIB = 3072.0
-"""Of a machine with one memory, for the system and its programs."""
+"""Of a machine with one memory, for the system and its programs: assumed."""
 APPLE_SHARES = ((36 * 1024.0, 0.67), (math.inf, 0.75))
 """Of its memory, macOS gives the GPU two thirds up to 36 GB and three quarters beyond (iogpu.wired_limit_mb)."""
 CACHE_TYPES = ("f16", "q8_0")
