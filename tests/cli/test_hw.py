@@ -50,6 +50,8 @@ def test_what_to_buy_is_ranked_by_cost() -> None:
     assert all(one["price_usd"] <= 5000 for one in found)
     assert any(one["device"].startswith("DGX Spark") for one in found)
     assert facts["hosted"]["usd_output"] > 0
+    rented = [one["usd_million"] for one in facts["rented"]]
+    assert rented and rented == sorted(rented)
     dearer = json.loads(run("buy", "gpt-oss-120b", "--budget", "5000", "--usd-kwh", "1.0", "--json"))["devices"]
     assert min(one["usd_million"] for one in dearer) > min(one["usd_million"] for one in found)
 

@@ -22,6 +22,7 @@ app = typer.Typer(invoke_without_command=True, help="Hardware: what there is her
 app.command("estimate")(estimate)
 
 Named = Annotated[str, typer.Argument(help="The model's name.")]
+_MOST_RENTED = 8
 _KINDS = ("gpu-consumer", "gpu-modded", "gpu-workstation", "gpu-datacenter", "unified")
 
 
@@ -160,13 +161,16 @@ def buy(
     hosted = (offer.usd_input, offer.usd_output) if offer is not None else None
     found = [one for row in _sold(budget) for one in [_bought(meant, row, budget, most, goals, given, hosted)] if one]
     found.sort(key=lambda one: (not one["meets"], one["usd_million"]))
+    rented = _rented(meant, goals, given)
     if as_json:
         import msgspec
 
         shown = offer._asdict() if offer is not None else None
-        print_json({"model": meant.name, "hosted": shown, "assumed": msgspec.to_builtins(given), "devices": found})
+        assumed = msgspec.to_builtins(given)
+        print_json({"model": meant.name, "hosted": shown, "assumed": assumed, "devices": found, "rented": rented})
         return
     _print_bought(meant, found, offer, given)
+    _print_rented(rented)
 
 
 def _sold(budget: float) -> "list[Device]":
@@ -230,6 +234,39 @@ def _bought(
         "break_even_tokens_day": round(even.tokens_day) if even and even.tokens_day is not None else None,
         "break_even_months": round(even.months, 1) if even and even.months is not None else None,
     }
+
+
+def _rented(model: "Model", goals: "Goals", given: "Assumptions") -> list[dict[str, Any]]:
+    """Machines by the hour that meet the goals, cheapest first; they are paid for while they wait, too."""
+    from tsuji.hardware.devices import device, instances
+    from tsuji.hardware.plan import best, machine_of
+
+    found: list[dict[str, Any]] = []
+    for row in instances():
+        of = device(row.device)
+        plan = best(model, machine_of(of, row.count), goals) if of is not None else None
+        if plan is not None and plan.meets:
+            rate = plan.decode.median * goals.users
+            cost = row.price_usd_hour / (rate * 3600 * given.busy) * 1e6
+            facts = {"instance": row.name, "usd_hour": row.price_usd_hour, "quantization": plan.quant.name}
+            found.append({**facts, "decode_tokens_per_s": round(plan.decode.median, 2), "usd_million": round(cost, 2)})
+    return sorted(found, key=lambda one: one["usd_million"])
+
+
+def _print_rented(rented: list[dict[str, Any]]) -> None:
+    rows = [
+        [
+            one["instance"],
+            f"{one['usd_hour']:.2f}",
+            one["quantization"],
+            f"{one['decode_tokens_per_s']:.3g}",
+            f"{one['usd_million']:.2f}",
+        ]
+        for one in rented[:_MOST_RENTED]
+    ]
+    if rows:
+        columns = ("by the hour", "$/hour (late 2025)", "quantization", "decode, tok/s", "$/M")
+        print_table("\nThe same, rented, busy as long", columns, rows)
 
 
 def _print_bought(model: "Model", found: list[dict[str, Any]], offer: Any, given: "Assumptions") -> None:

@@ -30,8 +30,8 @@ KV_BYTES = {
 }
 """Bytes of one number, by type: blocks of 32 with their scales. https://github.com/ggml-org/llama.cpp ggml-common.h"""
 OVERHEAD_MIB = {"CUDA": 350.0, "ROCm": 250.0, "Vulkan": 150.0, "SYCL": 300.0, "Metal": 100.0, "CPU": 50.0}
-"""That a backend's own context and libraries take on a device, beside what llama.cpp says in its log. Assumed: orders of
-what `nvidia-smi` and the like show of an empty process; no published table was found."""
+"""That a backend's own context and libraries take on a device, beside what llama.cpp says in its log. Assumed: the
+order of what `nvidia-smi` and the like show of an empty process; no published table was found."""
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
